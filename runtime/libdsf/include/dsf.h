@@ -1,0 +1,144 @@
+/* dsf.h: load, check and run .dsf models. C, no dependencies; the whole public interface of libdsf.
+ *
+ *   dsf_model    a checked file, immutable, shared by any number of sessions and threads
+ *   dsf_session  one plan for one model: threads and activation memory; used by one thread at a time
+ *
+ * Every function that can fail returns a dsf_status and, if `error` is not null, fills it with full sentences.
+ * Strings and arrays handed out belong to the model or session they came from. runtime/README.md has an example.
+ */
+#ifndef DSF_H
+#define DSF_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define DSF_ABI_VERSION 1
+#define DSF_MAX_RANK 6
+
+#if defined(DSF_BUILD)
+#define DSF_API __attribute__((visibility("default")))
+#else
+#define DSF_API
+#endif
+
+typedef struct dsf_model dsf_model;
+typedef struct dsf_session dsf_session;
+
+typedef enum dsf_status {
+    DSF_OK = 0,
+    DSF_MODEL_ERROR = 1,   /* the file, or what was asked of it, is wrong */
+    DSF_BACKEND_ERROR = 2  /* this machine cannot: no memory, no threads, no such file */
+} dsf_status;
+
+typedef enum dsf_dtype {
+    DSF_FLOAT32 = 1, DSF_FLOAT16 = 2, DSF_INT8 = 3, DSF_UINT8 = 4, DSF_INT32 = 5, DSF_INT64 = 6, DSF_BOOL = 7
+} dsf_dtype;
+
+/* message is "where: found; expected; what_to_do" as sentences for a person; the parts are there for programs. */
+typedef struct dsf_error {
+    dsf_status status;
+    char where[256];
+    char found[512];
+    char expected[512];
+    char what_to_do[512];
+    char message[1792];
+} dsf_error;
+
+/* A dense row-major array. shape[0..rank-1]; in a model's description a negative -k means k times the batch size. */
+typedef struct dsf_tensor {
+    dsf_dtype dtype;
+    int32_t rank;
+    int64_t shape[DSF_MAX_RANK];
+    void* data;
+    size_t bytes;
+} dsf_tensor;
+
+/* Limits the caller sets, never the file. Zero means the default. */
+typedef struct dsf_limits {
+    uint64_t file_bytes;       /* default 4 GiB */
+    uint64_t activation_bytes; /* arena of one session, default 1 GiB */
+} dsf_limits;
+
+typedef struct dsf_session_options {
+    int32_t threads;      /* 0: one per processor that this process may use */
+    int32_t keep_values;  /* 1: nothing is fused or overwritten, so that dsf_session_value can show every value */
+    int32_t profile;      /* 1: dsf_session_profile has the seconds of each step of the last run */
+} dsf_session_options;
+
+/* Describes one value (input, output or any other). image and labels are read with the functions below. */
+typedef struct dsf_value_info {
+    const char* name;
+    dsf_dtype dtype;
+    int32_t rank;
+    int64_t shape[DSF_MAX_RANK];
+} dsf_value_info;
+
+/* One step of a session's plan: a node, or several fused into one. */
+typedef struct dsf_step_profile {
+    const char* op;      /* "conv", or "conv+add+relu" */
+    const char* node;    /* node name in the file */
+    const char* module;  /* torch module path, or "" */
+    const char* kernel;  /* the implementation chosen on this machine */
+    double seconds;
+} dsf_step_profile;
+
+DSF_API uint32_t dsf_abi_version(void);
+DSF_API const char* dsf_version(void);
+DSF_API const char* dsf_isa(void); /* instruction set the kernels were chosen for: "avx512", "avx2", "neon", "scalar" */
+DSF_API int32_t dsf_op_count(void);
+DSF_API const char* dsf_op_name(int32_t index); /* every op this library runs, sorted */
+
+DSF_API dsf_status dsf_model_open(const char* path, const dsf_limits* limits, dsf_model** model, dsf_error* error);
+DSF_API dsf_status dsf_model_from_memory(const void* bytes, size_t length, const dsf_limits* limits, dsf_model** model,
+                                         dsf_error* error); /* copies the bytes */
+DSF_API void dsf_model_destroy(dsf_model* model); /* null is fine; sessions keep what they need until destroyed */
+
+DSF_API const char* dsf_model_name(const dsf_model* model);
+DSF_API void dsf_model_format_version(const dsf_model* model, uint16_t* major, uint16_t* minor);
+/* The checked bytes of the whole file: what Python reads. Valid until the model is destroyed. */
+DSF_API void dsf_model_bytes(const dsf_model* model, const void** bytes, size_t* length);
+
+DSF_API int32_t dsf_model_value_count(const dsf_model* model);
+DSF_API int32_t dsf_model_input_count(const dsf_model* model);
+DSF_API int32_t dsf_model_output_count(const dsf_model* model);
+DSF_API int32_t dsf_model_weight_count(const dsf_model* model);
+DSF_API dsf_status dsf_model_value(const dsf_model* model, int32_t index, dsf_value_info* info, dsf_error* error);
+DSF_API dsf_status dsf_model_input(const dsf_model* model, int32_t index, dsf_value_info* info, dsf_error* error);
+DSF_API dsf_status dsf_model_output(const dsf_model* model, int32_t index, dsf_value_info* info, dsf_error* error);
+DSF_API const char* dsf_model_output_meaning(const dsf_model* model, int32_t output);
+DSF_API int32_t dsf_model_label_count(const dsf_model* model, int32_t output);
+DSF_API const char* dsf_model_label(const dsf_model* model, int32_t output, int32_t index); /* null: no such label */
+DSF_API int32_t dsf_model_metadata_count(const dsf_model* model);
+DSF_API dsf_status dsf_model_metadata(const dsf_model* model, int32_t index, const char** key, const char** value,
+                                      dsf_error* error);
+DSF_API const char* dsf_model_metadata_find(const dsf_model* model, const char* key); /* null: not there */
+/* Decodes weight `index` into `data`, in the value's own shape and dtype; `bytes` must be exactly its size. */
+DSF_API dsf_status dsf_model_decode_weight(const dsf_model* model, int32_t index, void* data, size_t bytes,
+                                           dsf_error* error);
+
+DSF_API dsf_status dsf_session_create(dsf_model* model, const dsf_session_options* options, dsf_session** session,
+                                      dsf_error* error);
+DSF_API void dsf_session_destroy(dsf_session* session); /* null is fine */
+DSF_API int32_t dsf_session_threads(const dsf_session* session);
+/* Runs the model once. All inputs in the model's order, with concrete shapes; N is taken from the shapes.
+ * outputs[i].data null: it is set to memory of the session, valid until its next run or destruction.
+ * outputs[i].data set: outputs[i].bytes is its capacity, and the result is copied there. dtype, rank, shape and bytes
+ * of every output are filled in. A first run with a new N makes a new plan; nothing is allocated after that. */
+DSF_API dsf_status dsf_session_run(dsf_session* session, const dsf_tensor* inputs, int32_t input_count,
+                                   dsf_tensor* outputs, int32_t output_count, dsf_error* error);
+/* Any value of the last run; needs keep_values. */
+DSF_API dsf_status dsf_session_value(dsf_session* session, int32_t value, dsf_tensor* tensor, dsf_error* error);
+/* Bytes of the activation arena of the last run's plan. */
+DSF_API uint64_t dsf_session_arena_bytes(const dsf_session* session);
+DSF_API int32_t dsf_session_step_count(const dsf_session* session);
+DSF_API dsf_status dsf_session_profile(const dsf_session* session, int32_t step, dsf_step_profile* profile,
+                                       dsf_error* error);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,23 @@
+// Errors inside libdsf: thrown as Error, turned into a dsf_error at the C border (api.cpp) and nowhere else.
+#pragma once
+
+#include <string>
+
+#include "dsf.h"
+
+namespace dsf {
+
+// where: file, node or weight; found, expected: half sentences; what_to_do: the remedy. what_to_do may be empty.
+struct Error {
+    dsf_status status;
+    std::string where, found, expected, what_to_do;
+};
+
+// The file, or what was asked of it, is wrong.
+[[noreturn]] void model_error(std::string where, std::string found, std::string expected, std::string what_to_do = "");
+
+// This machine cannot.
+[[noreturn]] void backend_error(std::string where, std::string found, std::string expected,
+                                std::string what_to_do = "");
+
+}  // namespace dsf

@@ -1,0 +1,147 @@
+// A checked model in memory. load.cpp fills it, check.cpp proves it; everything after that trusts it.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "dsf.h"
+
+namespace dsf {
+
+constexpr int MAX_RANK = DSF_MAX_RANK;
+
+enum class Dtype : uint8_t { float32 = 1, float16, int8, uint8, int32, int64, boolean };
+
+int64_t size_of(Dtype dtype);         // bytes of one element
+const char* name_of(Dtype dtype);     // "float32", ...
+
+// Up to six dimensions. In a file's declaration a dimension -k means k * N; after at_batch() all are >= 0.
+struct Shape {
+    int rank = 0;
+    std::array<int64_t, MAX_RANK> dims{};
+
+    int64_t operator[](int axis) const { return dims[static_cast<size_t>(axis)]; }
+    int64_t& operator[](int axis) { return dims[static_cast<size_t>(axis)]; }
+    int64_t elements() const;  // product; checked when the shape was made, so it cannot overflow
+    bool operator==(const Shape& other) const;
+    std::string text() const;  // "(1, 3, 224, 224)"
+};
+
+Shape at_batch(const Shape& declared, int64_t batch);
+
+struct TensorType {
+    Dtype dtype = Dtype::float32;
+    Shape shape;
+    int64_t bytes() const { return shape.elements() * size_of(dtype); }
+};
+
+// A dense row-major array.
+struct Tensor {
+    TensorType type;
+    void* data = nullptr;
+
+    template <class T> T* as() const { return static_cast<T*>(data); }
+    const Shape& shape() const { return type.shape; }
+};
+
+struct Attribute {
+    enum class Kind : uint8_t { integer = 1, real, text, integers, reals };
+    std::string name;
+    Kind kind;
+    int64_t i = 0;
+    float f = 0;
+    std::string s;
+    std::vector<int64_t> ints;
+    std::vector<float> floats;
+};
+
+struct Op;  // ops/op.h
+
+struct Node {
+    const Op* op = nullptr;
+    std::string name, module;
+    std::vector<int> inputs;   // value indices; -1 is an absent optional input
+    std::vector<int> outputs;  // value indices
+    std::vector<Attribute> attributes;
+};
+
+struct Value {
+    std::string name;
+    Dtype dtype;
+    Shape shape;       // as declared: -k means k * N
+    int weight = -1;   // index into Model::weights, or -1
+    int input = -1;    // index into Model::inputs, or -1
+    int node = -1;     // index into Model::nodes, or -1
+};
+
+// value = scale[c] * sign * 2^(base[c] - level); see codecs/shift.cpp.
+struct Shift {
+    int bits = 0;
+    bool zero = false;
+    std::vector<int8_t> base;
+    std::vector<float> scale;
+};
+
+struct Weight {
+    int value = -1;
+    std::string codec, source, note;
+    const uint8_t* data = nullptr;  // inside Model::bytes
+    uint64_t length = 0;
+    std::vector<int> order;  // stored tensor = transpose(value, order); empty: as the value's shape
+    Shift shift;
+};
+
+struct Output {
+    int value = -1;
+    std::string meaning;
+    std::vector<std::string> labels;
+};
+
+// Weights in the form a kernel wants (packed panels, transposed copies ...), made once per model and shared by sessions.
+class Prepared {
+public:
+    // Returns the object stored under (weight, form), making it with `make` the first time. Thread-safe.
+    template <class T, class Make> std::shared_ptr<const T> get(int weight, const std::string& form, Make make) {
+        std::lock_guard<std::mutex> lock(mutex_);
+        for (auto& entry : entries_)
+            if (entry.weight == weight && entry.form == form) return std::static_pointer_cast<const T>(entry.object);
+        std::shared_ptr<const T> object = make();
+        entries_.push_back({weight, form, object});
+        return object;
+    }
+
+private:
+    struct Entry {
+        int weight;
+        std::string form;
+        std::shared_ptr<const void> object;
+    };
+    std::mutex mutex_;
+    std::vector<Entry> entries_;
+};
+
+struct Model {
+    std::shared_ptr<uint8_t> bytes;  // the whole file, 64-byte aligned
+    uint64_t length = 0;
+    uint16_t major = 0, minor = 0;
+    uint64_t activation_limit = 0;
+    std::string path;  // for messages: the path, or "model in memory"
+    std::string name, producer;
+    std::vector<Value> values;
+    std::vector<Node> nodes;
+    std::vector<Weight> weights;
+    std::vector<int> inputs;  // value indices
+    std::vector<Output> outputs;
+    std::vector<std::pair<std::string, std::string>> metadata;
+    mutable Prepared prepared;
+};
+
+// Decodes a whole weight into out, in the value's own shape and dtype (type.bytes() bytes). codecs/table.cpp.
+void decode(const Model& model, const Weight& weight, void* out);
+
+}  // namespace dsf

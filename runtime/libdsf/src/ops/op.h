@@ -1,0 +1,119 @@
+// What every op gives: a name, a shape rule and a kernel. One file an op, listed in table.cpp.
+//
+//   infer    what it needs and what comes out: checks inputs, dtypes and attributes, returns the output types
+//   prepare  makes the kernel for these shapes: once per plan; allocates, packs weights
+//   run      computes; allocates nothing
+//
+// infer runs while the file is checked (for two batch sizes) and again for each plan. After it has passed, prepare and
+// run index freely.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "../error.h"
+#include "../model.h"
+#include "../threads.h"
+
+namespace dsf {
+
+// A node seen from infer: types of its inputs, its attributes, and errors that name it.
+class Inference {
+public:
+    Inference(const Model& model, const Node& node, int64_t batch, std::vector<const TensorType*> inputs);
+
+    int64_t batch() const;  // N, for attributes that hold dimensions
+    int input_count() const;
+    int output_count() const;
+    bool has(int input) const;                  // false for an absent optional input
+    const TensorType& input(int input) const;   // refuses if absent
+
+    // Arity and dtypes. Each refuses with an error that names the node.
+    void expect_inputs(int least, int most) const;
+    void expect_outputs(int least, int most) const;
+    void expect_float(int input) const;                       // float32
+    void expect_rank(int input, int least, int most) const;
+
+    // Attributes. The second argument is what an absent attribute means; without one it must be there.
+    int64_t integer(const char* name) const;
+    int64_t integer(const char* name, int64_t absent) const;
+    float real(const char* name) const;
+    float real(const char* name, float absent) const;
+    std::string text(const char* name, const char* absent) const;
+    bool has_attribute(const char* name) const;
+    std::vector<int64_t> integers(const char* name) const;
+    std::vector<int64_t> integers(const char* name, std::vector<int64_t> absent) const;
+    std::vector<float> reals(const char* name) const;
+    std::vector<float> reals(const char* name, std::vector<float> absent) const;
+    // "axis" style: -rank..rank-1, returned as 0..rank-1.
+    int axis(const char* name, int64_t absent, int rank) const;
+    std::vector<int> axes(const char* name, int rank) const;   // required, no duplicates, sorted
+
+    // Refuses: "model.dsf: node 'layer1.conv' (conv): found; expected ...".
+    [[noreturn]] void refuse(std::string found, std::string expected) const;
+
+    // A shape from dimensions, refused if a dimension or the total size is over the caps.
+    Shape shape(const std::vector<int64_t>& dims) const;
+
+private:
+    const Model& model_;
+    const Node& node_;
+    int64_t batch_;
+    std::vector<const TensorType*> inputs_;
+};
+
+// What a plan fuses into the end of a conv, gemm or mat_mul: y = activation(y + residual).
+struct Epilogue {
+    enum class Activation : uint8_t { none, relu, clip };
+    bool residual = false;  // Run::residual has the tensor, of the output's shape
+    Activation activation = Activation::none;
+    float low = 0, high = 0;  // clip
+};
+
+// What prepare sees.
+struct Preparation {
+    const Model& model;
+    const Node& node;
+    int64_t batch;
+    std::vector<const TensorType*> inputs;  // null: absent
+    std::vector<TensorType> outputs;
+    Epilogue epilogue;  // only for ops with Op::fuses
+    int threads;
+
+    // The weight behind an input, or null if the input is not a weight.
+    const Weight* weight(int input) const;
+    Inference attributes() const;  // the same accessors as in infer
+};
+
+// What run sees. inputs[i].data is null for an absent optional input.
+struct Run {
+    const Tensor* inputs;
+    Tensor* outputs;
+    const float* residual;
+    void* scratch;  // Kernel::scratch_bytes(), 64-byte aligned
+    Threads& threads;
+};
+
+class Kernel {
+public:
+    virtual ~Kernel() = default;
+    virtual void run(const Run& run) const = 0;
+    virtual size_t scratch_bytes() const { return 0; }
+    virtual const char* name() const = 0;          // what a profile shows: "gemm_f32_avx2"
+    virtual bool reads_weight(int) const { return true; }  // false: prepare took what it needs from the weight input
+};
+
+struct Op {
+    const char* name;
+    std::vector<TensorType> (*infer)(const Inference&);
+    std::unique_ptr<Kernel> (*prepare)(const Preparation&);
+    bool fuses = false;      // accepts an Epilogue
+    bool in_place = false;   // output 0 may be written over input 0 when both have the same type
+    bool view = false;       // the output is input 0's data with another shape: the plan aliases them, run is not called
+};
+
+const Op* find_op(const std::string& name);  // null: unknown
+const std::vector<const Op*>& all_ops();     // sorted by name; the literal list is in table.cpp
+
+}  // namespace dsf

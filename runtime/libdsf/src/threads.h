@@ -1,0 +1,33 @@
+// A session's threads. parallel(n, f) calls f(i) for every i in [0, n), in any order, and returns when all are done.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+namespace dsf {
+
+class Threads {
+public:
+    explicit Threads(int count);  // the calling thread is one of them; count 1 starts none
+    ~Threads();
+    Threads(const Threads&) = delete;
+    Threads& operator=(const Threads&) = delete;
+
+    int count() const { return count_; }
+
+    // f is called as f(int64_t task); it must not throw. Tasks are handed out dynamically, in increasing order.
+    template <class F> void parallel(int64_t tasks, F&& f) {
+        run(tasks, [](void* context, int64_t task) { (*static_cast<std::remove_reference_t<F>*>(context))(task); },
+            const_cast<void*>(static_cast<const void*>(&f)));
+    }
+
+private:
+    using Call = void (*)(void* context, int64_t task);
+    void run(int64_t tasks, Call call, void* context);
+
+    struct State;
+    int count_;
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace dsf
