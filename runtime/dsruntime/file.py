@@ -1,0 +1,232 @@
+"""What a .dsf file says, as dataclasses, read from bytes that libdsf has checked.
+
+    0   prefix       64 bytes: magic, version, flags, lengths, CRC
+    64  FlatBuffer   values, nodes, weights, inputs, outputs, metadata: this file reads it
+        zeros        to a multiple of 64
+        data         one weight after another: dsruntime.ledger and the reference backend read it
+
+Nothing here checks anything: never call it with bytes that did not come from a Model.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+PREFIX = struct.Struct("<8sHHIQIIQQ16s")
+DTYPES = {1: "float32", 2: "float16", 3: "int8", 4: "uint8", 5: "int32", 6: "int64", 7: "bool"}
+
+
+@dataclass(frozen=True)
+class Value:
+    """A tensor of the graph. shape: a dimension -k is k * N, N the batch size of a run."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Node:
+    """inputs and outputs are indices into Graph.values; None is an absent optional input."""
+
+    op: str
+    name: str
+    module: str
+    inputs: tuple[int | None, ...]
+    outputs: tuple[int, ...]
+    attributes: dict
+
+
+@dataclass(frozen=True)
+class Shift:
+    """weight = scale[c] * sign * 2^(base[c] - level); base and scale have one entry or one per channel."""
+
+    bits: int
+    zero: bool
+    base: np.ndarray
+    scale: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class Weight:
+    """offset is from the start of the data section; stored tensor = transpose(value, order)."""
+
+    value: int
+    codec: str
+    source: str
+    note: str
+    offset: int
+    length: int
+    order: tuple[int, ...] | None
+    shift: Shift | None
+
+
+@dataclass(frozen=True)
+class Image:
+    """How an image becomes an input; dsruntime.image applies it."""
+
+    color: str
+    resize: str
+    size: tuple[int, ...]
+    filter: str
+    crop: tuple[int, ...] | None
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Input:
+    value: int
+    layout: str
+    image: Image | None
+
+
+@dataclass(frozen=True)
+class Output:
+    value: int
+    meaning: str
+    labels: tuple[str, ...]
+
+
+class Graph:
+    """The FlatBuffer of a checked file; each part is read when it is first asked for."""
+
+    def __init__(self, data: memoryview) -> None:
+        from dsruntime import dsf_generated
+
+        (_, self.major, self.minor, _, self.file_length, _, self.flatbuffer_length, self.data_offset, self.data_length,
+         _) = PREFIX.unpack_from(data)
+        self._bytes = data
+        self._model = dsf_generated.Model.GetRootAs(data[64 : 64 + self.flatbuffer_length])
+
+    @cached_property
+    def name(self) -> str:
+        return text(self._model.Name())
+
+    @cached_property
+    def producer(self) -> str:
+        return text(self._model.Producer())
+
+    @cached_property
+    def mode(self) -> str:
+        return text(self._model.Mode())
+
+    @cached_property
+    def values(self) -> tuple[Value, ...]:
+        return tuple(self.value(i) for i in range(self._model.ValuesLength()))
+
+    @cached_property
+    def nodes(self) -> tuple[Node, ...]:
+        return tuple(read_node(self._model.Nodes(i)) for i in range(self._model.NodesLength()))
+
+    @cached_property
+    def weights(self) -> tuple[Weight, ...]:
+        return tuple(read_weight(self._model.Weights(i)) for i in range(self._model.WeightsLength()))
+
+    @cached_property
+    def inputs(self) -> tuple[Input, ...]:
+        return tuple(read_input(self._model.Inputs(i)) for i in range(self._model.InputsLength()))
+
+    @cached_property
+    def outputs(self) -> tuple[Output, ...]:
+        return tuple(read_output(self._model.Outputs(i)) for i in range(self._model.OutputsLength()))
+
+    @cached_property
+    def metadata(self) -> dict[str, str]:
+        pairs = (self._model.Metadata(i) for i in range(self._model.MetadataLength()))
+        return {text(pair.Key()): text(pair.Value()) for pair in pairs}
+
+    def value(self, index: int) -> Value:
+        """One value, without reading the others."""
+        table = self._model.Values(index)
+        return Value(text(table.Name()), DTYPES[table.Dtype()], numbers(table, "Shape"))
+
+    def stored(self, weight: Weight) -> memoryview:
+        """The stored bytes of a weight."""
+        start = self.data_offset + weight.offset
+        return self._bytes[start : start + weight.length]
+
+
+def read_node(table) -> Node:
+    attributes = (table.Attributes(i) for i in range(table.AttributesLength()))
+    return Node(
+        op=text(table.Op()),
+        name=text(table.Name()),
+        module=text(table.Module()),
+        inputs=tuple(None if i < 0 else i for i in numbers(table, "Inputs")),
+        outputs=numbers(table, "Outputs"),
+        attributes={text(attribute.Name()): read_attribute(attribute) for attribute in attributes},
+    )
+
+
+def read_attribute(table):
+    """An int, a float, a string, a list of ints or a list of floats, after the attribute's kind."""
+    match table.Kind():
+        case 1:
+            return table.I()
+        case 2:
+            return table.F()
+        case 3:
+            return text(table.S())
+        case 4:
+            return list(numbers(table, "Ints"))
+        case 5:
+            return list(numbers(table, "Floats"))
+
+
+def read_weight(table) -> Weight:
+    return Weight(
+        value=table.Value(),
+        codec=text(table.Codec()),
+        source=text(table.Source()),
+        note=text(table.Note()),
+        offset=table.Offset(),
+        length=table.Length(),
+        order=None if table.OrderIsNone() else numbers(table, "Order"),
+        shift=read_shift(table.Shift()),
+    )
+
+
+def read_shift(table) -> Shift | None:
+    if table is None:
+        return None
+    scale = None if table.ScaleIsNone() else table.ScaleAsNumpy()
+    return Shift(table.Bits(), bool(table.Zero()), table.BaseAsNumpy(), scale)
+
+
+def read_input(table) -> Input:
+    return Input(table.Value(), text(table.Layout()), read_image(table.Image()))
+
+
+def read_image(table) -> Image | None:
+    if table is None:
+        return None
+    return Image(
+        color=text(table.Color()),
+        resize=text(table.Resize()),
+        size=numbers(table, "Size"),
+        filter=text(table.Filter()),
+        crop=None if table.CropIsNone() else numbers(table, "Crop"),
+        mean=numbers(table, "Mean"),
+        std=numbers(table, "Std"),
+    )
+
+
+def read_output(table) -> Output:
+    labels = tuple(text(table.Labels(i)) for i in range(table.LabelsLength()))
+    return Output(table.Value(), text(table.Meaning()), labels)
+
+
+def text(data: bytes | None) -> str:
+    return (data or b"").decode("utf-8", "replace")
+
+
+def numbers(table, field: str) -> tuple:
+    """A vector of numbers; NumPy reads it in one step, element by element takes far longer."""
+    if getattr(table, field + "IsNone")():
+        return ()
+    return tuple(getattr(table, field + "AsNumpy")().tolist())
