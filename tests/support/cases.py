@@ -15,8 +15,8 @@ import numpy as np
 
 from dsruntime import load
 from dsruntime.errors import ModelError
-from tests.support import dsf_files
 from tests.support.bounds import bound_of
+from tests.support.one_node import one_node_file, types_at
 from tests.support.onnx_models import one_node_model, run_onnxruntime
 
 # backend, threads
