@@ -1,0 +1,47 @@
+# make demo runs the whole road once, make test proves it. Both set up everything first; a second run finds it done.
+.DELETE_ON_ERROR:
+.PHONY: help demo test lint bench setup clean
+
+VENV := .venv
+BIN := $(VENV)/bin
+NATIVE := schema/dsf.fbs $(shell find runtime -name CMakeLists.txt -o -path '*/libdsf/*' -type f)
+
+help:
+	@echo "make demo    train digits, export, predict, verify, inspect (sets up everything)"
+	@echo "make test    lint and the full test suite (sets up everything)"
+	@echo "make lint    ruff and mypy"
+	@echo "make bench   the project's figures, measured on this machine"
+	@echo "make setup   .venv with the project installed for development"
+	@echo "make clean   remove what make made, .venv included"
+
+demo: setup
+	$(BIN)/python tools/demo.py demo
+
+test: setup lint
+	$(BIN)/python -m pytest -q -n 2
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: setup
+	$(BIN)/python tools/bench/spine.py
+
+setup: $(VENV)/installed.stamp
+
+$(VENV)/venv.stamp: tools/find_python.sh tools/system_packages.sh
+	python=$$(tools/find_python.sh) && tools/system_packages.sh $$python && $$python -m venv $(VENV)
+	touch $@
+
+# torch first and by its exact version: an open requirement may choose a build of several gigabytes.
+$(VENV)/torch.stamp: $(VENV)/venv.stamp constraints.txt
+	$(BIN)/python -m pip install -q -c constraints.txt torch torchvision scikit-build-core ninja
+	touch $@
+
+$(VENV)/installed.stamp: $(VENV)/torch.stamp pyproject.toml $(NATIVE)
+	$(BIN)/python -m pip install -q --no-build-isolation -c constraints.txt -e '.[compiler,demo,dev]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) build runtime/build demo dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} +
