@@ -29,7 +29,8 @@ struct Shape {
     int64_t& operator[](int axis) { return dims[static_cast<size_t>(axis)]; }
     int64_t elements() const;  // product; checked when the shape was made, so it cannot overflow
     bool operator==(const Shape& other) const;
-    std::string text() const;  // "(1, 3, 224, 224)"
+    bool operator!=(const Shape& other) const { return !(*this == other); }
+    std::string text() const;  // "(1, 3, 224, 224)"; a declared shape "(N, 3, 224, 224)"
 };
 
 Shape at_batch(const Shape& declared, int64_t batch);
@@ -107,7 +108,7 @@ class Prepared {
 public:
     // Returns the object stored under (weight, form), making it with `make` the first time. Thread-safe.
     template <class T, class Make> std::shared_ptr<const T> get(int weight, const std::string& form, Make make) {
-        std::lock_guard<std::mutex> lock(mutex_);
+        std::lock_guard<std::recursive_mutex> lock(mutex_);
         for (auto& entry : entries_)
             if (entry.weight == weight && entry.form == form) return std::static_pointer_cast<const T>(entry.object);
         std::shared_ptr<const T> object = make();
@@ -121,7 +122,7 @@ private:
         std::string form;
         std::shared_ptr<const void> object;
     };
-    std::mutex mutex_;
+    std::recursive_mutex mutex_;  // make may ask for another form
     std::vector<Entry> entries_;
 };
 

@@ -5,7 +5,8 @@
 //   run      computes; allocates nothing
 //
 // infer runs while the file is checked (for two batch sizes) and again for each plan. After it has passed, prepare and
-// run index freely.
+// run index freely. infer asks for every attribute that the op has, on every path: an attribute of a node that infer
+// did not ask for is one that the op does not know, and the file is refused.
 #pragma once
 
 #include <memory>
@@ -56,7 +57,14 @@ public:
     // A shape from dimensions, refused if a dimension or the total size is over the caps.
     Shape shape(const std::vector<int64_t>& dims) const;
 
+    const Attribute* unasked() const;  // the first attribute that nobody has asked for, or null
+
 private:
+    const Attribute* find(const char* name) const;
+    const Attribute* find(const char* name, Attribute::Kind kind) const;
+    const Attribute& need(const char* name, Attribute::Kind kind) const;
+
+    mutable uint64_t asked_ = 0;  // bit i: attribute i was asked for; a node has at most 64
     const Model& model_;
     const Node& node_;
     int64_t batch_;
