@@ -7,9 +7,9 @@
             {"name": "y", "shape": [-1, 2]},
         ],
         nodes=[{"op": "gemm", "inputs": ["x", "w"], "outputs": ["y"], "attributes": {"trans_b": 1}}],
-        weights=[{"value": "w", "array": np.ones((2, 3), "f4")}],            # raw; or shift, see shift_weight()
-        inputs=["x"],                                                        # or {"value": "x", "layout": "NCHW", "image": {...}}
-        outputs=[{"value": "y", "meaning": "logits", "labels": ["a", "b"]}], # or "y"
+        weights=[{"value": "w", "array": np.ones((2, 3), "f4")}],  # raw; for shift see shift_weight()
+        inputs=["x"],                             # or {"value": "x", "layout": "NCHW", "image": {...}}
+        outputs=[{"value": "y", "meaning": "logits", "labels": ["a", "b"]}],  # or "y"
         metadata={"source.kind": "test"},
     )
 
@@ -28,8 +28,8 @@ Tampering, all optional, applied before the CRC is computed unless said otherwis
     edit_bytes=function(bytearray)      changes the whole file
     crc=…                               this CRC instead of the right one
 
-A weight dict may hold "offset", "length", "order", "codec", "source", "note" and "shift" ("bits", "zero", "base", "scale");
-"data" are its stored bytes. What is not given is worked out.
+A weight dict may hold "offset", "length", "order", "codec", "source", "note" and "shift" ("bits", "zero", "base",
+"scale"); "data" are its stored bytes. What is not given is worked out.
 """
 
 import struct

@@ -1,0 +1,67 @@
+"""Runs a graph in NumPy, node after node, as it stands in the file."""
+
+import time
+
+import numpy as np
+
+from dsruntime.backends.reference.ops import OPS
+from dsruntime.errors import DsError
+
+# Attributes that hold dimensions: -k in the file is k * N.
+DIMENSIONS = {"reshape": "shape", "expand": "shape", "constant_of_shape": "shape", "resize": "sizes"}
+
+
+def execute(graph, weights, inputs, batch=1, keep=True, seconds=None):
+    """Every value of the graph, in order; None for one that nothing reads any more, unless `keep`.
+
+    weights and inputs are arrays in the order of the graph's; batch is N. A list given as `seconds` gets one number per
+    node: how long it took.
+    """
+    values = [None] * len(graph.values)
+    for weight, array in zip(graph.weights, weights, strict=True):
+        values[weight.value] = array
+    for entry, array in zip(graph.inputs, inputs, strict=True):
+        values[entry.value] = array
+    spare = [] if keep else last_uses(graph)
+    with np.errstate(all="ignore"):
+        for position, node in enumerate(graph.nodes):
+            started = time.perf_counter()
+            for index, array in zip(node.outputs, run_node(node, values, batch), strict=True):
+                values[index] = np.ascontiguousarray(array).reshape(array.shape)
+            if seconds is not None:
+                seconds.append(time.perf_counter() - started)
+            for index in spare[position] if spare else ():
+                values[index] = None
+    return values
+
+
+def run_node(node, values, batch):
+    attributes = dict(node.attributes)
+    if node.op in DIMENSIONS:
+        field = DIMENSIONS[node.op]
+        attributes[field] = at_batch(attributes[field], batch)
+    inputs = [None if index is None else values[index] for index in node.inputs]
+    try:
+        result = OPS[node.op](*inputs, **attributes)
+    except DsError as error:
+        where = f"node {node.name!r} ({node.op})"
+        raise type(error)(where, error.found, error.expected, error.what_to_do) from None
+    return result if isinstance(result, (tuple, list)) else (result,)
+
+
+def at_batch(dimensions, batch):
+    return [d if d >= 0 else -d * batch for d in dimensions]
+
+
+def last_uses(graph):
+    """For each node, the values that only it and nodes before it read."""
+    last = {}
+    for position, node in enumerate(graph.nodes):
+        for index in (*node.inputs, *node.outputs):
+            last[index] = position
+    kept = {None, *(output.value for output in graph.outputs), *(weight.value for weight in graph.weights)}
+    spare = [[] for _ in graph.nodes]
+    for index, position in last.items():
+        if index not in kept:
+            spare[position].append(index)
+    return spare

@@ -1,0 +1,7 @@
+"""abs: |x|, ONNX's Abs."""
+
+import numpy as np
+
+
+def abs(x):
+    return np.abs(x)

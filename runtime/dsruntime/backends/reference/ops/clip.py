@@ -1,0 +1,7 @@
+"""clip: min(max(x, min), max), ONNX's Clip; an absent bound does not bind, NaN stays NaN."""
+
+import numpy as np
+
+
+def clip(x, *, min=-np.inf, max=np.inf):
+    return np.minimum(np.maximum(x, np.float32(min)), np.float32(max))

@@ -1,0 +1,5 @@
+"""div: a / b with NumPy broadcasting, ONNX's Div."""
+
+
+def div(a, b):
+    return a / b

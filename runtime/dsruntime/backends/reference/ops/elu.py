@@ -1,0 +1,7 @@
+"""elu: x where x >= 0, else alpha * (e^x - 1), ONNX's Elu."""
+
+import numpy as np
+
+
+def elu(x, *, alpha=1.0):
+    return np.where(x >= 0, x, alpha * np.expm1(x.astype(np.float64))).astype(np.float32)

@@ -1,0 +1,7 @@
+"""hard_sigmoid: clip(alpha * x + beta, 0, 1), ONNX's HardSigmoid."""
+
+import numpy as np
+
+
+def hard_sigmoid(x, *, alpha=0.2, beta=0.5):
+    return np.clip(alpha * x.astype(np.float64) + beta, 0, 1).astype(np.float32)

@@ -1,0 +1,13 @@
+"""layer_normalization: (x - mean) / sqrt(var + epsilon) * scale + bias over the axes from `axis` on.
+
+ONNX's LayerNormalization; var is the mean of the squared distances.
+"""
+
+import numpy as np
+
+
+def layer_normalization(x, scale, bias=None, *, axis=-1, epsilon=1e-5):
+    axes = tuple(range(axis % x.ndim, x.ndim))
+    distance = x.astype(np.float64) - x.mean(axis=axes, keepdims=True, dtype=np.float64)
+    y = distance / np.sqrt((distance**2).mean(axis=axes, keepdims=True) + epsilon) * scale
+    return (y if bias is None else y + bias).astype(np.float32)

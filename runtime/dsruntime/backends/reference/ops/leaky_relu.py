@@ -1,0 +1,7 @@
+"""leaky_relu: x where x >= 0, else alpha * x, ONNX's LeakyRelu."""
+
+import numpy as np
+
+
+def leaky_relu(x, *, alpha=0.01):
+    return np.where(x >= 0, x, np.float32(alpha) * x)

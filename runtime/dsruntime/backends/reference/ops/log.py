@@ -1,0 +1,7 @@
+"""log: natural logarithm, ONNX's Log; NaN below 0."""
+
+import numpy as np
+
+
+def log(x):
+    return np.log(x.astype(np.float64)).astype(np.float32)

@@ -1,0 +1,7 @@
+"""mat_mul: numpy.matmul, ONNX's MatMul. Sums in float64."""
+
+import numpy as np
+
+
+def mat_mul(a, b):
+    return np.asarray(np.matmul(a.astype(np.float64), b.astype(np.float64)), np.float32)

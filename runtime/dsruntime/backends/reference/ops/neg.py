@@ -1,0 +1,5 @@
+"""neg: -x, ONNX's Neg."""
+
+
+def neg(x):
+    return -x

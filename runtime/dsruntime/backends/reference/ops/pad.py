@@ -1,0 +1,10 @@
+"""pad: entries before and after each axis, ONNX's Pad with mode constant, reflect or edge."""
+
+import numpy as np
+
+
+def pad(x, *, pads, mode="constant", value=0.0):
+    widths = list(zip(pads[: x.ndim], pads[x.ndim :], strict=True))
+    if mode == "constant":
+        return np.pad(x, widths, constant_values=np.asarray(value).astype(x.dtype))
+    return np.pad(x, widths, mode=mode)

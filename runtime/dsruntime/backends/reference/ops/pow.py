@@ -1,0 +1,7 @@
+"""pow: a to the power b with NumPy broadcasting, ONNX's Pow."""
+
+import numpy as np
+
+
+def pow(a, b):
+    return np.power(a.astype(np.float64), b.astype(np.float64)).astype(np.float32)

@@ -1,0 +1,7 @@
+"""transpose: dimension i of the result is dimension perm[i] of x, ONNX's Transpose."""
+
+import numpy as np
+
+
+def transpose(x, *, perm):
+    return np.transpose(x, perm)
