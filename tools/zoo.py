@@ -1,5 +1,7 @@
 """zoo: torchvision's model definitions as shift networks with weights of a fixed seed, and photographs to run them on.
 
+    python tools/zoo.py resnet18 resnet18.pt resnet18.onnx       writes one's state_dict and its float32 ONNX file
+
 Nothing is downloaded. So that top-1 agreement means something on random weights:
 
     weights      torch's default initialisation; a layer that starts at zero gets one too
@@ -9,6 +11,7 @@ Nothing is downloaded. So that top-1 agreement means something on random weights
     last layer   its bias is moved so that every class has mean 0 over the photographs: logits then differ by image
 """
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +61,7 @@ def shift_model(name: str, method: str | None = None, seed: int = 2024) -> nn.Mo
 
 
 def wake_zeros(model: nn.Module) -> None:
-    """ViT starts its head and class token at 0, ConvNeXt its layer scales near it: answers would not depend on images."""
+    """ViT starts its head at 0, ConvNeXt its layer scales near it: answers would hardly depend on the image."""
     for name, parameter in model.named_parameters():
         if name.endswith("layer_scale"):
             nn.init.uniform_(parameter, 0.1, 0.5)
@@ -106,7 +109,7 @@ def centre_logits(model: nn.Module, images: torch.Tensor) -> None:
 
 
 def photographs(count: int, seed: int = 7) -> np.ndarray:
-    """`count` crops, flipped and scaled, of scikit-learn's two sample photographs, normalised: float32 [count,3,224,224]."""
+    """Crops, flipped and scaled, of scikit-learn's two sample photographs, normalised: float32 [count, 3, 224, 224]."""
     from PIL import Image
 
     random = np.random.default_rng(seed)
@@ -130,3 +133,20 @@ def photograph_files() -> list[Path]:
 
     folder = Path(sklearn.datasets.__file__).parent / "images"
     return [folder / "china.jpg", folder / "flower.jpg"]
+
+
+def write_onnx(model: nn.Module, path: str | Path) -> None:
+    """PyTorch's own float32 export, batch left open: what ONNX Runtime is asked to run."""
+    image, batch = torch.zeros(2, 3, SIZE, SIZE), {0: torch.export.Dim("batch")}
+    program = torch.onnx.export(model, (image,), dynamo=True, dynamic_shapes=(batch,), verbose=False)
+    program.save(path, external_data=False)
+
+
+def write_sources(name: str, state_dict: str, onnx: str) -> None:
+    model = shift_model(name)
+    write_onnx(model, onnx)
+    torch.save(model.state_dict(), state_dict)
+
+
+if __name__ == "__main__":
+    write_sources(*sys.argv[1:])

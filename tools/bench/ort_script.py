@@ -1,4 +1,4 @@
-"""The peer of `dscompress run model.dsf photo.jpg`: the least ONNX Runtime script that does the same on a float32 .onnx.
+"""The peer of `dscompress run model.dsf photo.jpg`: a minimal ONNX Runtime script for the float32 .onnx.
 
 usage: python ort_script.py model.onnx photo.jpg
 """
