@@ -1,0 +1,196 @@
+// array_f32 for all instruction sets. Before including: ARRAY_NAME, ARRAY_LABEL.
+#include "array_f32.h"
+#include "vector.inl"
+
+namespace dsf {
+namespace {
+
+constexpr float INFINITE = __builtin_inff();
+constexpr float ROUND = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer, kept in the low bits
+
+DSF_INLINE Vec power_of_two(IntVec exponent) { return (Vec)((exponent + 127) << 23); }  // -126..127
+DSF_INLINE Vec magnitude(Vec x) { return (Vec)((IntVec)x & 0x7fffffff); }
+DSF_INLINE Vec with_sign_of(Vec x, Vec sign) { return (Vec)((IntVec)x | ((IntVec)sign & (int32_t)0x80000000)); }
+
+// e^x = 2^n * e^r, |r| <= ln(2) / 2. Within 2 ulp; over- and underflow as they should, subnormal results included.
+DSF_INLINE Vec exp_of(Vec x) {
+    const Vec clipped = clamp(x, splat(-104.0f), splat(89.0f));
+    const Vec shifted = clipped * 1.44269504f + ROUND;
+    const Vec n = shifted - ROUND;
+    Vec r = clipped - n * 0.693359375f;  // ln(2) in two parts: the first has 9 bits, so the product is exact
+    r = r - n * -2.12194440e-4f;
+    Vec p = splat(1.395059982e-03f);
+    p = p * r + 8.368954062e-03f;
+    p = p * r + 4.166620597e-02f;
+    p = p * r + 1.666651815e-01f;
+    p = p * r + 0.5f;
+    p = p * r * r + r + 1.0f;
+    const IntVec exponent = (IntVec)shifted - 0x4b400000;  // the bits of ROUND
+    const IntVec half = exponent >> 1;                     // in two steps: -150..129 is more than one exponent holds
+    return p * power_of_two(half) * power_of_two(exponent - half);
+}
+
+// log(2^n * m) = n ln(2) + log(m), m in [sqrt(1/2), sqrt(2)). Within 2 ulp; log(0) = -inf, log(x < 0) = NaN.
+DSF_INLINE Vec log_of(Vec x) {
+    const IntVec subnormal = x < 1.17549435e-38f;
+    const Vec scaled = select(subnormal, x * 8388608.0f, x);
+    const IntVec n = (((IntVec)scaled - 0x3f3504f3) >> 23);
+    const Vec f = (Vec)((IntVec)scaled - (n << 23)) - 1.0f;
+    const Vec exponent = __builtin_convertvector(n, Vec) - select(subnormal, splat(23.0f), Vec{});
+    Vec p = splat(6.746601313e-02f);
+    p = p * f - 1.167564094e-01f;
+    p = p * f + 1.188817471e-01f;
+    p = p * f - 1.240559146e-01f;
+    p = p * f + 1.421955079e-01f;
+    p = p * f - 1.666799635e-01f;
+    p = p * f + 2.000211924e-01f;
+    p = p * f - 2.500000894e-01f;
+    p = p * f + 3.333331347e-01f;
+    const Vec square = f * f;
+    const Vec tail = p * square * f + exponent * -2.12194440e-4f - 0.5f * square;
+    Vec y = f + tail + exponent * 0.693359375f;
+    y = select(x == 0.0f, splat(-INFINITE), y);
+    y = select(x < 0.0f, splat(__builtin_nanf("")), y);
+    return select((x < INFINITE) | (x < 0.0f), y, x);  // inf and NaN are their own logarithms
+}
+
+// Odd polynomial below 0.625, 1 - 2 / (e^2|x| + 1) above. Within 2 ulp.
+DSF_INLINE Vec tanh_of(Vec x) {
+    const Vec size = magnitude(x), square = x * x;
+    Vec p = splat(-5.717036780e-03f);
+    p = p * square + 2.065057866e-02f;
+    p = p * square - 5.374349654e-02f;
+    p = p * square + 1.333149076e-01f;
+    p = p * square - 3.333328366e-01f;
+    const Vec small = p * square * x + x;
+    const Vec large = with_sign_of(1.0f - 2.0f / (exp_of(size + size) + 1.0f), x);
+    return select(size < 0.625f, small, large);
+}
+
+// Within 3 ulp on both sides of 0: the exponential never grows.
+DSF_INLINE Vec sigmoid_of(Vec x) {
+    const Vec e = exp_of(-magnitude(x));
+    return select(x < 0.0f, e, splat(1.0f)) / (1.0f + e);
+}
+
+// x P(x^2) up to 1; 1 - e^-Q(x) above, which is 1 from 4 on. Within 2 ulp.
+DSF_INLINE Vec erf_of(Vec x) {
+    const Vec size = magnitude(x), square = x * x;
+    Vec p = splat(7.889119297e-05f);
+    p = p * square - 8.020841051e-04f;
+    p = p * square + 5.189535208e-03f;
+    p = p * square - 2.685444430e-02f;
+    p = p * square + 1.128360033e-01f;
+    p = p * square - 3.761262596e-01f;
+    p = p * square + 1.128379107e+00f;
+    const Vec near = select(size > 4.0f, splat(4.0f), size);
+    Vec q = splat(-1.855748997e-04f);
+    q = q * near + 2.939615631e-03f;
+    q = q * near - 2.180535160e-02f;
+    q = q * near + 1.030374318e-01f;
+    q = q * near + 6.382256150e-01f;
+    q = q * near + 1.127040029e+00f;
+    q = q * near + 3.537089215e-04f;
+    const Vec large = with_sign_of(1.0f - exp_of(-q), x);
+    return select(size <= 1.0f, p * x, select(size > 1.0f, large, x));
+}
+
+DSF_INLINE Vec gelu_of(Vec x) { return 0.5f * x * (1.0f + erf_of(x * 0.70710678f)); }
+
+DSF_INLINE Vec gelu_tanh_of(Vec x) {
+    return 0.5f * x * (1.0f + tanh_of(0.79788456f * (x + 0.044715f * (x * x * x))));
+}
+
+// Applies f to every element; the last, partial vector goes through a buffer.
+template <class F> DSF_INLINE void map(const float* x, float* y, int64_t count, F f) {
+    int64_t i = 0;
+    for (; i + WIDTH <= count; i += WIDTH) store(y + i, f(load(x + i)));
+    if (i == count) return;
+    float edge[WIDTH] = {};
+    memcpy(edge, x + i, (size_t)(count - i) * sizeof(float));
+    store(edge, f(load(edge)));
+    memcpy(y + i, edge, (size_t)(count - i) * sizeof(float));
+}
+
+DSF_INLINE float add_lanes(Vec v) {
+    for (int half = WIDTH / 2; half > 0; half /= 2)
+        for (int i = 0; i < half; ++i) v[i] += v[i + half];
+    return v[0];
+}
+
+// Sum of f(x): float32 lanes over 32 vectors at a time, those sums in double.
+template <class F> DSF_INLINE double map_sum(const float* x, int64_t count, F f) {
+    constexpr int64_t BLOCK = 32 * WIDTH;
+    double total = 0;
+    int64_t i = 0;
+    while (count - i >= WIDTH) {
+        const int64_t end = count - i >= BLOCK ? i + BLOCK : i + (count - i) / WIDTH * WIDTH;
+        Vec sum = Vec{};
+        for (; i < end; i += WIDTH) sum += f(load(x + i));
+        total += (double)add_lanes(sum);
+    }
+    if (i == count) return total;
+    float edge[WIDTH] = {};
+    memcpy(edge, x + i, (size_t)(count - i) * sizeof(float));
+    const Vec last = f(load(edge));
+    for (int lane = 0; lane < count - i; ++lane) total += (double)last[lane];
+    return total;
+}
+
+void exp(const float* x, float* y, int64_t count) {
+    map(x, y, count, [](Vec v) __attribute__((always_inline)) { return exp_of(v); });
+}
+void log(const float* x, float* y, int64_t count) {
+    map(x, y, count, [](Vec v) __attribute__((always_inline)) { return log_of(v); });
+}
+void tanh(const float* x, float* y, int64_t count) {
+    map(x, y, count, [](Vec v) __attribute__((always_inline)) { return tanh_of(v); });
+}
+void sigmoid(const float* x, float* y, int64_t count) {
+    map(x, y, count, [](Vec v) __attribute__((always_inline)) { return sigmoid_of(v); });
+}
+void erf(const float* x, float* y, int64_t count) {
+    map(x, y, count, [](Vec v) __attribute__((always_inline)) { return erf_of(v); });
+}
+void gelu(const float* x, float* y, int64_t count) {
+    map(x, y, count, [](Vec v) __attribute__((always_inline)) { return gelu_of(v); });
+}
+void gelu_tanh(const float* x, float* y, int64_t count) {
+    map(x, y, count, [](Vec v) __attribute__((always_inline)) { return gelu_tanh_of(v); });
+}
+
+float max(const float* x, int64_t count) {
+    float best = x[0];
+    int64_t i = 0;
+    if (count >= WIDTH) {
+        Vec most = load(x);
+        for (i = WIDTH; i + WIDTH <= count; i += WIDTH) {
+            const Vec v = load(x + i);
+            most = select((v > most) | (v != v), v, most);
+        }
+        for (int lane = 0; lane < WIDTH; ++lane) best = most[lane] > best || most[lane] != most[lane] ? most[lane] : best;
+    }
+    for (; i < count; ++i) best = x[i] > best || x[i] != x[i] ? x[i] : best;
+    return best;
+}
+
+double sum(const float* x, int64_t count) {
+    return map_sum(x, count, [](Vec v) __attribute__((always_inline)) { return v; });
+}
+
+double sum_squares(const float* x, float mean, int64_t count) {
+    return map_sum(x, count, [=](Vec v) __attribute__((always_inline)) { return (v - mean) * (v - mean); });
+}
+
+double exp_sum(const float* x, float shift, float* y, int64_t count) {
+    map(x, y, count, [=](Vec v) __attribute__((always_inline)) { return exp_of(v - shift); });
+    return sum(y, count);
+}
+
+}  // namespace
+
+extern const ArrayF32 ARRAY_NAME;
+const ArrayF32 ARRAY_NAME = {ARRAY_LABEL, exp, log, tanh, sigmoid, erf, gelu, gelu_tanh,
+                             max,         sum, sum_squares, exp_sum};
+
+}  // namespace dsf

@@ -1,0 +1,39 @@
+// clip: y = min(max(x, min), max); an absent bound is none; NaN stays NaN.
+#include <limits>
+
+#include "unary.h"
+
+namespace dsf {
+namespace {
+
+struct Parameters {
+    float low, high;
+};
+Parameters read(const Inference& node) {
+    const float infinity = std::numeric_limits<float>::infinity();
+    return {node.real("min", -infinity), node.real("max", infinity)};
+}
+
+float clipped(float x, float low, float high) {
+    x = x < low ? low : x;
+    return x > high ? high : x;
+}
+
+std::vector<TensorType> infer(const Inference& node) {
+    read(node);
+    return float_like_input(node);
+}
+
+std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
+    const Parameters p = read(preparation.attributes());
+    return each("clip", [p](float x) { return clipped(x, p.low, p.high); });
+}
+
+}  // namespace
+
+namespace ops {
+extern const Op clip;
+const Op clip = {"clip", infer, prepare, false, true};
+}  // namespace ops
+
+}  // namespace dsf

@@ -1,0 +1,104 @@
+// Data movement between strided arrays.
+#include "copy.h"
+
+#include <cstring>
+
+namespace dsf {
+namespace {
+
+template <class T> void copy_row(const char* from, char* to, int64_t count, int64_t from_stride, int64_t to_stride) {
+    const T* source = reinterpret_cast<const T*>(from);
+    T* target = reinterpret_cast<T*>(to);
+    for (int64_t i = 0; i < count; ++i) target[i * to_stride] = source[i * from_stride];
+}
+
+}  // namespace
+
+void StridedCopy::add(int64_t dim, int64_t from, int64_t to) {
+    const size_t axis = static_cast<size_t>(rank++);
+    dims[axis] = dim;
+    from_stride[axis] = from;
+    to_stride[axis] = to;
+}
+
+void StridedCopy::simplify() {
+    StridedCopy merged;
+    for (size_t axis = 0; axis < static_cast<size_t>(rank); ++axis) {
+        if (dims[axis] == 1) continue;
+        const size_t last = static_cast<size_t>(merged.rank) - 1;
+        if (merged.rank > 0 && merged.from_stride[last] == dims[axis] * from_stride[axis] &&
+            merged.to_stride[last] == dims[axis] * to_stride[axis]) {
+            merged.dims[last] *= dims[axis];
+            merged.from_stride[last] = from_stride[axis];
+            merged.to_stride[last] = to_stride[axis];
+        } else {
+            merged.add(dims[axis], from_stride[axis], to_stride[axis]);
+        }
+    }
+    if (merged.rank == 0) merged.add(1, 1, 1);
+    rank = merged.rank;
+    dims = merged.dims;
+    from_stride = merged.from_stride;
+    to_stride = merged.to_stride;
+}
+
+void StridedCopy::run(Threads& threads, const void* from, void* to) const {
+    const char* source = static_cast<const char*>(from) + from_offset * element;
+    char* target = static_cast<char*>(to) + to_offset * element;
+    const size_t inner = static_cast<size_t>(rank) - 1;
+    const int64_t step_from = from_stride[inner], step_to = to_stride[inner];
+    // Rows are cut too, so that one long row is shared by the threads.
+    const int64_t piece = std::min<int64_t>(dims[inner], GRAIN), pieces = (dims[inner] + piece - 1) / piece;
+    int64_t rows = 1;
+    for (size_t axis = 0; axis < inner; ++axis) rows *= dims[axis];
+
+    for_items(threads, rows * pieces, piece, [&](int64_t begin, int64_t end) {
+        for (int64_t item = begin; item < end; ++item) {
+            const int64_t start = item % pieces * piece, count = std::min(piece, dims[inner] - start);
+            int64_t at_from = start * step_from, at_to = start * step_to, row = item / pieces;
+            for (size_t axis = inner; axis-- > 0; row /= dims[axis]) {
+                at_from += row % dims[axis] * from_stride[axis];
+                at_to += row % dims[axis] * to_stride[axis];
+            }
+            const char* f = source + at_from * element;
+            char* t = target + at_to * element;
+            if (step_from == 1 && step_to == 1) std::memcpy(t, f, static_cast<size_t>(count * element));
+            else if (element == 1) copy_row<uint8_t>(f, t, count, step_from, step_to);
+            else if (element == 2) copy_row<uint16_t>(f, t, count, step_from, step_to);
+            else if (element == 4) copy_row<uint32_t>(f, t, count, step_from, step_to);
+            else copy_row<uint64_t>(f, t, count, step_from, step_to);
+        }
+    });
+}
+
+std::array<int64_t, MAX_RANK> row_major_strides(const Shape& shape) {
+    std::array<int64_t, MAX_RANK> strides{};
+    int64_t stride = 1;
+    for (int axis = shape.rank - 1; axis >= 0; --axis) {
+        strides[static_cast<size_t>(axis)] = stride;
+        stride *= shape[axis];
+    }
+    return strides;
+}
+
+CopyKernel::CopyKernel(std::vector<Part> parts) : parts_(std::move(parts)) {
+    for (Part& part : parts_) part.copy.simplify();
+}
+
+void CopyKernel::run(const Run& run) const {
+    for (const Part& part : parts_)
+        part.copy.run(run.threads, run.inputs[part.input].data, run.outputs[part.output].data);
+}
+
+std::unique_ptr<Kernel> copy_kernel(const StridedCopy& copy) {
+    return std::make_unique<CopyKernel>(std::vector<CopyKernel::Part>{{copy, 0, 0}});
+}
+
+std::unique_ptr<Kernel> prepare_view(const Preparation& preparation) {
+    StridedCopy copy;
+    copy.element = size_of(preparation.outputs[0].dtype);
+    copy.add(preparation.outputs[0].shape.elements(), 1, 1);
+    return copy_kernel(copy);
+}
+
+}  // namespace dsf

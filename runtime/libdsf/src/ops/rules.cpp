@@ -1,0 +1,83 @@
+// Shape rules that several ops share.
+#include "rules.h"
+
+namespace dsf {
+
+std::vector<TensorType> float_like_input(const Inference& node) {
+    node.expect_inputs(1, 1);
+    node.expect_outputs(1, 1);
+    node.expect_float(0);
+    return {node.input(0)};
+}
+
+Shape output_shape(const Inference& node, const std::vector<int64_t>& dims) {
+    if (dims.size() > MAX_RANK)
+        node.refuse("the output has rank " + std::to_string(dims.size()),
+                    "at most " + std::to_string(MAX_RANK));
+    for (int64_t dim : dims)
+        if (dim < 1 || dim > LARGEST_DIMENSION)
+            node.refuse("the output has a dimension of " + std::to_string(dim), "1 to 1048576");
+    return node.shape(dims);
+}
+
+int64_t attribute_dimension(const Inference& node, const char* attribute, int64_t declared) {
+    if (declared == 0 || declared > LARGEST_DIMENSION || declared < -LARGEST_DIMENSION)
+        node.refuse(std::string(attribute) + " has a dimension of " + std::to_string(declared),
+                    "1 to 1048576, or -k for k times the batch size");
+    return declared > 0 ? declared : -declared * node.batch();
+}
+
+std::vector<int64_t> attribute_dimensions(const Inference& node, const char* attribute) {
+    std::vector<int64_t> dims = node.integers(attribute);
+    for (int64_t& dim : dims) dim = attribute_dimension(node, attribute, dim);
+    return dims;
+}
+
+std::vector<int64_t> dims_of(const Shape& shape) {
+    return std::vector<int64_t>(shape.dims.begin(), shape.dims.begin() + shape.rank);
+}
+
+Shape broadcast_shape(const Inference& node, const Shape& a, const Shape& b) {
+    const int rank = std::max(a.rank, b.rank);
+    std::vector<int64_t> dims(static_cast<size_t>(rank));
+    for (int axis = 0; axis < rank; ++axis) {
+        const int in_a = axis - (rank - a.rank), in_b = axis - (rank - b.rank);
+        const int64_t left = in_a < 0 ? 1 : a[in_a], right = in_b < 0 ? 1 : b[in_b];
+        if (left != right && left != 1 && right != 1)
+            node.refuse("shapes " + a.text() + " and " + b.text() + " do not broadcast",
+                        "dimensions that are equal or 1, aligned at the last");
+        dims[static_cast<size_t>(axis)] = left == 1 ? right : left;
+    }
+    return output_shape(node, dims);
+}
+
+std::vector<int64_t> spatial(const Inference& node, const char* attribute, size_t count, int64_t absent, int64_t least,
+                             int64_t most) {
+    std::vector<int64_t> values = node.integers(attribute, std::vector<int64_t>(count, absent));
+    if (values.size() != count)
+        node.refuse(std::string(attribute) + " has " + std::to_string(values.size()) + " entries",
+                    std::to_string(count));
+    for (int64_t value : values)
+        if (value < least || value > most)
+            node.refuse(std::string(attribute) + " has the entry " + std::to_string(value),
+                        std::to_string(least) + " to " + std::to_string(most));
+    return values;
+}
+
+void expect_shape(const Inference& node, int input, const Shape& expected, const char* meaning) {
+    const Shape& found = node.input(input).shape;
+    if (!(found == expected))
+        node.refuse(std::string(meaning) + " has shape " + found.text(), expected.text());
+}
+
+int64_t product(const Shape& shape, int from, int to) {
+    int64_t n = 1;
+    for (int axis = from; axis < to; ++axis) n *= shape[axis];
+    return n;
+}
+
+std::string where_of(const Preparation& preparation) {
+    return preparation.model.path + ": node '" + preparation.node.name + "' (" + preparation.node.op->name + ")";
+}
+
+}  // namespace dsf
