@@ -1,0 +1,30 @@
+"""capture: any source of a model → an ONNX graph, held as onnx_ir.Model.
+
+One file a kind of source. To add a kind: write its file with KIND and capture(path, options), tell it apart in
+detect.py, and add it to KINDS in files.py.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from dscompress.capture.options import Captured, CaptureOptions
+
+__all__ = ["CaptureOptions", "Captured", "capture"]
+
+
+def capture(source: Any, options: CaptureOptions | None = None) -> Captured:
+    """source: an nn.Module, a torch.export.ExportedProgram, or the path of a file of any known kind."""
+    import torch
+
+    options = options or CaptureOptions()
+    if isinstance(source, torch.nn.Module):
+        from dscompress.capture import module
+
+        return module.capture(source, options)
+    if isinstance(source, torch.export.ExportedProgram):
+        from dscompress.capture import exported_program
+
+        return exported_program.capture_program(source, options)
+    from dscompress.capture.files import capture_file
+
+    return capture_file(Path(source), options)

@@ -1,0 +1,48 @@
+"""module: an nn.Module in memory. A copy of it in eval mode is exported, its shift layers as plain layers."""
+
+import torch
+from torch import nn
+
+from dscompress.capture.input_shape import HOW, Shape, parse_input_shapes
+from dscompress.capture.options import Captured, CaptureOptions
+from dscompress.capture.torch_export import export_module, to_onnx
+from dscompress.errors import CompileError
+from dscompress.nn.bake import bake
+
+KIND = "nn.Module"
+
+
+def capture(module: nn.Module, options: CaptureOptions, where: str = "") -> Captured:
+    where = where or type(module).__name__
+    notes: list[str] = []
+    shapes = input_shapes(module, options, where, notes)
+    plain = evaluation_copy(module, where)
+    model = to_onnx(export_module(plain, shapes, options.dynamic_batch, where), where)
+    return Captured(model, KIND, notes=notes)
+
+
+def evaluation_copy(module: nn.Module, where: str) -> nn.Module:
+    try:
+        plain = bake(module).eval()
+    except Exception as error:
+        raise CompileError(
+            where, f"the module cannot be copied ({error})", "a module that copy.deepcopy takes", "remove what it cannot"
+        ) from error
+    other = sorted({str(p.dtype) for p in plain.parameters() if p.is_floating_point() and p.dtype != torch.float32})
+    return plain.float() if other else plain
+
+
+def input_shapes(module: nn.Module, options: CaptureOptions, where: str, notes: list[str]) -> list[Shape]:
+    """The option, else the module's own `input_shape`; a missing batch is put before an image's (3, 224, 224)."""
+    shapes = parse_input_shapes(options.input_shape or getattr(module, "input_shape", None))
+    if shapes is None:
+        raise CompileError(where, "the model does not say its input's shape", what_to_do=f"add {HOW}")
+    if len(shapes) == 1 and len(shapes[0]) == 3 and starts_with_conv2d(module):
+        shapes = [(1, *shapes[0])]
+        notes.append(f"input shape {','.join(map(str, shapes[0][1:]))} taken as one image, batch 1")
+    return shapes
+
+
+def starts_with_conv2d(module: nn.Module) -> bool:
+    weighted = (child for child in module.modules() if isinstance(child, nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.Linear))
+    return isinstance(next(weighted, None), nn.Conv2d)

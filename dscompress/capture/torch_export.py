@@ -1,0 +1,122 @@
+"""torch_export: nn.Module → ExportedProgram → onnx_ir.Model, and one sentence where PyTorch prints hundreds of lines."""
+
+import linecache
+import re
+import traceback
+
+import onnx_ir as ir
+import torch
+
+from dscompress.capture.batch import name_the_batch
+from dscompress.capture.constants import fold_constants
+from dscompress.capture.input_shape import Shape
+from dscompress.capture.quiet import quiet
+from dscompress.errors import CompileError
+
+OPSET = 20
+
+
+def export_module(module: torch.nn.Module, shapes: list[Shape], dynamic_batch: bool, where: str):
+    """An ExportedProgram for float32 inputs of these shapes, the first dimension of each free if asked."""
+    if dynamic_batch:  # a batch of 1 would be taken for a constant
+        shapes = [(max(shape[0], 2), *shape[1:]) for shape in shapes]
+        batch = torch.export.Dim("batch")
+        dynamic_shapes = tuple({0: batch} for _ in shapes)
+    else:
+        dynamic_shapes = None
+    # Weights that PyTorch made are on its device; the example inputs only say shapes.
+    device = next((parameter.device for parameter in module.parameters()), torch.device("cpu"))
+    inputs = tuple(torch.zeros(shape, device=device) for shape in shapes)
+    try:
+        with quiet(), torch.no_grad():
+            # Non-strict export runs the module's own Python, so that a failure has a traceback into the user's code.
+            return torch.export.export(module, inputs, dynamic_shapes=dynamic_shapes, strict=False)
+    except Exception as error:
+        raise capture_error(error, module, where, dynamic_batch) from error
+
+
+def to_onnx(program: torch.export.ExportedProgram, where: str) -> ir.Model:
+    """The ONNX graph of a program; what depends on parameters alone is computed by PyTorch, bit for bit."""
+    try:
+        with quiet(), torch.no_grad():
+            fold_constants(program)
+            model = torch.onnx.export(program, (), dynamo=True, opset_version=OPSET, verbose=False).model
+    except Exception as error:
+        raise translation_error(error, program, where) from error
+    name_the_batch(model)
+    return model
+
+
+def capture_error(error: Exception, module: torch.nn.Module, where: str, dynamic_batch: bool) -> CompileError:
+    place = place_in_module(error, module)
+    reason = first_lines(error)
+    if dynamic_batch and re.search(r"batch|dynamic|[Cc]onstraint", f"{type(error).__name__} {reason}"):
+        remedy = "make this line independent of the batch size, or pass --no-dynamic-batch"
+    elif "data-dependent" in str(error) or "DataDependent" in type(error).__name__:
+        remedy = "replace the Python branch on tensor values by torch.where, or take it out of forward()"
+    else:
+        remedy = "check --input-shape, and that model(torch.zeros(shape)) runs in PyTorch"
+    return CompileError(where, f"PyTorch could not capture {place}: {reason}", what_to_do=remedy)
+
+
+def translation_error(error: Exception, program: torch.export.ExportedProgram, where: str) -> CompileError:
+    message = "\n".join(str(cause) for cause in chain(error))
+    found = re.search(r"OpOverload\(op='([\w.]+)'|torch\.ops\.([\w.]+)", message)
+    operator = (found[1] or found[2]) if found else None
+    place = place_in_program(program, operator) if operator else None
+    if place:
+        text = f"torch.onnx has no translation of {operator} in {place}"
+        return CompileError(where, text, what_to_do="write it with other torch functions")
+    root = chain(error)[-1]
+    return CompileError(
+        where,
+        f"torch.onnx could not translate the model: {first_lines(root)}",
+        what_to_do="export it to .onnx yourself and give that file",
+    )
+
+
+def place_in_module(error: BaseException, module: torch.nn.Module) -> str:
+    """ "'layer1.0' (BasicBlock), resnet.py line 92: out = self.conv1(x)": the innermost module and line of the model."""
+    names = {id(child): name for name, child in module.named_modules()}
+    name, line, owner = "", "", type(module).__name__
+    for frame, number in traceback.walk_tb(error.__traceback__):
+        child = frame.f_locals.get("self")
+        if id(child) in names and frame.f_code.co_name == "forward":
+            name, owner = names[id(child)], type(child).__name__
+            if "/torch/nn/" not in frame.f_code.co_filename:
+                line = source_line(frame.f_code.co_filename, number)
+        elif line and "/torch/" not in frame.f_code.co_filename:
+            line = source_line(frame.f_code.co_filename, number)
+    return f"{repr(name) if name else 'the model'} ({owner})" + (f", {line}" if line else "")
+
+
+def place_in_program(program: torch.export.ExportedProgram, operator: str) -> str | None:
+    wanted = operator.split(".")[:2]
+    for node in program.graph.nodes:
+        if node.op == "call_function" and str(node.target).split(".")[:2] == wanted:
+            modules = node.meta.get("nn_module_stack") or {}
+            path, owner = list(modules.values())[-1][:2] if modules else ("", "")
+            lines = re.findall(r'File "([^"]+)", line (\d+)', node.meta.get("stack_trace") or "")
+            own = [entry for entry in lines if "/torch/" not in entry[0]] or lines
+            line = f", {source_line(own[-1][0], int(own[-1][1]))}" if own else ""
+            return f"{repr(path) if path else 'the model'} ({getattr(owner, '__name__', owner)}){line}"
+    return None
+
+
+def source_line(path: str, number: int) -> str:
+    return f"{path} line {number}: {linecache.getline(path, number).strip()}".rstrip(": ")
+
+
+def chain(error: BaseException) -> list[BaseException]:
+    errors = [error]
+    while (cause := errors[-1].__cause__ or errors[-1].__context__) is not None and cause not in errors:
+        errors.append(cause)
+    return errors
+
+
+def first_lines(error: BaseException) -> str:
+    """What the error says, without the pages of advice that follow it."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    text = " ".join(line for line in lines[: lines.index("")] if line) if "" in lines[1:] and lines[0] else ""
+    text = text or next((line for line in lines if line), type(error).__name__)
+    return text[:300].rstrip(".;: ")
