@@ -1,1 +1,39 @@
-"""backends"""
+"""The backends, one module each. To add one: write its module, put it in BACKENDS.
+
+A module has two functions:
+
+    availability() -> (usable, sentence)                             what this machine has; never raises
+    open_runner(model, threads, keep_values, profile) -> runner      or a BackendError that says what is missing
+
+and a runner has threads, run(arrays, batch) -> outputs in the model's order, values(), profile() and close(). Session
+has checked the arrays and holds a lock around every call.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from dsruntime.errors import BackendError
+
+BACKENDS = {
+    "cpu": "dsruntime.backends.cpu",
+    "reference": "dsruntime.backends.reference.runner",
+    "cuda": "dsruntime.backends.cuda",
+}
+AUTO = "cpu"
+
+
+def resolve(name: str) -> str:
+    name = AUTO if name == "auto" else name
+    if name not in BACKENDS:
+        raise BackendError("backend", f"{name!r}", f"auto, {', '.join(BACKENDS)}")
+    return name
+
+
+def availability() -> dict[str, tuple[bool, str]]:
+    """For each backend: whether this machine can run it, and what was found."""
+    return {name: import_module(module).availability() for name, module in BACKENDS.items()}
+
+
+def open_runner(name: str, model, threads: int | None, keep_values: bool, profile: bool):
+    return import_module(BACKENDS[name]).open_runner(model, threads, keep_values, profile)

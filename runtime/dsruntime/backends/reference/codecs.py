@@ -44,7 +44,7 @@ def decode_shift(stored, shape, shift):
 def codes(stored, count, bits):
     """Signs (0 or 1) and levels of all weights, in stored order."""
     signs = read_plane(stored, 0, count, 1)
-    levels = np.zeros(count, np.int32)
+    levels = np.zeros(count, np.uint8)
     at, low = plane_bytes(count, 1), 0
     for width in PLANES[bits]:
         at = (at + 63) // 64 * 64
@@ -56,8 +56,8 @@ def codes(stored, count, bits):
 
 def read_plane(stored, at, count, width):
     plane = stored[at : at + plane_bytes(count, width)]
-    bits = np.unpackbits(plane, count=count * width, bitorder="little").reshape(count, width)
-    return sum(bits[:, k].astype(np.int32) << k for k in range(width))
+    shifts = range(0, 8, width)
+    return np.stack([plane >> shift & (1 << width) - 1 for shift in shifts], axis=1).reshape(-1)[:count]
 
 
 def plane_bytes(count, width):

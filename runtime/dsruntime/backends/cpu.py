@@ -1,0 +1,81 @@
+"""cpu: libdsf's own executor."""
+
+from __future__ import annotations
+
+import ctypes
+
+import numpy as np
+
+from dsruntime import library
+from dsruntime.errors import BackendError, ModelError
+from dsruntime.session import Step
+
+
+def availability() -> tuple[bool, str]:
+    try:
+        dsf = library.library()
+    except BackendError as error:
+        return False, str(error)
+    return True, f"libdsf {dsf.dsf_version().decode()}, {dsf.dsf_isa().decode()} kernels"
+
+
+def open_runner(model, threads, keep_values, profile):
+    return Runner(model, threads, keep_values, profile)
+
+
+class Runner:
+    def __init__(self, model, threads, keep_values, profile) -> None:
+        if threads is not None and threads > 2**31 - 1:
+            raise ModelError("session", f"threads={threads}", "a number of threads that a machine can have")
+        options = library.SessionOptions(threads or 0, keep_values, profile)
+        pointer = ctypes.c_void_p()
+        library.call("dsf_session_create", model._handle.pointer, options, ctypes.byref(pointer))
+        self.handle = library.Handle(pointer, "dsf_session_destroy")
+        self.model = model
+        self.outputs = [model.graph.value(entry.value) for entry in model.graph.outputs]
+        self.threads = library.library().dsf_session_threads(pointer)
+
+    def run(self, arrays, batch):
+        results = [np.empty([d if d >= 0 else -d * batch for d in v.shape], v.dtype) for v in self.outputs]
+        inputs, outputs = tensors(arrays), tensors(results)
+        library.call("dsf_session_run", self.handle.pointer, inputs, len(inputs), outputs, len(outputs))
+        return results
+
+    def values(self):
+        graph = self.model.graph
+        weights = {weight.value for weight in graph.weights}
+        return {value.name: self.value(i) for i, value in enumerate(graph.values) if i not in weights}
+
+    def value(self, index):
+        tensor = library.Tensor()
+        library.call("dsf_session_value", self.handle.pointer, index, ctypes.byref(tensor))
+        shape, dtype = tensor.shape[: tensor.rank], library.DTYPES[tensor.dtype]
+        if not tensor.bytes:
+            return np.empty(shape, dtype)
+        return np.frombuffer(ctypes.string_at(tensor.data, tensor.bytes), dtype).reshape(shape).copy()
+
+    def profile(self):
+        steps = []
+        for i in range(library.library().dsf_session_step_count(self.handle.pointer)):
+            step = library.StepProfile()
+            library.call("dsf_session_profile", self.handle.pointer, i, ctypes.byref(step))
+            names = (library.decoded(name) for name in (step.op, step.node, step.module, step.kernel))
+            steps.append(Step(*names, step.seconds))
+        return steps
+
+    def arena_bytes(self) -> int:
+        """Bytes of activation memory that the last run's plan takes."""
+        return library.library().dsf_session_arena_bytes(self.handle.pointer)
+
+    def close(self) -> None:
+        self.handle.close()
+
+
+def tensors(arrays):
+    """A C array of dsf_tensor over NumPy arrays, which the caller keeps alive."""
+    out = (library.Tensor * len(arrays))()
+    for tensor, array in zip(out, arrays, strict=True):
+        tensor.dtype, tensor.rank = library.DTYPE_CODES[array.dtype.name], array.ndim
+        tensor.shape[: array.ndim] = array.shape
+        tensor.data, tensor.bytes = array.ctypes.data, array.nbytes
+    return out

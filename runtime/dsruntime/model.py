@@ -1,0 +1,150 @@
+"""A checked model: immutable, shared by any number of sessions and threads."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dsruntime import library
+from dsruntime.errors import ModelError
+from dsruntime.file import Graph, Image
+
+if TYPE_CHECKING:
+    from dsruntime.session import Session
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What the caller allows, in bytes; 0 is libdsf's default (4 GiB for a file, 1 GiB for a session's activations)."""
+
+    file_bytes: int = 0
+    activation_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class TensorInfo:
+    """An input or output. A dimension is a number, "N" (the batch size of a run) or a multiple of it, "2N".
+
+    layout and image belong to inputs ("" and None where unknown); meaning ("logits", "probabilities", "embedding" or
+    "") and labels, one per entry of the last dimension, to outputs.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int | str, ...]
+    layout: str = ""
+    image: Image | None = None
+    meaning: str = ""
+    labels: tuple[str, ...] = ()
+
+    def text(self) -> str:
+        return f"{self.dtype} {shape_text(self.shape)}"
+
+
+class Model:
+    """Open one with Model.open(); every attribute is read from bytes that libdsf has checked."""
+
+    def __init__(self, handle: library.Handle, path: str | None) -> None:
+        self._handle = handle
+        self.path = path
+
+    @classmethod
+    def open(cls, source, *, limits: Limits | None = None) -> Model:
+        """source: a path, or the bytes of a file, which are copied."""
+        limits = limits or Limits()
+        bounds = library.Limits(limits.file_bytes, limits.activation_bytes)
+        pointer = ctypes.c_void_p()
+        if isinstance(source, (bytes, bytearray, memoryview)):
+            data = np.frombuffer(source, np.uint8)
+            library.call("dsf_model_from_memory", data.ctypes.data, data.nbytes, bounds, ctypes.byref(pointer))
+            path = None
+        else:
+            path = path_of(source)
+            library.call("dsf_model_open", os.fsencode(path), bounds, ctypes.byref(pointer))
+        return cls(library.Handle(pointer, "dsf_model_destroy"), path)
+
+    def session(self, backend: str = "auto", threads: int | None = None, *, keep_values: bool = False,
+                profile: bool = False) -> Session:
+        """keep_values lets Session.values() show every value of a run; profile lets profile() time its steps."""
+        from dsruntime.session import Session
+
+        return Session(self, backend, threads, keep_values=keep_values, profile=profile)
+
+    @cached_property
+    def bytes(self) -> memoryview:
+        """The whole file, read-only: the very bytes that were checked."""
+        address, length = ctypes.c_void_p(), ctypes.c_size_t()
+        library.library().dsf_model_bytes(self._handle.pointer, ctypes.byref(address), ctypes.byref(length))
+        memory = (ctypes.c_ubyte * length.value).from_address(address.value)
+        memory.owner = self._handle  # the view outlives this object, so what it looks at must, too
+        return memoryview(memory).cast("B").toreadonly()
+
+    @cached_property
+    def graph(self) -> Graph:
+        return Graph(self.bytes)
+
+    @property
+    def name(self) -> str:
+        return self.graph.name
+
+    @property
+    def format_version(self) -> tuple[int, int]:
+        return self.graph.major, self.graph.minor
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        return self.graph.metadata
+
+    @cached_property
+    def inputs(self) -> tuple[TensorInfo, ...]:
+        return tuple(self._info(entry.value, layout=entry.layout, image=entry.image) for entry in self.graph.inputs)
+
+    @cached_property
+    def outputs(self) -> tuple[TensorInfo, ...]:
+        entries = self.graph.outputs
+        return tuple(self._info(entry.value, meaning=entry.meaning, labels=entry.labels) for entry in entries)
+
+    def _info(self, index: int, **more) -> TensorInfo:
+        value = self.graph.value(index)
+        return TensorInfo(value.name, value.dtype, tuple(dimension_text(d) for d in value.shape), **more)
+
+    def decode_weight(self, index: int) -> np.ndarray:
+        """Weight `index` of graph.weights as libdsf decodes it."""
+        count = library.library().dsf_model_weight_count(self._handle.pointer)
+        if not 0 <= index < count:
+            raise ModelError(self.path or "model in memory", f"no weight {index}", f"0 to {count - 1}")
+        value = self.graph.value(self.graph.weights[index].value)
+        array = np.empty(value.shape, value.dtype)
+        library.call("dsf_model_decode_weight", self._handle.pointer, index, array.ctypes.data, array.nbytes)
+        return array
+
+
+def path_of(source) -> str:
+    try:
+        path = os.fspath(source)
+    except TypeError:
+        raise ModelError("load", f"a {type(source).__name__}", "the path of a .dsf file, or its bytes") from None
+    path = os.fsdecode(path)
+    if "\0" in path:
+        raise ModelError(repr(path), "a NUL character in the path", "the path of a .dsf file")
+    return path
+
+
+def dimension_text(dimension: int) -> int | str:
+    """-1 is "N", -2 is "2N"."""
+    if dimension >= 0:
+        return dimension
+    return "N" if dimension == -1 else f"{-dimension}N"
+
+
+def shape_text(shape) -> str:
+    """
+    >>> shape_text(("N", 3)), shape_text((5,))
+    ('(N, 3)', '(5,)')
+    """
+    return f"({', '.join(str(d) for d in shape)}{',' if len(shape) == 1 else ''})"

@@ -1,0 +1,250 @@
+"""A session: one model on one backend. What goes in is checked here, for every backend alike.
+
+Nothing is converted behind the caller's back: a wrong dtype, rank or dimension is a ModelError that says how to
+convert. NaN and infinities in inputs are computed through as IEEE 754 has it, as ONNX Runtime does; predict() refuses
+scores that are not finite, for a ranking of them means nothing.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from dsruntime import backends
+from dsruntime.errors import ModelError
+
+if TYPE_CHECKING:
+    from dsruntime.model import Model, TensorInfo
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One class. score is the model's own number; probability is None where the file does not say what scores mean."""
+
+    label: str
+    index: int
+    probability: float | None
+    score: float
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a profiled run: a node, or several that run as one ("conv+relu")."""
+
+    op: str
+    node: str
+    module: str
+    kernel: str
+    seconds: float
+
+
+class Session:
+    """May be called from several threads; calls then run one after another. For parallel runs open more sessions."""
+
+    def __init__(self, model: Model, backend: str = "auto", threads: int | None = None, *, keep_values: bool = False,
+                 profile: bool = False) -> None:
+        if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
+            raise ModelError("session", f"threads={threads!r}", "a number from 1, or None for one per processor")
+        self.model = model
+        self.backend = backends.resolve(backend)
+        self._lock = threading.Lock()
+        self._ran = False
+        self._keeps, self._profiles = keep_values, profile
+        self._runner = backends.open_runner(self.backend, model, threads, keep_values, profile)
+        self.threads: int = self._runner.threads
+
+    @property
+    def inputs(self) -> list[TensorInfo]:
+        return list(self.model.inputs)
+
+    @property
+    def outputs(self) -> list[TensorInfo]:
+        return list(self.model.outputs)
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        return dict(self.model.metadata)
+
+    def run(self, x):
+        """x: an array for a model with one input; else a list of arrays in order, or a dict by input name.
+
+        Returns an array for a model with one output, else a dict by output name.
+        """
+        given = by_order(x, self.model.inputs)
+        arrays = [checked(array, info) for array, info in zip(given, self.model.inputs, strict=True)]
+        batch = common_batch(arrays, self.model)
+        with self._lock:
+            results = self._open().run(arrays, batch)
+            self._ran = True
+        names = [info.name for info in self.model.outputs]
+        return results[0] if len(results) == 1 else dict(zip(names, results, strict=True))
+
+    def predict(self, image, top: int = 5) -> list[Prediction]:
+        """The best classes for an image: a path, a PIL image, or a uint8 array [height, width] or [..., 3 or 4]."""
+        return self.predict_all([image], top)[0]
+
+    def predict_all(self, images, top: int = 5) -> list[list[Prediction]]:
+        """predict() for several images in one run."""
+        from dsruntime.image import load_image
+
+        info, scores = self._needs_for_predict(top)
+        arrays = [load_image(image, info.image, info.shape) for image in images]
+        if not arrays:
+            return []
+        rows = self.run(np.concatenate(arrays)).reshape(len(arrays), -1)
+        return [ranked(row, scores, top) for row in rows]
+
+    def values(self) -> dict[str, np.ndarray]:
+        """Every input and every node's output of the last run, by name."""
+        with self._lock:
+            runner = self._open()
+            self._refuse_unless(self._keeps, "keep_values")
+            return runner.values()
+
+    def profile(self) -> list[Step]:
+        """The steps of the last run, in order."""
+        with self._lock:
+            runner = self._open()
+            self._refuse_unless(self._profiles, "profile")
+            return runner.profile()
+
+    def close(self) -> None:
+        """Gives the session's memory and threads back; the model stays."""
+        with self._lock:
+            if self._runner is not None:
+                self._runner.close()
+                self._runner = None
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.close()
+
+    def _open(self):
+        if self._runner is None:
+            raise ModelError("session", "it is closed", "an open session", "open another: model.session()")
+        return self._runner
+
+    def _refuse_unless(self, on: bool, option: str) -> None:
+        if not on:
+            raise ModelError("session", f"it was opened without {option}", f"model.session(..., {option}=True)")
+        if not self._ran:
+            raise ModelError("session", "nothing has run yet", "run() first")
+
+    def _needs_for_predict(self, top: int) -> tuple[TensorInfo, TensorInfo]:
+        where, inputs, outputs = self.model.path or self.model.name, self.model.inputs, self.model.outputs
+        if isinstance(top, bool) or not isinstance(top, int) or top < 1:
+            raise ModelError("predict", f"top={top!r}", "a number from 1")
+        if len(inputs) != 1 or len(outputs) != 1:
+            raise ModelError(where, f"{len(inputs)} inputs and {len(outputs)} outputs", "one of each to predict",
+                             "use run() with arrays")
+        if inputs[0].image is None:
+            raise ModelError(where, "it does not say how an image becomes its input", "an image recipe",
+                             "use run() with an array, or export the model again with --preprocess")
+        if outputs[0].meaning == "embedding" or len(outputs[0].shape) < 2 or not isinstance(outputs[0].shape[-1], int):
+            raise ModelError(where, f"output {outputs[0].name!r} is {outputs[0].meaning or outputs[0].text()}",
+                             "one score per class", "use run()")
+        if any(d != 1 for d in outputs[0].shape[1:-1]):
+            raise ModelError(where, f"output {outputs[0].name!r} is {outputs[0].text()}", "one score per class, (N, C)",
+                             "use run()")
+        return inputs[0], outputs[0]
+
+
+def by_order(x, inputs) -> list:
+    """The arrays given to run(), one per input."""
+    names = [info.name for info in inputs]
+    if isinstance(x, dict):
+        missing, unknown = [n for n in names if n not in x], [n for n in x if n not in names]
+        if missing or unknown:
+            found = [f"no array for {n!r}" for n in missing]
+            found += [f"an array for {n!r}, which is no input" for n in unknown]
+            raise ModelError("run", ", ".join(found), f"the inputs {', '.join(map(repr, names))}")
+        return [x[name] for name in names]
+    given = list(x) if isinstance(x, (list, tuple)) else [x]
+    if len(given) != len(names):
+        found = f"{len(given)} arrays" if isinstance(x, (list, tuple)) else "one array"
+        raise ModelError("run", found, f"{len(names)} ({', '.join(map(repr, names))})",
+                         "give a list in this order, or a dict by name")
+    return given
+
+
+def checked(array, info: TensorInfo) -> np.ndarray:
+    """The array, C-contiguous, if its dtype, rank and dimensions are the input's."""
+    where = f"input {info.name!r}"
+    if not isinstance(array, np.ndarray):
+        if not hasattr(array, "__array__"):
+            raise ModelError(where, f"a {type(array).__name__}", f"an array, {info.text()}",
+                             f"np.asarray(x, {info.dtype!r})")
+        array = np.asarray(array)
+    if array.dtype != np.dtype(info.dtype):
+        raise ModelError(where, f"dtype {array.dtype}", info.dtype, f"convert it: x.astype({info.dtype!r})")
+    if array.ndim != len(info.shape):
+        raise ModelError(where, f"shape {array.shape}", info.text(), rank_advice(array.shape, info.shape))
+    if any(isinstance(want, int) and have != want for have, want in zip(array.shape, info.shape, strict=True)):
+        raise ModelError(where, f"shape {array.shape}", info.text(), shape_advice(array.shape, info.shape))
+    return array if array.flags.c_contiguous else np.ascontiguousarray(array).reshape(array.shape)
+
+
+def rank_advice(found, expected) -> str:
+    if len(found) + 1 == len(expected) and fits(found, expected[1:]):
+        return "add a batch dimension: x[None]"
+    if len(found) == len(expected) + 1 and found[0] == 1 and fits(found[1:], expected):
+        return "drop the first dimension: x[0]"
+    return f"give an array of {len(expected)} dimensions"
+
+
+def shape_advice(found, expected) -> str:
+    if len(found) == 4 and fits((found[0], found[3], found[1], found[2]), expected):
+        return "put the channels second: x.transpose(0, 3, 1, 2)"
+    if isinstance(expected[0], int) and found[0] != expected[0] and fits(found[1:], expected[1:]):
+        return f"this model runs batches of {expected[0]}; split the array, or export with --dynamic-batch"
+    return "reshape or resample the array"
+
+
+def fits(found, expected) -> bool:
+    return all(isinstance(want, str) or have == want for have, want in zip(found, expected, strict=True))
+
+
+def common_batch(arrays, model) -> int:
+    """N, which every "N" of every input must agree on; 1 for a model without one."""
+    batch, first = None, ""
+    for array, info in zip(arrays, model.inputs, strict=True):
+        for axis, (have, want) in enumerate(zip(array.shape, info.shape, strict=True)):
+            if isinstance(want, int):
+                continue
+            times = int(want[:-1] or 1)
+            where = f"input {info.name!r}"
+            if have == 0 or have % times:
+                raise ModelError(where, f"{have} in dimension {axis}", f"a multiple of {times}, at least {times}")
+            if batch is not None and have // times != batch:
+                raise ModelError(where, f"shape {array.shape}, so N = {have // times}", f"N = {batch} as in {first!r}",
+                                 "give all inputs the same batch size")
+            batch, first = have // times, first or info.name
+    return batch or 1
+
+
+def ranked(scores: np.ndarray, info: TensorInfo, top: int) -> list[Prediction]:
+    """The best classes of one row of scores, the lower index first where scores are equal."""
+    if not np.isfinite(scores).all():
+        index = int(np.flatnonzero(~np.isfinite(scores))[0])
+        raise ModelError(f"output {info.name!r}", f"{scores[index]} as the score of class {index}", "finite scores",
+                         "the model cannot judge this image; look for NaN in it with inspect and verify")
+    probabilities = None
+    if info.meaning == "logits":
+        powers = np.exp(scores.astype(np.float64) - scores.max())
+        probabilities = powers / powers.sum()
+    elif info.meaning == "probabilities":
+        probabilities = scores
+    return [
+        Prediction(
+            label=info.labels[i] if info.labels else f"class {i}",
+            index=i,
+            probability=None if probabilities is None else float(probabilities[i]),
+            score=float(scores[i]),
+        )
+        for i in np.argsort(-scores, kind="stable")[:top].tolist()
+    ]
