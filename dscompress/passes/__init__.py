@@ -1,0 +1,85 @@
+"""The passes between capture and lowering: what they leave is a graph of plain operators with known shapes.
+
+To add one: write a file with a before and an after, an onnx-ir pass or an onnxscript rewrite rule, and put it in
+PIPELINE. Values keep their names and weights are never copied without need. The runner checks the graph after each
+pass and logs what changed, so no pass does.
+"""
+
+from __future__ import annotations
+
+import logging
+
+import onnx_ir as ir
+from onnx_ir.passes.common import (
+    IdentityEliminationPass,
+    InlinePass,
+    LiftConstantsToInitializersPass,
+    LiftSubgraphInitializersToMainGraphPass,
+    NameFixPass,
+    RemoveInitializersFromInputsPass,
+    RemoveUnusedFunctionsPass,
+    RemoveUnusedNodesPass,
+    TopologicalSortPass,
+)
+
+from dscompress.errors import CompileError
+from dscompress.passes.eliminate_dropout import EliminateDropout
+from dscompress.passes.fold_batch_norm import FoldBatchNorm
+from dscompress.passes.fold_constants import FoldConstants
+from dscompress.passes.fold_sequences import FoldSequences
+from dscompress.passes.gather_in_order import GatherInOrder
+from dscompress.passes.infer_shapes import InferShapes
+from dscompress.passes.resolve_auto_pad import ResolveAutoPad
+from dscompress.passes.split_swish import SplitSwish
+from dscompress.passes.widen_indices import WidenIndices
+
+logger = logging.getLogger(__name__)
+
+PIPELINE = [
+    InlinePass(),
+    RemoveUnusedFunctionsPass(),
+    LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0),
+    LiftSubgraphInitializersToMainGraphPass(),
+    RemoveInitializersFromInputsPass(),
+    TopologicalSortPass(),
+    NameFixPass(),
+    FoldSequences(),
+    EliminateDropout(),
+    IdentityEliminationPass(),
+    SplitSwish(),
+    WidenIndices(),
+    FoldConstants(),
+    FoldBatchNorm(),
+    InferShapes(),
+    FoldConstants(),
+    GatherInOrder(),
+    ResolveAutoPad(),
+    RemoveUnusedNodesPass(),
+]
+
+
+def run_pipeline(model: ir.Model) -> ir.Model:
+    """Runs PIPELINE in place. Afterwards every shape is static but for the batch, and what is constant is folded."""
+    for step in PIPELINE:
+        name = type(step).__name__
+        before = len(model.graph)
+        result = step(model)
+        check(result.model, name)
+        if result.modified:
+            logger.info("%s: %d nodes, were %d", name, len(result.model.graph), before)
+        model = result.model
+    return model
+
+
+def check(model: ir.Model, name: str) -> None:
+    """Every input of a node is a graph input, an initializer, or made by an earlier node."""
+    known = {*model.graph.inputs, *model.graph.initializers.values(), None}
+    for node in model.graph:
+        for value in node.inputs:
+            if value not in known:
+                raise CompileError(
+                    "internal error",
+                    f"the pass {name} left '{value.name}', read by '{node.name}', without a producer",  # type: ignore[union-attr]
+                    what_to_do="report this model",
+                )
+        known.update(node.outputs)
