@@ -38,12 +38,12 @@ not about accuracy on ImageNet. Inputs: 64 crops of scikit-learn's two sample ph
 | bytes | the `.dsf` file, everything included |
 | bits/weight | stored bits for each weight element of the file, biases and norms that stayed float32 included |
 | shift | share of the weight elements stored as shift codes |
-| max error | largest difference of a logit over the 64 inputs; beside it the standard deviation of the logits |
+| max error | largest difference of a logit over the 64 inputs; beside it their standard deviation |
 | SNR | signal to noise of the logits, in decibels |
 | top-1 | inputs for which both name the same class, and the number of different classes named |
 | export | seconds of `compile_model`, capture by `torch.export` included |
 
-| model | weights | method | nodes | ops | bytes | bits/weight | shift | max error | logits' std | SNR | top-1 | export |
+| model | weights | method | nodes | ops | bytes | bits/weight | shift | max error | std | SNR | top-1 | export |
 |---|--:|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|
 """
 

@@ -1,0 +1,50 @@
+"""Every command and snippet of the documentation runs; the README names every command; generated pages are current."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dscompress.cli import COMMANDS
+from tests.docs.blocks import blocks_of
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [page for page in sorted(ROOT.glob("*.md")) + sorted(ROOT.glob("*/*.md")) if blocks_of(page, ROOT)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_block_runs(page: Path, tmp_path: Path):
+    for name in ("runtime", "schema", "tools"):  # pages speak as if typed in the checkout's root
+        (tmp_path / name).symlink_to(ROOT / name)
+    environment = os.environ | {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "COLUMNS": "110",
+        "CMAKE_BUILD_PARALLEL_LEVEL": "2",
+    }
+    for block in blocks_of(page, ROOT):
+        block.run(tmp_path, environment)
+
+
+def test_the_readme_names_every_command():
+    readme = (ROOT / "README.md").read_text()
+    assert [command for command in COMMANDS if f"dscompress {command}" not in readme] == []
+
+
+def test_the_table_of_operators_is_current(tmp_path: Path):
+    fresh = tmp_path / "ops.md"
+    subprocess.run([sys.executable, ROOT / "tools/ops_table.py", fresh], check=True)
+    assert fresh.read_text() == (ROOT / "docs/ops.md").read_text(), "run: python tools/ops_table.py"
+
+
+def test_links_between_pages_lead_somewhere():
+    import re
+
+    broken = []
+    for page in [*ROOT.glob("*.md"), *ROOT.glob("*/*.md")]:
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
+            if not (page.parent / target).exists():
+                broken.append(f"{page.relative_to(ROOT)}: {target}")
+    assert broken == []
