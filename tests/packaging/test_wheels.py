@@ -8,6 +8,7 @@ import tarfile
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.support.example_model import write_example_model
@@ -80,10 +81,10 @@ def test_one_wheel_serves_every_python(wheel: Path):
 
 
 def test_the_light_install_runs_and_inspects(light: Path, model: Path):
-    np_file = model.with_suffix(".npy")
-    assert run(light / "dscompress", "run", model, np_file).strip()
+    array = model.with_suffix(".npy")
+    assert run(light / "dscompress", "run", model, array).strip()
     assert model.name in run(light / "dscompress", "inspect", model)
-    found = "import importlib.util as u; print([name for name in {} if u.find_spec(name)])".format(ABSENT)
+    found = f"import importlib.util as u; print([name for name in {ABSENT} if u.find_spec(name)])"
     assert run(light / "python", "-c", found).strip() == "[]"
 
 
@@ -115,15 +116,10 @@ def test_an_install_without_native_code_is_asked_for_and_says_so(tmp_path: Path,
     wheel = build_wheel(ROOT, tmp_path / "wheel", DSCOMPRESS_NO_NATIVE="1")
     assert wheel.name.endswith("py3-none-any.whl")
     pip("install", "--quiet", "--no-deps", "--target", tmp_path / "site", wheel)
-    code = f"import sys; sys.path.insert(0, {str(tmp_path / 'site')!r}); import dsruntime; dsruntime.load({str(model)!r})"
-    assert "libdsf" in run(sys.executable, "-S", "-c", numpy_first(code), code=1)
-
-
-def numpy_first(code: str) -> str:
-    """-S keeps an installed dsruntime out of sight; NumPy and FlatBuffers must be found all the same."""
-    import numpy
-
-    return f"import sys; sys.path.append({str(Path(numpy.__file__).parents[1])!r}); {code}"
+    # -S keeps the development install out of sight; NumPy and FlatBuffers must be found all the same.
+    packages = str(Path(np.__file__).parents[1])
+    code = f"import sys; sys.path += [{str(tmp_path / 'site')!r}, {packages!r}]; import dsruntime"
+    assert "libdsf: not installed" in run(sys.executable, "-S", "-c", f"{code}; dsruntime.load({str(model)!r})", code=1)
 
 
 def test_one_version_everywhere():
