@@ -12,9 +12,9 @@ import numpy as np
 
 from dsruntime import library
 from dsruntime.errors import ModelError
-from dsruntime.file import Graph, Image
 
 if TYPE_CHECKING:
+    from dsruntime.file import Graph, Image
     from dsruntime.session import Session
 
 
@@ -80,12 +80,14 @@ class Model:
         """The whole file, read-only: the very bytes that were checked."""
         address, length = ctypes.c_void_p(), ctypes.c_size_t()
         library.library().dsf_model_bytes(self._handle.pointer, ctypes.byref(address), ctypes.byref(length))
-        memory = (ctypes.c_ubyte * length.value).from_address(address.value)
-        memory.owner = self._handle  # the view outlives this object, so what it looks at must, too
+        memory = (ctypes.c_ubyte * length.value).from_address(address.value or 0)
+        memory.owner = self._handle  # type: ignore[attr-defined]  # a view may outlive this object; its bytes must, too
         return memoryview(memory).cast("B").toreadonly()
 
     @cached_property
     def graph(self) -> Graph:
+        from dsruntime.file import Graph
+
         return Graph(self.bytes)
 
     @property

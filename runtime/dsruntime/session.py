@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from dsruntime import backends
 from dsruntime.errors import ModelError
 
 if TYPE_CHECKING:
+    from dsruntime.file import Image
     from dsruntime.model import Model, TensorInfo
 
 
@@ -91,7 +92,8 @@ class Session:
         from dsruntime.image import load_image
 
         info, scores = self._needs_for_predict(top)
-        arrays = [load_image(image, info.image, info.shape) for image in images]
+        recipe = cast("Image", info.image)
+        arrays = [load_image(image, recipe, info.shape) for image in images]
         if not arrays:
             return []
         rows = self.run(np.concatenate(arrays)).reshape(len(arrays), -1)
@@ -160,9 +162,9 @@ def by_order(x, inputs) -> list:
     if isinstance(x, dict):
         missing, unknown = [n for n in names if n not in x], [n for n in x if n not in names]
         if missing or unknown:
-            found = [f"no array for {n!r}" for n in missing]
-            found += [f"an array for {n!r}, which is no input" for n in unknown]
-            raise ModelError("run", ", ".join(found), f"the inputs {', '.join(map(repr, names))}")
+            wrong = [f"no array for {n!r}" for n in missing]
+            wrong += [f"an array for {n!r}, which is no input" for n in unknown]
+            raise ModelError("run", ", ".join(wrong), f"the inputs {', '.join(map(repr, names))}")
         return [x[name] for name in names]
     given = list(x) if isinstance(x, (list, tuple)) else [x]
     if len(given) != len(names):

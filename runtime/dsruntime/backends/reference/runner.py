@@ -22,7 +22,8 @@ class Runner:
         self.graph = model.graph
         self.weights = [decode(model.graph, weight) for weight in model.graph.weights]
         self.keep_values = keep_values
-        self.last, self.seconds = [], []
+        self.last: list = []
+        self.seconds: list[float] = []
 
     def run(self, arrays, batch):
         self.seconds = []
