@@ -1,12 +1,11 @@
-"""dscompress: turns a trained power-of-two network into a small, checked .dsf file, and proves that it is the same model.
+"""dscompress: a trained power-of-two network becomes a small, checked .dsf file, proved to be the same model.
 
     import dscompress
     report = dscompress.compile_model("model.pt2", "model.dsf")
 
-Importing this imports neither torch nor onnx; what needs them imports them when it is called.
+Importing this imports nothing, not even NumPy, so that the command line answers at once; what needs more imports it
+when it is called.
 """
-
-from dscompress.errors import BackendError, CompileError, DsError, ModelError
 
 __version__ = "0.1.0"
 __all__ = ["BackendError", "CompileError", "DsError", "ModelError", "compile_model", "convert", "errors", "nn"]
@@ -26,6 +25,10 @@ def __getattr__(name: str):
             import importlib
 
             return importlib.import_module("dscompress.nn")
+        case "BackendError" | "CompileError" | "DsError" | "ModelError":
+            from dscompress import errors
+
+            return getattr(errors, name)
     raise AttributeError(f"module 'dscompress' has no attribute {name!r}")
 
 

@@ -1,0 +1,139 @@
+"""The command line: `dscompress COMMAND`. One command a file; this file has their list and the exit codes.
+
+    0    done, or: the same
+    1    `verify` found a difference
+    2    the command line is wrong
+    3    the input is wrong: a model, an image, an array, a file that cannot be read or written
+    4    this machine cannot: a backend, a library or an extra is missing, no memory, no space
+    70   an error inside dscompress
+    130  interrupted
+    141  nobody reads the output any more
+
+To add a command: a file here with a click command called `command`, and its name in COMMANDS. Nothing heavier than
+click is imported at the top of these files, so that `dscompress --help` and `dscompress run` start quickly.
+"""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import os
+import sys
+
+import click
+
+COMMANDS = ("export", "run", "verify", "inspect", "bench", "ops", "doctor")
+
+DIFFERENT, WRONG_INPUT, MACHINE_CANNOT, INTERNAL, INTERRUPTED, PIPE_CLOSED = 1, 3, 4, 70, 130, 141
+MACHINE_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EIO)
+
+
+class MissingExtra(Exception):
+    """A command needs packages that are not installed; str() says which and how to get them."""
+
+
+class Commands(click.Group):
+    """Imports a command's file when the command is asked for, and turns every error into an exit code."""
+
+    def list_commands(self, context):
+        return list(COMMANDS)
+
+    def get_command(self, context, name):
+        return importlib.import_module(f"dscompress.cli.{name}").command if name in COMMANDS else None
+
+    def resolve_command(self, context, arguments):
+        name = arguments[0]
+        if name not in COMMANDS and not name.startswith("-"):
+            context.fail(no_such_command(name))
+        return super().resolve_command(context, arguments)
+
+    def invoke(self, context):
+        try:
+            super().invoke(context)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # What is still buffered has nowhere to go; without this Python complains about it at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            context.exit(PIPE_CLOSED)
+
+    def main(self, *arguments, **settings):
+        settings["standalone_mode"] = False
+        try:
+            code = super().main(*arguments, **settings)
+        except (Exception, KeyboardInterrupt) as error:
+            if os.environ.get("DSCOMPRESS_TRACEBACK") == "1" and not isinstance(error, click.ClickException):
+                raise
+            code = report(error)
+        sys.exit(code or 0)
+
+
+def no_such_command(name: str) -> str:
+    from difflib import get_close_matches
+
+    close = get_close_matches(name, COMMANDS, n=1)
+    hint = f"Did you mean '{close[0]}'?" if close else f"The commands are {', '.join(COMMANDS)}."
+    return f"There is no command '{name}'. {hint}"
+
+
+def report(error: BaseException) -> int:
+    """Says on stderr what went wrong and returns the exit code."""
+    if isinstance(error, click.ClickException):
+        error.show()
+        return error.exit_code
+    if isinstance(error, (KeyboardInterrupt, click.Abort)):
+        click.echo("interrupted", err=True)
+        return INTERRUPTED
+    code, text, what_to_do = explain(error)
+    click.echo(click.style("error: ", fg="red", bold=True) + text, err=True)
+    if what_to_do:
+        click.echo(f"  → {what_to_do}", err=True)
+    return code
+
+
+def explain(error: BaseException) -> tuple[int, str, str]:
+    """Exit code, what is wrong, what to do."""
+    errors = sys.modules.get("dsruntime.errors")  # not loaded: then no such error can have been raised
+    if errors and isinstance(error, errors.DsError):
+        code = MACHINE_CANNOT if isinstance(error, errors.BackendError) else WRONG_INPUT
+        found = errors.sentence(error.where, error.found, error.expected, "")
+        return code, found or str(error), error.what_to_do
+    if isinstance(error, MissingExtra):
+        return MACHINE_CANNOT, str(error), ""
+    if isinstance(error, MemoryError):
+        return MACHINE_CANNOT, "not enough memory", "close other programs, or use a smaller model or batch"
+    if isinstance(error, OSError) and error.filename is not None:
+        code = MACHINE_CANNOT if error.errno in MACHINE_ERRNOS else WRONG_INPUT
+        return code, f"{os.fsdecode(error.filename)}: {error.strerror}", ""
+    kind, detail = type(error).__name__, " ".join(str(error).split())
+    remedy = "this is a bug in dscompress; set DSCOMPRESS_TRACEBACK=1 to see where, and report it with the command"
+    return INTERNAL, f"internal error: {kind}: {detail[:300]}" if detail else f"internal error: {kind}", remedy
+
+
+def show_version(context, parameter, wanted):
+    if wanted and not context.resilient_parsing:
+        from dscompress import __version__
+
+        click.echo(f"dscompress {__version__}")
+        context.exit()
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=show_version,
+              help="Show the version and leave.")
+@click.option("-q", "--quiet", is_flag=True, help="Results and errors only: no summaries, notes or progress.")
+@click.pass_context
+def cli(context, quiet):
+    """Power-of-two networks, small and exact: from model.pt to a checked .dsf file to a prediction.
+
+    \b
+    Example:
+      dscompress export model.onnx -o model.dsf
+      dscompress run model.dsf photo.jpg
+    """
+    from dscompress.cli import show
+
+    show.start(quiet)
+
+
+def main() -> None:
+    cli.main(prog_name="dscompress")

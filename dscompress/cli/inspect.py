@@ -1,0 +1,178 @@
+"""dscompress inspect: what is in a .dsf, and where its bytes went."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+
+import click
+
+from dscompress.cli import show
+from dscompress.cli.options import json_option, model_argument, quiet_option
+
+
+@click.command("inspect", short_help="Show what is in a .dsf and where its bytes went.")
+@model_argument
+@click.option("--graph", "with_graph", is_flag=True, help="List every node with its shapes.")
+@json_option
+@quiet_option
+def command(model, with_graph, as_json):
+    """Show the header, inputs, outputs, metadata and graph of MODEL, and a ledger of its bytes.
+
+    The ledger has a row for each weight and for each other part of the file; its sum is the file's length. A weight
+    that is stored as raw floats says why.
+
+    \b
+    Example:
+      dscompress inspect model.dsf
+      dscompress inspect model.dsf --json | jq '.ledger[] | select(.codec == "raw")'
+    """
+    from dsruntime import Model
+    from dsruntime.ledger import ledger
+
+    opened = Model.open(model)
+    rows = ledger(opened)
+    if as_json:
+        show.as_json(as_data(opened, rows, with_graph))
+        return
+    print_header(opened)
+    print_ends(opened)
+    print_ops(opened.graph)
+    if with_graph:
+        print_graph(opened.graph)
+    print_ledger(rows)
+
+
+def as_data(model, rows, with_graph: bool) -> dict:
+    graph = model.graph
+    data = {
+        "path": str(model.path),
+        "name": model.name,
+        "format_version": version(model),
+        "producer": graph.producer,
+        "mode": graph.mode,
+        "bytes": graph.file_length,
+        "float32_bytes": float32_bytes(graph),
+        "inputs": [input_data(graph, entry) for entry in graph.inputs],
+        "outputs": [{**value_data(graph, entry.value), "meaning": entry.meaning, "labels": list(entry.labels)}
+                    for entry in graph.outputs],
+        "metadata": dict(model.metadata),
+        "ops": dict(count_ops(graph)),
+        "ledger": [row_data(row) for row in rows],
+        "total_bytes": sum(row.bytes for row in rows),
+    }
+    if with_graph:
+        data["nodes"] = [{"name": node.name, "op": node.op, "module": node.module,
+                          "inputs": [None if i is None else graph.values[i].name for i in node.inputs],
+                          "outputs": [value_data(graph, i) for i in node.outputs],
+                          "attributes": node.attributes} for node in graph.nodes]
+    return data
+
+
+def value_data(graph, index: int) -> dict:
+    value = graph.values[index]
+    return {"name": value.name, "dtype": value.dtype,
+            "shape": [d if d >= 0 else show.dimension(d) for d in value.shape]}
+
+
+def input_data(graph, entry) -> dict:
+    image = None if entry.image is None else {key: getattr(entry.image, key) for key in
+                                              ("color", "resize", "size", "filter", "crop", "mean", "std")}
+    return {**value_data(graph, entry.value), "layout": entry.layout, "image": image}
+
+
+def row_data(row) -> dict:
+    return {"section": row.section, "name": row.name, "shape": None if row.shape is None else list(row.shape),
+            "dtype": row.dtype, "codec": row.codec, "bits_per_weight": row.bits_per_weight, "entropy": row.entropy,
+            "bytes": row.bytes, "share": row.share, "note": row.note}
+
+
+def version(model) -> str:
+    found = model.format_version
+    return found if isinstance(found, str) else ".".join(map(str, found))
+
+
+def float32_bytes(graph) -> int:
+    """What the weights would take as they came."""
+    sizes = {"float32": 4, "float16": 2, "int8": 1, "uint8": 1, "int32": 4, "int64": 8, "bool": 1}
+    total = 0
+    for weight in graph.weights:
+        value = graph.values[weight.value]
+        elements = 1
+        for dimension in value.shape:
+            elements *= dimension
+        total += elements * sizes[value.dtype]
+    return total
+
+
+def count_ops(graph) -> list[tuple[str, int]]:
+    return Counter(node.op for node in graph.nodes).most_common()
+
+
+def print_header(model) -> None:
+    graph = model.graph
+    whole = float32_bytes(graph)
+    show.title(f"{os.fspath(model.path or 'model')}: {model.name}")
+    show.fields([
+        ("format", f".dsf {version(model)}, {graph.mode} mode, written by {graph.producer}"),
+        ("size", f"{show.size(graph.file_length)}, {whole / graph.file_length:.2f} times smaller than its weights as "
+                 f"floats ({show.size(whole)})"),
+        *sorted(model.metadata.items()),
+    ])
+
+
+def print_ends(model) -> None:
+    graph = model.graph
+    click.echo()
+    pairs = []
+    for entry in graph.inputs:
+        value = graph.values[entry.value]
+        text = f"{value.name}: {value.dtype} {show.shape(value.shape)} {entry.layout}".rstrip()
+        pairs.append(("input", text if entry.image is None else f"{text}\n{recipe(entry.image)}"))
+    for entry in graph.outputs:
+        value = graph.values[entry.value]
+        text = f"{value.name}: {value.dtype} {show.shape(value.shape)} {entry.meaning}".rstrip()
+        if entry.labels:
+            text += f"\n{len(entry.labels)} labels: {', '.join(entry.labels[:5])}{', …' if len(entry.labels) > 5 else ''}"
+        pairs.append(("output", text))
+    show.fields(pairs)
+
+
+def recipe(image) -> str:
+    """An image recipe as a sentence."""
+    steps = [f"{image.color} image"]
+    if image.resize == "shorter":
+        steps.append(f"shorter side to {image.size[0]} ({image.filter})")
+    elif image.resize == "exact":
+        steps.append(f"resized to {'x'.join(map(str, image.size))} ({image.filter})")
+    if image.crop:
+        steps.append(f"centre {'x'.join(map(str, image.crop))}")
+    numbers = [" ".join(f"{x:.4g}" for x in part) for part in (image.mean, image.std)]
+    return ", ".join(steps) + f", (x/255 - [{numbers[0]}]) / [{numbers[1]}]"
+
+
+def print_ops(graph) -> None:
+    click.echo()
+    counted = ", ".join(f"{count} {op}" for op, count in count_ops(graph))
+    show.fields([("graph", f"{len(graph.nodes)} nodes: {counted}")])
+
+
+def print_graph(graph) -> None:
+    click.echo()
+    rows = [(node.name, node.op, node.module, ", ".join(f"{graph.values[i].name} {show.shape(graph.values[i].shape)}"
+                                                        for i in node.outputs)) for node in graph.nodes]
+    show.table(("node", "op", "module", "outputs"), rows)
+
+
+def print_ledger(rows) -> None:
+    click.echo()
+    lines = [(row.name or row.section, "" if row.shape is None else show.shape(row.shape), row.codec or "",
+              number(row.bits_per_weight), number(row.entropy), f"{row.bytes:,}", f"{row.share:.1%}", row.note or "")
+             for row in rows]
+    total = sum(row.bytes for row in rows)
+    show.table(("part", "shape", "codec", "bits/weight>", "entropy>", "bytes>", "share>", "note"), lines,
+               total=("total: the file's length", "", "", "", "", f"{total:,}", "100.0%", ""))
+
+
+def number(value) -> str:
+    return "" if value is None else f"{value:.2f}"

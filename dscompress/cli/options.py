@@ -1,0 +1,99 @@
+"""Options that several commands share, as decorators."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from dscompress.cli import show
+
+BACKENDS = ("auto", "reference", "cpu", "cuda")
+
+
+def json_option(command):
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON document and nothing else.")(command)
+
+
+def quiet_option(command):
+    def remember(context, parameter, wanted):
+        if wanted:
+            show.set_quiet(True)
+
+    return click.option("-q", "--quiet", is_flag=True, expose_value=False, callback=remember,
+                        help="Results and errors only.")(command)
+
+
+def model_argument(command):
+    return click.argument("model", type=click.Path())(command)
+
+
+def run_options(command):
+    """--backend and --threads."""
+    command = click.option("--threads", type=click.IntRange(min=1), metavar="COUNT",
+                           help="Threads of the cpu backend.  [default: one per processor]")(command)
+    return click.option("--backend", type=click.Choice(BACKENDS), default="auto", show_default=True,
+                        help="What runs the model; auto is cpu.")(command)
+
+
+def source_options(command):
+    """How a source file becomes a graph; the same for export and verify."""
+    for option in reversed(SOURCE_OPTIONS):
+        command = option(command)
+    return command
+
+
+def capture_options(settings: dict):
+    """Takes the values of source_options out of a command's arguments."""
+    from dscompress.capture import CaptureOptions
+
+    names = ("input_shape", "dynamic_batch", "model", "model_args", "trust_pickle")
+    return CaptureOptions(**{name: settings[name] for name in names})
+
+
+class Shape(click.ParamType):
+    """1,3,224,224 (or 1x3x224x224): a shape."""
+
+    name = "shape"
+
+    def convert(self, value, parameter, context):
+        if isinstance(value, tuple):
+            return value
+        try:
+            dimensions = tuple(int(part) for part in value.strip("()[] ").replace("x", ",").split(",") if part.strip())
+        except ValueError:
+            dimensions = ()
+        if not dimensions or min(dimensions) < 1:
+            self.fail(f"'{value}' is no shape; write it as 1,3,224,224, the batch first.", parameter, context)
+        return dimensions
+
+
+class Json(click.ParamType):
+    """A JSON object (keyword arguments) or array (positional arguments)."""
+
+    name = "json"
+
+    def convert(self, value, parameter, context):
+        if not isinstance(value, str):
+            return value
+        try:
+            data = json.loads(value)
+        except ValueError as error:
+            self.fail(f"'{value}' is no JSON ({error}); write it as '{{\"num_classes\": 10}}'.", parameter, context)
+        if not isinstance(data, (dict, list)):
+            self.fail(f"'{value}' is neither a JSON object nor an array; write it as '{{\"num_classes\": 10}}'.",
+                      parameter, context)
+        return data
+
+
+SOURCE_OPTIONS = (
+    click.option("--model", "model", metavar="MODULE:CALLABLE",
+                 help="Builds the network that a state_dict belongs to: torchvision.models:resnet18."),
+    click.option("--model-args", type=Json(), metavar="JSON", help="Arguments of --model: '{\"num_classes\": 10}'."),
+    click.option("--trust-pickle", is_flag=True,
+                 help="Load a pickled module. This runs code from the file: only for files you made."),
+    click.option("--input-shape", type=Shape(), multiple=True, metavar="SHAPE",
+                 help="Shape of the input, batch first: 1,3,224,224. Once per input, in order."),
+    click.option("--dynamic-batch/--no-dynamic-batch", default=True, show_default=True,
+                 help="Leave the batch size open, or fix it to the one of the input shape."),
+)

@@ -1,0 +1,173 @@
+"""How commands print: data on stdout, everything else on stderr. Plain text unless stdout is a terminal.
+
+rich is imported only where a terminal shows a table or a bar; `run` has to answer faster than rich loads.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+
+import click
+
+QUIET = "dscompress.quiet"
+
+
+def start(quiet: bool) -> None:
+    """Before any command: quiet or not, no Python warnings, and no failure over a letter the terminal lacks."""
+    if quiet:
+        set_quiet(True)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    if not sys.warnoptions:
+        import warnings
+
+        warnings.simplefilter("ignore")
+
+
+def set_quiet(quiet: bool) -> None:
+    click.get_current_context().meta[QUIET] = quiet
+
+
+def is_quiet() -> bool:
+    return click.get_current_context().meta.get(QUIET, False)
+
+
+def is_terminal(stream) -> bool:
+    return stream.isatty()
+
+
+def note(text: str) -> None:
+    """For people only: stderr, and not when quiet."""
+    if not is_quiet():
+        click.echo(text, err=True)
+
+
+def warn(text: str) -> None:
+    note(click.style("warning: ", fg="yellow") + text)
+
+
+def as_json(data) -> None:
+    click.echo(json.dumps(finite(data), indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def finite(data):
+    """JSON has no infinity and no NaN: they become null."""
+    if isinstance(data, dict):
+        return {str(key): finite(value) for key, value in data.items()}
+    if isinstance(data, (list, tuple)):
+        return [finite(value) for value in data]
+    if hasattr(data, "item"):  # a NumPy scalar
+        data = data.item()
+    return None if isinstance(data, float) and not math.isfinite(data) else data
+
+
+def title(text: str) -> None:
+    click.secho(text, bold=True)
+
+
+def fields(pairs: Iterable[tuple[str, object]]) -> None:
+    """Names and values in two columns; pairs without a value are left out."""
+    pairs = [(name, str(value)) for name, value in pairs if value not in (None, "")]
+    width = max((len(name) for name, _ in pairs), default=0)
+    for name, value in pairs:
+        first, *rest = value.split("\n")
+        click.echo(f"  {name:<{width}}  {first}")
+        for line in rest:
+            click.echo(f"  {'':<{width}}  {line}")
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[object]], total: Sequence[object] | None = None) -> None:
+    """Columns whose name ends in > are right-aligned. total is a last row, set apart."""
+    names = [name.rstrip(">") for name in columns]
+    right = [name.endswith(">") for name in columns]
+    cells = [[str(cell) for cell in row] for row in rows]
+    last = None if total is None else [str(cell) for cell in total]
+    draw = rich_table if is_terminal(sys.stdout) else plain_table
+    draw(names, right, cells, last)
+
+
+def plain_table(names, right, rows, total) -> None:
+    everything = [names, *rows] + ([total] if total else [])
+    widths = [max(len(row[i]) for row in everything) for i in range(len(names))]
+    lines = [names, ["-" * width for width in widths], *rows]
+    if total:
+        lines += [["-" * width for width in widths], total]
+    for line in lines:
+        padded = [cell.rjust(width) if r else cell.ljust(width) for cell, width, r in
+                  zip(line, widths, right, strict=True)]
+        click.echo("  ".join(padded).rstrip())
+
+
+def rich_table(names, right, rows, total) -> None:
+    from rich.box import SIMPLE
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    drawn = Table(box=SIMPLE, show_footer=total is not None, pad_edge=False)
+    for i, name in enumerate(names):
+        drawn.add_column(Text(name), footer=Text(total[i]) if total else "", justify="right" if right[i] else "left",
+                         overflow="fold")
+    for row in rows:
+        drawn.add_row(*(Text(cell) for cell in row))
+    Console().print(drawn)
+
+
+@contextmanager
+def progress(label: str, total: int | None = None) -> Iterator[Callable[..., None]]:
+    """A bar (or, without a total, a spinner) on stderr while the block runs; nothing unless stderr is a terminal.
+
+    Yields advance(count=1, label=None).
+    """
+    if is_quiet() or not is_terminal(sys.stderr):
+        yield lambda count=1, label=None: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    columns: list = [SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()]
+    if total is not None:
+        columns[2:] = [BarColumn(), TextColumn("{task.completed}/{task.total}"), TimeRemainingColumn()]
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(label, total=total)
+
+        def advance(count: int = 1, label: str | None = None) -> None:
+            bar.update(task, advance=count, **({} if label is None else {"description": label}))
+
+        yield advance
+
+
+def size(count: float) -> str:
+    """Bytes as people read them: 1,234 B, 12.3 kB, 7.40 MB (thousands, as disks and networks count)."""
+    if count < 10_000:
+        return f"{count:,.0f} B"
+    for unit in ("kB", "MB"):
+        count /= 1000
+        if count < 1000:
+            return f"{count:.2f} {unit}" if count < 10 else f"{count:.1f} {unit}"
+    return f"{count / 1000:.2f} GB"
+
+
+def milliseconds(seconds: float) -> str:
+    value = seconds * 1000
+    return f"{value:.3f} ms" if value < 10 else f"{value:.2f} ms" if value < 100 else f"{value:.1f} ms"
+
+
+def shape(dimensions: Iterable) -> str:
+    """(N, 3, 224, 224): a negative dimension -k is k times the batch size."""
+    return "(" + ", ".join(dimension(d) for d in dimensions) + ")"
+
+
+def dimension(d) -> str:
+    if not isinstance(d, str) and d < 0:
+        return "N" if d == -1 else f"{-d}N"
+    return str(d)
+
+
+def decibels(value: float) -> str:
+    return "exact" if value == math.inf else f"{value:.1f} dB"

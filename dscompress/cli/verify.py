@@ -1,0 +1,115 @@
+"""dscompress verify: is the .dsf the model it was made from?"""
+
+from __future__ import annotations
+
+import click
+
+from dscompress.cli import DIFFERENT, extras, show
+from dscompress.cli.options import capture_options, json_option, model_argument, quiet_option, source_options
+
+
+@click.command("verify", short_help="Compare a .dsf with the model it was made from.")
+@model_argument
+@click.argument("source", type=click.Path())
+@source_options
+@click.option("--samples", type=click.IntRange(min=1), default=8, show_default=True, metavar="COUNT",
+              help="How many random inputs.")
+@click.option("--inputs", type=click.Path(), metavar="FILE.npy", help="These inputs, one after another on axis 0.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the random inputs.")
+@click.option("--backend", type=click.Choice(("auto", "reference", "cpu", "cuda")), default="cpu", show_default=True,
+              help="What runs the .dsf.")
+@click.option("--threads", type=click.IntRange(min=1), metavar="COUNT", help="Threads of the cpu backend.")
+@click.option("--layers", is_flag=True, help="Show every layer, and go on after the first bad one.")
+@json_option
+@quiet_option
+@click.pass_context
+def command(context, model, source, samples, inputs, seed, backend, threads, layers, as_json, **settings):
+    """Compare MODEL (.dsf) with SOURCE, the file it was made from, by ONNX Runtime.
+
+    Every weight must be the source's, bit for bit. Every layer must be within a bound computed from its own inputs and
+    weights; the first one that is not is named. Give the same source options as to export. Exit code 0: the same
+    model; 1: different.
+
+    \b
+    Example:
+      dscompress verify model.dsf model.onnx
+      dscompress verify resnet18.dsf resnet18.pt --model torchvision.models:resnet18 --input-shape 1,3,224,224
+    """
+    extras.require("verify", "compiler")
+    from dscompress.cli.arrays import load_array
+    from dscompress.verify import verify_model
+
+    given = None if inputs is None else load_array(inputs)
+    with show.progress("Verifying") as advance:
+        found = verify_model(model, source, capture_options(settings), samples=samples, inputs=given, seed=seed,
+                             backend=backend, threads=threads, every_layer=layers, advance=advance)
+    if as_json:
+        show.as_json(found.as_dict())
+    else:
+        print_verification(found, layers)
+    if not found.same:
+        context.exit(DIFFERENT)
+
+
+def print_verification(found, every_layer: bool) -> None:
+    for text in found.warnings:
+        show.warn(text)
+    if not show.is_quiet() and not found.mismatch:
+        print_details(found, every_layer)
+    for line in verdict(found):
+        click.echo(line)
+
+
+def print_details(found, every_layer: bool) -> None:
+    different = len(found.different_weights)
+    weights = f"all {found.weights} equal, bit for bit" if not different else f"{different} of {found.weights} differ"
+    checked = [layer for layer in found.layers if layer.within]
+    closest = max(found.layers, key=lambda layer: layer.ratio, default=None)
+    pairs = [("weights", weights),
+             ("layers", f"{len(checked)} of {len(found.layers)} compared are within their bound"
+              + (f"; closest to it: {closest.node} at {closest.ratio:.2g} × bound" if closest else ""))]
+    if found.unchecked:
+        pairs.append(("", f"{len(found.unchecked)} not compared by themselves: {', '.join(found.unchecked[:5])}"))
+    for output in found.outputs:
+        top1 = "" if output.top1 is None else f", top-1 agreement {output.top1:.2%}"
+        pairs.append((f"output {output.name}", f"largest error {output.error:.3g}, signal to noise "
+                      f"{show.decibels(output.snr)}{top1} ({found.samples} inputs)"))
+    show.fields(pairs)
+    if every_layer:
+        click.echo()
+        rows = [(layer.node, layer.op, layer.module, f"{layer.error:.3g}", show.decibels(layer.snr),
+                 f"{layer.ratio:.2g}", "" if layer.within else "BAD") for layer in found.layers]
+        show.table(("node", "op", "module", "max error>", "SNR>", "× bound>", ""), rows)
+
+
+def verdict(found) -> list[str]:
+    """The last lines: what is wrong first, or that nothing is."""
+    if found.same:
+        return [click.style("same: ", fg="green", bold=True) + f"{found.model} is {found.source}"]
+    lines = []
+    if found.mismatch:
+        lines.append(found.mismatch)
+    if found.different_weights:
+        first = found.different_weights[0]
+        lines.append(f"weight '{first.name}'{of(first)} is not the source's: {first.different} of {first.elements} "
+                     f"values differ, the first at {list(first.index)}: {first.found!r} instead of {first.expected!r}")
+    if found.first_bad:
+        bad = found.first_bad
+        lines.append(f"the first layer out of its bound is '{bad.node}' ({bad.op}){where(bad)}: value '{bad.value}' is "
+                     f"{bad.error:.3g} away, {bad.ratio:.3g} × the bound of {bad.bound:.3g} (signal to noise "
+                     f"{show.decibels(bad.snr)})")
+    if found.fused_apart:
+        lines.append(found.fused_apart)
+    if found.different_weights and found.weights > 1 and 2 * len(found.different_weights) > found.weights:
+        lines.append(f"{len(found.different_weights)} of {found.weights} weights differ: {found.source} looks like "
+                     "another checkpoint of the same network")
+    red = click.style("different: ", fg="red", bold=True)
+    return [(red if i == 0 else "           ") + line for i, line in enumerate(lines)]
+
+
+def of(weight) -> str:
+    return f" of '{weight.node}' ({weight.op}){where(weight)}" if weight.node else ""
+
+
+def where(entry) -> str:
+    return f" in module {entry.module}" if entry.module else ""
