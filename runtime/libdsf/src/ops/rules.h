@@ -1,11 +1,10 @@
 // Shape rules that several ops share.
 #pragma once
 
+#include "../limits.h"
 #include "op.h"
 
 namespace dsf {
-
-constexpr int64_t LARGEST_DIMENSION = int64_t(1) << 20;
 
 // One float32 input; the output is like it.
 std::vector<TensorType> float_like_input(const Inference& node);

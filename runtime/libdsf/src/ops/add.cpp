@@ -1,0 +1,18 @@
+// add: y = a + b, broadcast.
+#include "binary.h"
+
+namespace dsf {
+namespace {
+
+std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
+    return binary(preparation, "add", [](float a, float b) { return a + b; });
+}
+
+}  // namespace
+
+namespace ops {
+extern const Op add;
+const Op add = {"add", infer_binary, prepare, false, true};
+}  // namespace ops
+
+}  // namespace dsf

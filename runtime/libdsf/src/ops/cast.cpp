@@ -1,0 +1,51 @@
+// cast: x as another dtype. Rounding and range: convert() in element.h.
+#include "element.h"
+#include "parallel.h"
+#include "rules.h"
+
+namespace dsf {
+namespace {
+
+const Dtype TARGETS[] = {Dtype::float32, Dtype::int64, Dtype::int32, Dtype::uint8, Dtype::int8, Dtype::boolean};
+
+class CastKernel final : public Kernel {
+public:
+    const char* name() const override { return "cast"; }
+
+    void run(const Run& run) const override {
+        const Tensor &x = run.inputs[0], &y = run.outputs[0];
+        with_type(x.type.dtype, [&](auto from) {
+            with_type(y.type.dtype, [&](auto to) {
+                using From = decltype(from);
+                using To = decltype(to);
+                if constexpr (!std::is_same_v<To, Half>) {
+                    for_chunks(run.threads, y.type.shape.elements(), [&](int64_t begin, int64_t end) {
+                        const From* source = x.as<const From>();
+                        To* target = y.as<To>();
+                        for (int64_t i = begin; i < end; ++i) target[i] = convert<To>(source[i]);
+                    });
+                }
+            });
+        });
+    }
+};
+
+std::vector<TensorType> infer(const Inference& node) {
+    node.expect_inputs(1, 1);
+    node.expect_outputs(1, 1);
+    const std::string to = node.text("to", "");
+    for (Dtype target : TARGETS)
+        if (to == name_of(target)) return {{target, node.input(0).shape}};
+    node.refuse("to is '" + to + "'", "float32, int64, int32, uint8, int8 or bool");
+}
+
+std::unique_ptr<Kernel> prepare(const Preparation&) { return std::make_unique<CastKernel>(); }
+
+}  // namespace
+
+namespace ops {
+extern const Op cast;
+const Op cast = {"cast", infer, prepare};
+}  // namespace ops
+
+}  // namespace dsf

@@ -1,0 +1,53 @@
+// concat: the inputs one after another along axis.
+#include "copy.h"
+
+namespace dsf {
+namespace {
+
+std::vector<TensorType> infer(const Inference& node) {
+    node.expect_inputs(1, static_cast<int>(MAX_NODE_ENDS));
+    node.expect_outputs(1, 1);
+    const TensorType& first = node.input(0);
+    node.integer("axis");  // required
+    const int axis = node.axis("axis", 0, first.shape.rank);
+    std::vector<int64_t> dims = dims_of(first.shape);
+    for (int i = 1; i < node.input_count(); ++i) {
+        const TensorType& next = node.input(i);
+        Shape others = next.shape;
+        if (others.rank == first.shape.rank) others[axis] = first.shape[axis];
+        if (!(others == first.shape) || next.dtype != first.dtype)
+            node.refuse("input " + std::to_string(i) + " is " + name_of(next.dtype) + " " + next.shape.text(),
+                        std::string("like input 0 but for the axis: ") + name_of(first.dtype) + " " +
+                            first.shape.text());
+        dims[static_cast<size_t>(axis)] += next.shape[axis];
+    }
+    return {{first.dtype, output_shape(node, dims)}};
+}
+
+std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
+    const Shape& y = preparation.outputs[0].shape;
+    const int axis = preparation.attributes().axis("axis", 0, y.rank);
+    const int64_t outer = product(y, 0, axis), inner = product(y, axis + 1, y.rank);
+    std::vector<CopyKernel::Part> parts;
+    int64_t offset = 0;
+    for (size_t i = 0; i < preparation.inputs.size(); ++i) {
+        const int64_t row = preparation.inputs[i]->shape[axis] * inner;
+        StridedCopy copy;
+        copy.element = size_of(preparation.outputs[0].dtype);
+        copy.to_offset = offset;
+        copy.add(outer, row, y[axis] * inner);
+        copy.add(row, 1, 1);
+        parts.push_back({copy, static_cast<int>(i), 0});
+        offset += row;
+    }
+    return std::make_unique<CopyKernel>(std::move(parts));
+}
+
+}  // namespace
+
+namespace ops {
+extern const Op concat;
+const Op concat = {"concat", infer, prepare};
+}  // namespace ops
+
+}  // namespace dsf

@@ -1,0 +1,54 @@
+// constant_of_shape: a tensor of one value.
+#include "element.h"
+#include "parallel.h"
+#include "rules.h"
+
+namespace dsf {
+namespace {
+
+const Dtype DTYPES[] = {Dtype::float32, Dtype::int64, Dtype::int32, Dtype::uint8, Dtype::int8, Dtype::boolean};
+
+class FillKernel final : public Kernel {
+public:
+    explicit FillKernel(float value) : value_(value) {}
+    const char* name() const override { return "fill"; }
+
+    void run(const Run& run) const override {
+        const Tensor& y = run.outputs[0];
+        with_type(y.type.dtype, [&](auto type) {
+            using T = decltype(type);
+            if constexpr (!std::is_same_v<T, Half>) {
+                const T value = convert<T>(value_);
+                for_chunks(run.threads, y.type.shape.elements(),
+                           [&](int64_t begin, int64_t end) { std::fill(y.as<T>() + begin, y.as<T>() + end, value); });
+            }
+        });
+    }
+
+private:
+    float value_;
+};
+
+std::vector<TensorType> infer(const Inference& node) {
+    node.expect_inputs(0, 0);
+    node.expect_outputs(1, 1);
+    node.real("value", 0.0f);
+    const Shape shape = output_shape(node, attribute_dimensions(node, "shape"));
+    const std::string dtype = node.text("dtype", "float32");
+    for (Dtype candidate : DTYPES)
+        if (dtype == name_of(candidate)) return {{candidate, shape}};
+    node.refuse("dtype is '" + dtype + "'", "float32, int64, int32, uint8, int8 or bool");
+}
+
+std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
+    return std::make_unique<FillKernel>(preparation.attributes().real("value", 0.0f));
+}
+
+}  // namespace
+
+namespace ops {
+extern const Op constant_of_shape;
+const Op constant_of_shape = {"constant_of_shape", infer, prepare};
+}  // namespace ops
+
+}  // namespace dsf

@@ -1,0 +1,35 @@
+// expand: x broadcast with shape; where shape has a 1, x keeps its dimension.
+#include "copy.h"
+
+namespace dsf {
+namespace {
+
+std::vector<TensorType> infer(const Inference& node) {
+    node.expect_inputs(1, 1);
+    node.expect_outputs(1, 1);
+    const Shape shape = output_shape(node, attribute_dimensions(node, "shape"));
+    return {{node.input(0).dtype, broadcast_shape(node, node.input(0).shape, shape)}};
+}
+
+std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
+    const TensorType& x = *preparation.inputs[0];
+    const Shape& y = preparation.outputs[0].shape;
+    const auto from = row_major_strides(x.shape), to = row_major_strides(y);
+    StridedCopy copy;
+    copy.element = size_of(x.dtype);
+    for (int axis = 0; axis < y.rank; ++axis) {
+        const int in_x = axis - (y.rank - x.shape.rank);
+        const bool moves = in_x >= 0 && x.shape[in_x] != 1;
+        copy.add(y[axis], moves ? from[static_cast<size_t>(in_x)] : 0, to[static_cast<size_t>(axis)]);
+    }
+    return copy_kernel(copy);
+}
+
+}  // namespace
+
+namespace ops {
+extern const Op expand;
+const Op expand = {"expand", infer, prepare};
+}  // namespace ops
+
+}  // namespace dsf

@@ -1,0 +1,18 @@
+// mul: y = a * b, broadcast.
+#include "binary.h"
+
+namespace dsf {
+namespace {
+
+std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
+    return binary(preparation, "mul", [](float a, float b) { return a * b; });
+}
+
+}  // namespace
+
+namespace ops {
+extern const Op mul;
+const Op mul = {"mul", infer_binary, prepare, false, true};
+}  // namespace ops
+
+}  // namespace dsf

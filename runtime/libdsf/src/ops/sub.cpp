@@ -1,0 +1,18 @@
+// sub: y = a - b, broadcast.
+#include "binary.h"
+
+namespace dsf {
+namespace {
+
+std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
+    return binary(preparation, "sub", [](float a, float b) { return a - b; });
+}
+
+}  // namespace
+
+namespace ops {
+extern const Op sub;
+const Op sub = {"sub", infer_binary, prepare, false, true};
+}  // namespace ops
+
+}  // namespace dsf

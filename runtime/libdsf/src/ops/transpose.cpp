@@ -1,0 +1,43 @@
+// transpose: axis i of y is axis perm[i] of x.
+#include "copy.h"
+
+namespace dsf {
+namespace {
+
+std::vector<TensorType> infer(const Inference& node) {
+    node.expect_inputs(1, 1);
+    node.expect_outputs(1, 1);
+    const TensorType& x = node.input(0);
+    const std::vector<int64_t> perm = node.integers("perm");
+    std::vector<bool> seen(static_cast<size_t>(x.shape.rank));
+    std::vector<int64_t> dims;
+    bool legal = perm.size() == seen.size();
+    for (size_t i = 0; legal && i < perm.size(); ++i) {
+        legal = perm[i] >= 0 && perm[i] < x.shape.rank && !seen[static_cast<size_t>(perm[i])];
+        if (!legal) break;
+        seen[static_cast<size_t>(perm[i])] = true;
+        dims.push_back(x.shape[static_cast<int>(perm[i])]);
+    }
+    if (!legal) node.refuse("perm is no permutation of the input's axes", "each of 0 to rank - 1 once");
+    return {{x.dtype, output_shape(node, dims)}};
+}
+
+std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
+    const TensorType& x = *preparation.inputs[0];
+    const std::vector<int64_t> perm = preparation.attributes().integers("perm");
+    const auto from = row_major_strides(x.shape), to = row_major_strides(preparation.outputs[0].shape);
+    StridedCopy copy;
+    copy.element = size_of(x.dtype);
+    for (size_t axis = 0; axis < perm.size(); ++axis)
+        copy.add(preparation.outputs[0].shape.dims[axis], from[static_cast<size_t>(perm[axis])], to[axis]);
+    return copy_kernel(copy);
+}
+
+}  // namespace
+
+namespace ops {
+extern const Op transpose;
+const Op transpose = {"transpose", infer, prepare};
+}  // namespace ops
+
+}  // namespace dsf
