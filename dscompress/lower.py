@@ -1,0 +1,187 @@
+"""Lowering: each ONNX node that carries data becomes a node of the file; what only computes shapes is left behind.
+
+The graph is walked from its outputs backwards. A lowering keeps the inputs that are data; what fed only a shape, an
+axis or a size has become an attribute, so the nodes that computed it are never reached. Everything that cannot be
+stored is collected and reported at once.
+
+To add an operator: write its lowering into the file of dscompress/lowerings/ it belongs to, and its row into LOWERINGS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import onnx_ir as ir
+
+from dscompress.errors import CompileError
+from dscompress.lowerings import compute, movement, resize, windows
+from dscompress.lowerings.source import DTYPES, Literal, Lowered, Source, Unsupported, dtype_name, shape_of
+from dscompress.passes.source import describe, module_path
+
+MOST_RANK = 6
+
+LOWERINGS: dict[str, Callable[[Source], Lowered]] = {
+    "Abs": compute.unary("abs"),
+    "Add": compute.binary("add"),
+    "ArgMax": compute.arg_max,
+    "AveragePool": windows.average_pool,
+    "BatchNormalization": compute.batch_normalization,
+    "Cast": compute.cast,
+    "Clip": compute.clip,
+    "Concat": movement.concat,
+    "ConstantOfShape": movement.constant_of_shape,
+    "Conv": windows.conv,
+    "ConvTranspose": windows.conv_transpose,
+    "Div": compute.binary("div"),
+    "Dropout": movement.dropout,
+    "Elu": compute.with_alpha("elu", 1.0),
+    "Erf": compute.unary("erf"),
+    "Exp": compute.unary("exp"),
+    "Expand": movement.to_shape("expand"),
+    "Flatten": movement.flatten,
+    "Gather": movement.gather,
+    "Gelu": compute.gelu,
+    "Gemm": compute.gemm,
+    "GlobalAveragePool": windows.global_pool("global_average_pool"),
+    "GlobalMaxPool": windows.global_pool("global_max_pool"),
+    "HardSigmoid": compute.hard_sigmoid,
+    "HardSwish": compute.unary("hard_swish"),
+    "Identity": movement.identity,
+    "LayerNormalization": compute.layer_normalization,
+    "LeakyRelu": compute.with_alpha("leaky_relu", 0.01),
+    "Log": compute.unary("log"),
+    "LogSoftmax": compute.softmax("log_softmax"),
+    "MatMul": compute.binary("mat_mul"),
+    "MaxPool": windows.max_pool,
+    "Mul": compute.binary("mul"),
+    "Neg": compute.unary("neg"),
+    "PRelu": compute.binary("prelu"),
+    "Pad": movement.pad,
+    "Pow": compute.power,
+    "Reciprocal": compute.unary("reciprocal"),
+    "ReduceMax": compute.reduce("reduce_max"),
+    "ReduceMean": compute.reduce("reduce_mean"),
+    "ReduceSum": compute.reduce("reduce_sum"),
+    "Relu": compute.unary("relu"),
+    "Reshape": movement.to_shape("reshape"),
+    "Resize": resize.resize,
+    "Sigmoid": compute.unary("sigmoid"),
+    "Slice": movement.slice_,
+    "Softmax": compute.softmax("softmax"),
+    "Split": movement.split,
+    "Sqrt": compute.unary("sqrt"),
+    "Squeeze": movement.squeeze,
+    "Sub": compute.binary("sub"),
+    "Sum": compute.total,
+    "Tanh": compute.unary("tanh"),
+    "TopK": compute.top_k,
+    "Transpose": movement.transpose,
+    "Unsqueeze": movement.unsqueeze,
+    "Upsample": resize.upsample,
+}
+
+# What a pass of the pipeline turns into operators above.
+BY_PASSES = {"Constant": "constants", "Swish": "sigmoid and mul"}
+
+ADVICE = {
+    "Einsum": "write it with matmul and transpose",
+    "GRU": "recurrent layers are not supported",
+    "GroupNormalization": "use BatchNorm2d, which is folded into the convolution before it, or LayerNorm",
+    "If": "branches that depend on the input are not supported",
+    "InstanceNormalization": "use BatchNorm2d, which is folded into the convolution before it, or LayerNorm",
+    "LSTM": "recurrent layers are not supported",
+    "Loop": "loops that depend on the input are not supported",
+    "QuantizeLinear": "export the model in float32, before quantisation",
+    "DequantizeLinear": "export the model in float32, before quantisation",
+}
+
+
+@dataclass(frozen=True)
+class LoweredNode:
+    """A node of the file, still with the graph's values."""
+
+    op: str
+    name: str
+    module: str
+    inputs: list[ir.Value | Literal | None]
+    outputs: list[ir.Value]
+    attributes: dict
+
+
+def supported_ops() -> dict[str, str]:
+    """ONNX operators that export takes, and what stands in the file for each."""
+    names = {name: lowering_name(name) for name in LOWERINGS if name != "Dropout"}
+    return dict(sorted({**names, **BY_PASSES, "Dropout": "nothing, it is removed"}.items()))
+
+
+def lowering_name(op_type: str) -> str:
+    snake = "".join(f"_{c.lower()}" if c.isupper() and i else c.lower() for i, c in enumerate(op_type))
+    return {"p_relu": "prelu", "sum": "add", "upsample": "resize"}.get(snake, snake)
+
+
+def lower(model: ir.Model) -> list[LoweredNode]:
+    """The nodes of the file in topological order, or one CompileError that names everything in the way."""
+    opset = model.graph.opset_imports.get("", 20)
+    problems: list[str] = []
+    needed = set(model.graph.outputs)
+    nodes: list[LoweredNode] = []
+    for node in reversed(model.graph):
+        if needed.isdisjoint(node.outputs):
+            continue
+        try:
+            lowered = lower_node(node, opset)
+        except Unsupported as reason:
+            problems.append("; ".join(filter(None, [f"{describe(node)}: {reason.why}", reason.suggestion])))
+            needed.update(value for value in node.inputs if value is not None and not is_known(value))
+            continue
+        nodes.append(lowered)
+        needed.update(value for value in lowered.inputs if isinstance(value, ir.Value))
+    if problems:
+        raise CompileError(model_name(model), report(problems))
+    return nodes[::-1]
+
+
+def report(problems: list[str]) -> str:
+    count = "1 node cannot be stored" if len(problems) == 1 else f"{len(problems)} nodes cannot be stored"
+    return count + "".join(f"\n  {problem}" for problem in reversed(problems))
+
+
+def lower_node(node: ir.Node, opset: int) -> LoweredNode:
+    if node.domain not in ("", "ai.onnx"):
+        raise Unsupported(f"the domain '{node.domain}' is not supported", "export with standard ONNX operators")
+    if node.op_type not in LOWERINGS:
+        raise Unsupported(*unknown(node))
+    lowered = LOWERINGS[node.op_type](Source(node, node.version or opset))
+    outputs = list(node.outputs[: lowered.outputs])
+    for index, value in enumerate(outputs):
+        value.name = value.name or f"{node.name}_{index}"
+        check_output(value)
+    return LoweredNode(
+        lowered.op, node.name or "", module_path(node), lowered.inputs, outputs, lowered.attributes
+    )
+
+
+def unknown(node: ir.Node) -> tuple[str, str]:
+    if any("per_batch" in value.meta for value in node.outputs):
+        return (
+            "it computes data that depends on the batch size in a way the file cannot hold",
+            "export with a fixed batch size: --no-dynamic-batch",
+        )
+    return "the operator is not supported", ADVICE.get(node.op_type, "`dscompress ops` lists what is")
+
+
+def check_output(value: ir.Value) -> None:
+    rank = len(shape_of(value))
+    if rank > MOST_RANK:
+        raise Unsupported(f"its result has {rank} dimensions, a file holds up to {MOST_RANK}", "reshape before it")
+    if value.dtype not in DTYPES:
+        raise Unsupported(f"its result is {dtype_name(value.dtype)}", "export the model in float32: model.float()")
+
+
+def is_known(value: ir.Value) -> bool:
+    return value.is_initializer() or "constant" in value.meta or "per_batch" in value.meta
+
+
+def model_name(model: ir.Model) -> str:
+    return model.graph.name or "model"
