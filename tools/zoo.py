@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from dscompress.capture.torchvision_models import import_torchvision_models
+from dscompress.capture.torchvision_models import import_module
 from dscompress.nn import METHODS, bake, convert
 
 # Half of them by each method, families mixed.
@@ -49,7 +49,7 @@ def shift_model(name: str, method: str | None = None, seed: int = 2024) -> nn.Mo
     torch.manual_seed(seed)
     with torch.random.fork_rng(devices=[]):
         calibration = torch.from_numpy(photographs(16, seed=seed))
-    model = getattr(import_torchvision_models(), name)(**ARGUMENTS.get(name, {}))
+    model = getattr(import_module("torchvision.models"), name)(**ARGUMENTS.get(name, {}))
     method = method or METHOD_OF[name]
     wake_zeros(model)
     shift_attention(model, method)

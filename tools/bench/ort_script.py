@@ -11,7 +11,7 @@ from PIL import Image
 
 photo = Image.open(sys.argv[2]).convert("RGB")
 scale = 256 / min(photo.size)
-photo = photo.resize((round(photo.width * scale), round(photo.height * scale)), Image.Resampling.BILINEAR)
+photo = photo.resize((int(photo.width * scale), int(photo.height * scale)), Image.Resampling.BILINEAR)
 left, top = (photo.width - 224) // 2, (photo.height - 224) // 2
 pixels = np.asarray(photo.crop((left, top, left + 224, top + 224)), np.float32) / 255
 pixels = (pixels - np.float32([0.485, 0.456, 0.406])) / np.float32([0.229, 0.224, 0.225])
