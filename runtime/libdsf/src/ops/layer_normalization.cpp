@@ -1,0 +1,72 @@
+// layer_normalization: y = (x - mean) / sqrt(var + epsilon) * scale + bias over the axes from axis on.
+#include <cmath>
+
+#include "../kernels/isa.h"
+#include "parallel.h"
+#include "rules.h"
+
+namespace dsf {
+namespace {
+
+class LayerNormalizationKernel final : public Kernel {
+public:
+    LayerNormalizationKernel(int axis, float epsilon) : axis_(axis), epsilon_(epsilon) {}
+    const char* name() const override { return "layer_normalization"; }
+
+    void run(const Run& run) const override {
+        const Shape& shape = run.outputs[0].shape();
+        const int64_t row = product(shape, axis_, shape.rank);
+        const float* scale = run.inputs[1].as<const float>();
+        const float* bias = run.inputs[2].as<const float>();
+        for_items(run.threads, product(shape, 0, axis_), row, [&](int64_t begin, int64_t end) {
+            for (int64_t item = begin; item < end; ++item) {
+                const float* x = run.inputs[0].as<const float>() + item * row;
+                float* y = run.outputs[0].as<float>() + item * row;
+                const float mean = static_cast<float>(isa().array->sum(x, row) / static_cast<double>(row));
+                const double variance = isa().array->sum_squares(x, mean, row) / static_cast<double>(row);
+                const float factor = static_cast<float>(1.0 / std::sqrt(variance + static_cast<double>(epsilon_)));
+                if (bias)
+                    for (int64_t i = 0; i < row; ++i) y[i] = (x[i] - mean) * factor * scale[i] + bias[i];
+                else
+                    for (int64_t i = 0; i < row; ++i) y[i] = (x[i] - mean) * factor * scale[i];
+            }
+        });
+    }
+
+private:
+    int axis_;
+    float epsilon_;
+};
+
+std::vector<TensorType> infer(const Inference& node) {
+    node.expect_inputs(2, 3);
+    node.expect_outputs(1, 1);
+    const TensorType& x = node.input(0);
+    const int axis = node.axis("axis", -1, x.shape.rank);
+    node.real("epsilon", 1e-5f);
+    const std::vector<int64_t> dims = dims_of(x.shape);
+    const Shape normalized = node.shape(std::vector<int64_t>(dims.begin() + axis, dims.end()));
+    node.expect_float(0);
+    node.expect_float(1);
+    expect_shape(node, 1, normalized, "scale");
+    if (node.has(2)) {
+        node.expect_float(2);
+        expect_shape(node, 2, normalized, "bias");
+    }
+    return {x};
+}
+
+std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
+    const Inference attributes = preparation.attributes();
+    return std::make_unique<LayerNormalizationKernel>(attributes.axis("axis", -1, preparation.inputs[0]->shape.rank),
+                                                      attributes.real("epsilon", 1e-5f));
+}
+
+}  // namespace
+
+namespace ops {
+extern const Op layer_normalization;
+const Op layer_normalization = {"layer_normalization", infer, prepare, false, true};
+}  // namespace ops
+
+}  // namespace dsf

@@ -1,0 +1,18 @@
+// reduce_mean: the mean over axes.
+#include "reduce.h"
+
+namespace dsf {
+namespace {
+
+std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
+    return prepare_reduce(preparation, Reduction::mean);
+}
+
+}  // namespace
+
+namespace ops {
+extern const Op reduce_mean;
+const Op reduce_mean = {"reduce_mean", infer_reduce, prepare};
+}  // namespace ops
+
+}  // namespace dsf

@@ -1,0 +1,18 @@
+// reduce_sum: the sum over axes.
+#include "reduce.h"
+
+namespace dsf {
+namespace {
+
+std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
+    return prepare_reduce(preparation, Reduction::sum);
+}
+
+}  // namespace
+
+namespace ops {
+extern const Op reduce_sum;
+const Op reduce_sum = {"reduce_sum", infer_reduce, prepare};
+}  // namespace ops
+
+}  // namespace dsf

@@ -1,0 +1,16 @@
+// softmax: y = e^x / sum(e^x) along axis.
+#include "softmax.h"
+
+namespace dsf {
+namespace {
+
+std::unique_ptr<Kernel> prepare(const Preparation& preparation) { return prepare_softmax(preparation, false); }
+
+}  // namespace
+
+namespace ops {
+extern const Op softmax;
+const Op softmax = {"softmax", infer_softmax, prepare, false, true};
+}  // namespace ops
+
+}  // namespace dsf
