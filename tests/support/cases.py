@@ -7,7 +7,7 @@ Both files must give ONNX Runtime's answer on every backend: equal where float32
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import numpy as np
 from dsruntime import load
 from dsruntime.errors import ModelError
 from tests.support.bounds import bound_of
-from tests.support.one_node import one_node_file, types_at
+from tests.support.one_node import is_shift, one_node_file
 from tests.support.onnx_models import one_node_model, run_onnxruntime
 
 # backend, threads
@@ -27,8 +27,8 @@ BACKENDS = (("reference", 1), ("cpu", 1), ("cpu", 2))
 class Case:
     """inputs: arrays, or None for an absent optional input; weights: the inputs that are stored in the file;
     batch: inputs that are not weights have N in front; exact: equal, or within the op's bound;
-    onnx: False where ONNX leaves the answer open, then the reference is the judge;
-    compiled: False where the compiler rightly folds the node away."""
+    onnx: False where ONNX leaves the answer open, then the reference is the judge and output_types are declared;
+    compiled: False where the compiler rightly folds the node away; mentions: a word of the refusal's message."""
 
     label: str
     inputs: tuple[np.ndarray | None, ...]
@@ -39,6 +39,8 @@ class Case:
     exact: bool = True
     onnx: bool = True
     compiled: bool = True
+    output_types: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    mentions: str = ""
 
     def __str__(self) -> str:
         return self.label.replace(" ", "-")
@@ -50,7 +52,10 @@ def check(op: str, case: Case, folder: Path) -> None:
     expected = None
     if case.onnx:
         expected = run_onnxruntime(one_node_model(op, case), feeds)
-    files = {"direct": dsf_files.one_node(op, case)}
+    types = None if case.onnx else case.output_types
+    files = {"direct": one_node_file(op, case, output_types=types)}
+    if is_shift(op, case):
+        files["shift"] = one_node_file(op, case, codec="shift", output_types=types)
     if case.onnx and case.compiled:
         files["compiled"] = compile_onnx(one_node_model(op, case), folder)
     for way, data in files.items():
@@ -102,15 +107,19 @@ def compile_onnx(model, folder: Path) -> bytes:
     return compile_model(path).data
 
 
-def check_refused(op: str, case: Case, *words: str) -> None:
-    """A file with this node is refused when it is loaded; the message names the op, and has every word given."""
-    data = dsf_files.one_node(op, replace(case, onnx=False))
+def check_refused(op: str, case: Case) -> None:
+    """A file with this node is refused when it is loaded; the message names the op and what the case mentions.
+
+    The output is declared as x0's type unless the case says otherwise.
+    """
+    first = next(a for a in case.inputs if a is not None)
+    types = case.output_types or ((str(first.dtype), first.shape),) * case.outputs
+    data = one_node_file(op, case, output_types=types)
     try:
         load(data, backend="cpu").close()
     except ModelError as error:
-        message = str(error)
-        missing = [word for word in (op, *words) if word not in message]
-        assert not missing, f"the message lacks {missing}: {message}"
+        missing = [word for word in (op, case.mentions) if word not in str(error)]
+        assert not missing, f"the message lacks {missing}: {error}"
         return
     raise AssertionError(f"{op} {case.label}: the file was accepted")
 

@@ -1,0 +1,119 @@
+"""average_pool: 1-d and 2-d, pads, dilation, ceil_mode, count_include_pad"""
+
+import pytest
+
+from tests.support.cases import Case, check, check_refused, indices, ints, normals
+
+CASES = [
+    Case("two by two", (ints(2, 3, 6, 8),), {"kernel_shape": [2, 2], "strides": [2, 2]}, batch=True),
+    Case("three by three", (normals(2, 3, 6, 8),), {"kernel_shape": [3, 3]}, batch=True, exact=False),
+    Case("pads are not counted", (ints(1, 2, 6, 6),), {"kernel_shape": [2, 2], "pads": [1, 1, 1, 1]}),
+    Case(
+        "pads are counted", (ints(1, 2, 6, 6),), {"kernel_shape": [2, 2], "pads": [1, 1, 1, 1], "count_include_pad": 1}
+    ),
+    Case(
+        "asymmetric pads, not counted", (ints(1, 2, 5, 6),), {"kernel_shape": [3, 3], "pads": [0, 1, 2, 0]}, exact=False
+    ),
+    Case(
+        "asymmetric pads, counted",
+        (ints(1, 2, 5, 6),),
+        {"kernel_shape": [3, 3], "pads": [0, 1, 2, 0], "count_include_pad": 1},
+        exact=False,
+    ),
+    Case("ceil_mode", (ints(1, 2, 7, 6),), {"kernel_shape": [2, 2], "strides": [2, 2], "ceil_mode": 1}),
+    Case(
+        "ceil_mode, pads not counted",
+        (ints(1, 2, 7, 6),),
+        {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1, 1, 1, 1], "ceil_mode": 1},
+        exact=False,
+    ),
+    Case(
+        "ceil_mode, pads counted",
+        (ints(1, 2, 7, 6),),
+        {"kernel_shape": [3, 3], "strides": [2, 2], "pads": [1, 1, 1, 1], "ceil_mode": 1, "count_include_pad": 1},
+        exact=False,
+    ),
+    Case(
+        "ceil_mode, counted, no pads",
+        (ints(1, 2, 8, 9),),
+        {"kernel_shape": [3, 4], "strides": [2, 3], "ceil_mode": 1, "count_include_pad": 1},
+        exact=False,
+    ),
+    Case(
+        "ceil_mode drops a window that starts in the pad",
+        (ints(1, 2, 4, 4),),
+        {"kernel_shape": [2, 2], "strides": [3, 3], "pads": [1, 1, 1, 1], "ceil_mode": 1, "count_include_pad": 1},
+    ),
+    Case("dilation", (ints(1, 2, 9, 8),), {"kernel_shape": [2, 2], "dilations": [3, 2]}),
+    Case(
+        "dilation, pads counted",
+        (ints(1, 2, 9, 8),),
+        {"kernel_shape": [2, 2], "dilations": [3, 2], "pads": [1, 1, 1, 1], "count_include_pad": 1},
+    ),
+    Case("one pixel", (ints(1, 1, 1, 1),), {"kernel_shape": [1, 1]}),
+    Case("whole image", (ints(1, 3, 8, 4),), {"kernel_shape": [8, 4]}),
+    Case("densenet", (normals(1, 37, 14, 14),), {"kernel_shape": [2, 2], "strides": [2, 2]}, batch=True, exact=False),
+    Case(
+        "1-d",
+        (ints(2, 3, 11),),
+        {"kernel_shape": [4], "strides": [2], "pads": [1, 1], "count_include_pad": 1},
+        batch=True,
+    ),
+    Case(
+        "1-d, ceil_mode",
+        (ints(2, 3, 12),),
+        {"kernel_shape": [3], "strides": [2], "ceil_mode": 1},
+        batch=True,
+        exact=False,
+    ),
+]
+
+REFUSED = [
+    Case("no kernel_shape", (ints(1, 2, 5, 5),), mentions="kernel_shape"),
+    Case("kernel_shape too short", (ints(1, 2, 5, 5),), {"kernel_shape": [2]}, mentions="kernel_shape"),
+    Case("kernel 0", (ints(1, 2, 5, 5),), {"kernel_shape": [0, 2]}, mentions="kernel_shape"),
+    Case("kernel over the image", (ints(1, 2, 2, 2),), {"kernel_shape": [3, 3]}),
+    Case("kernel huge", (ints(1, 2, 2, 2),), {"kernel_shape": [2**62, 2**62]}),
+    Case("stride 0", (ints(1, 2, 5, 5),), {"kernel_shape": [2, 2], "strides": [1, 0]}, mentions="strides"),
+    Case("stride huge", (ints(1, 2, 5, 5),), {"kernel_shape": [2, 2], "strides": [2**62, 2**62]}),
+    Case(
+        "stride huge, ceil_mode",
+        (ints(1, 2, 5, 5),),
+        {"kernel_shape": [2, 2], "strides": [2**63 - 1, 2**63 - 1], "ceil_mode": 1},
+    ),
+    Case(
+        "pads as wide as the kernel",
+        (ints(1, 2, 5, 5),),
+        {"kernel_shape": [2, 2], "pads": [2, 0, 0, 0]},
+        mentions="pads",
+    ),
+    Case("pads negative", (ints(1, 2, 5, 5),), {"kernel_shape": [2, 2], "pads": [-1, 0, 0, 0]}, mentions="pads"),
+    Case("pads huge", (ints(1, 2, 5, 5),), {"kernel_shape": [2, 2], "pads": [2**62, 0, 2**62, 0]}, mentions="pads"),
+    Case("dilation 0", (ints(1, 2, 5, 5),), {"kernel_shape": [2, 2], "dilations": [0, 0]}, mentions="dilations"),
+    Case("dilation huge", (ints(1, 2, 5, 5),), {"kernel_shape": [2, 2], "dilations": [2**62, 2**62]}),
+    Case("ceil_mode 2", (ints(1, 2, 5, 5),), {"kernel_shape": [2, 2], "ceil_mode": 2}, mentions="ceil_mode"),
+    Case("rank 2", (ints(2, 5),), {"kernel_shape": [2]}, mentions="rank"),
+    Case("rank 5", (ints(1, 2, 3, 3, 3),), {"kernel_shape": [1, 1, 1]}, mentions="rank"),
+    Case("int64", (indices(1, shape=(1, 1, 1, 1)),), {"kernel_shape": [1, 1]}, mentions="int64"),
+    Case(
+        "unknown attribute", (ints(1, 2, 5, 5),), {"kernel_shape": [2, 2], "storage_order": 0}, mentions="storage_order"
+    ),
+    Case("two inputs", (ints(1, 2, 5, 5), ints(1)), {"kernel_shape": [2, 2]}, mentions="input"),
+    Case("two outputs", (ints(1, 2, 5, 5),), {"kernel_shape": [2, 2]}, outputs=2, mentions="output"),
+    Case(
+        "count_include_pad 2",
+        (ints(1, 2, 5, 5),),
+        {"kernel_shape": [2, 2], "count_include_pad": 2},
+        mentions="count_include_pad",
+    ),
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_agrees(case, tmp_path):
+    check("average_pool", case, tmp_path)
+
+
+@pytest.mark.parametrize("case", REFUSED, ids=str)
+def test_is_refused(case):
+    check_refused("average_pool", case)
