@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.skipif(shutil.which("flatc") is None, reason="flatc is not installed (apt-get install flatbuffers-compiler)")
+@pytest.mark.skipif(shutil.which("flatc") is None, reason="no flatc (apt-get install flatbuffers-compiler)")
 def test_generated_python_is_current(tmp_path):
     subprocess.run([ROOT / "tools" / "generate.sh", tmp_path / "fresh.py"], check=True)
     fresh = (tmp_path / "fresh.py").read_text()

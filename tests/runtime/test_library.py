@@ -63,14 +63,15 @@ def test_function_pointers_have_the_header_s_argument_counts():
 
 
 def load_with(path):
-    code = "from dsruntime import library, DsError\ntry: library.library()\nexcept DsError as e: print(type(e).__name__, e)"
+    code = "from dsruntime import DsError, library\ntry: library.library()\nexcept DsError as e: print(repr(e))"
     environment = os.environ | {"DSF_LIBRARY": str(path), "PYTHONPATH": str(RUNTIME)}
-    return subprocess.run([sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True).stdout
+    done = subprocess.run([sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True)
+    return done.stdout
 
 
 def test_a_missing_library_is_a_sentence(tmp_path):
     text = load_with(tmp_path / "libdsf.so")
-    assert text.startswith("BackendError libdsf: no file") and "DSF_LIBRARY" in text
+    assert text.startswith('BackendError("libdsf: no file') and "DSF_LIBRARY" in text
 
 
 def test_an_uninstalled_library_says_how_to_install(tmp_path):

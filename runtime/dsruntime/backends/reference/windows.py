@@ -21,17 +21,17 @@ def output_sizes(padded, kernel, strides, dilations):
 def pooled_sizes(sizes, kernel, strides, pads, dilations, ceil_mode):
     """Output sizes, and pads that hold every window.
 
-    ceil_mode keeps a last window that is only partly inside, unless it would start in the pads at the end.
+    ceil_mode keeps a last window that is only partly inside, and drops one that would start in the pads at the end.
     """
     rank = len(sizes)
     outputs, pads = [], list(pads)
     for i in range(rank):
         reach = (kernel[i] - 1) * dilations[i] + 1
         room = sizes[i] + pads[i] + pads[rank + i] - reach
-        count = room // strides[i] + 1
-        if ceil_mode and room % strides[i] and (start := count * strides[i]) < sizes[i] + pads[i]:
-            pads[rank + i] += start + reach - (sizes[i] + pads[i] + pads[rank + i])
-            count += 1
+        count = (-(-room // strides[i]) if ceil_mode else room // strides[i]) + 1
+        if ceil_mode and (count - 1) * strides[i] >= sizes[i] + pads[i]:
+            count -= 1
+        pads[rank + i] += max((count - 1) * strides[i] - room, 0)
         outputs.append(count)
     return outputs, pads
 
