@@ -48,7 +48,7 @@ CASES = [
         output_types=(("int64", (4,)),),
     ),
     Case("batch", (ints(2, 3),), {"to": "int32"}, batch=True),
-    Case("scalar", (np.float32(3).reshape(()),), {"to": "int64"}),
+    Case("scalar", (np.array(3, np.float32),), {"to": "int64"}),
 ]
 
 REFUSED = [

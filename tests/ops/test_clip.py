@@ -14,7 +14,7 @@ CASES = [
     Case("edges", (floats(0.0, np.inf, -np.inf, 1e-45, 3e38),), {"min": -1.0, "max": 1.0}),
     Case("infinite bounds", (normals(9),), {"min": float("-inf"), "max": float("inf")}),
     Case("nan stays", (floats(np.nan, 1.0, np.nan, 9.0, np.nan, -9.0, 1.0, 1.0, np.nan),), {"min": 0.0, "max": 6.0}),
-    Case("scalar", (np.float32(9).reshape(()),), {"max": 3.0}),
+    Case("scalar", (np.array(9, np.float32),), {"max": 3.0}),
     Case("long", (normals(1031),), {"min": -0.5, "max": 0.7}),
 ]
 

@@ -15,7 +15,7 @@ def of(dtype, *shape):
 CASES = [
     *(Case(dtype, (of(dtype, 3, 4),)) for dtype in DTYPES),
     Case("batch", (ints(3, 4),), batch=True),
-    Case("scalar", (np.float32(7).reshape(()),)),
+    Case("scalar", (np.array(7, np.float32),)),
     Case("nan and infinity", (floats(np.nan, np.inf, -0.0),)),
 ]
 

@@ -8,7 +8,7 @@ from tests.support.cases import Case, check, check_refused, floats, indices, nor
 CASES = [
     Case("one element", (floats(7.0),), exact=False),
     Case("edges", (floats(1.0, 2.0, 0.5, 1e-30, 1e30, 0.999, 1.001, 1e10),), exact=False),
-    Case("scalar", (np.float32(0.75).reshape(()),), exact=False),
+    Case("scalar", (np.array(0.75, np.float32),), exact=False),
     Case("four dimensions with a batch", (np.abs(normals(3, 5, 7, 3)) + 0.01,), batch=True, exact=False),
     Case("six dimensions", (np.abs(normals(2, 1, 3, 2, 1, 5)) + 0.01,), exact=False),
     Case("odd length over the vector width", (np.abs(normals(1031)) + 0.01,), exact=False),

@@ -1,4 +1,4 @@
-"""max_pool: 1-d and 2-d, pads, dilation, ceil_mode"""
+"""max_pool: 1-d and 2-d, pads, dilation, ceil_mode. Of -inf alone it is -inf; ONNX Runtime says -3.4e38."""
 
 import numpy as np
 import pytest
@@ -24,10 +24,16 @@ CASES = [
     ),
     Case("all negative, padded", (ints(1, 2, 4, 4, low=-9, high=-1),), {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]}),
     Case(
-        "minus infinity", (np.full((1, 1, 3, 3), -np.inf, np.float32),), {"kernel_shape": [2, 2], "pads": [1, 1, 0, 0]}
+        "minus infinity",
+        (np.full((1, 1, 3, 3), -np.inf, np.float32),),
+        {"kernel_shape": [2, 2], "pads": [1, 1, 0, 0]},
+        onnx=False,
+        output_types=(("float32", (1, 1, 3, 3)),),
     ),
     Case(
-        "infinity", (floats(1, np.inf, -np.inf, 2).reshape(1, 1, 2, 2),), {"kernel_shape": [2, 2], "pads": [1, 1, 1, 1]}
+        "infinity",
+        (floats(1, np.inf, 5, 2).reshape(1, 1, 2, 2),),
+        {"kernel_shape": [2, 2], "pads": [1, 1, 1, 1]},
     ),
     Case(
         "nan",

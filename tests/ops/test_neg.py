@@ -8,7 +8,7 @@ from tests.support.cases import Case, check, check_refused, floats, indices, nor
 CASES = [
     Case("one element", (floats(-7.0),)),
     Case("edges", (floats(0.0, -0.0, -1.0, np.inf, -np.inf, np.nan, 1e-45, 3e38),)),
-    Case("scalar", (np.float32(0.75).reshape(()),)),
+    Case("scalar", (np.array(0.75, np.float32),)),
     Case("four dimensions with a batch", (normals(3, 5, 7, 3),), batch=True),
     Case("six dimensions", (normals(2, 1, 3, 2, 1, 5),)),
     Case("odd length over the vector width", (normals(1031),)),

@@ -8,7 +8,7 @@ from tests.support.cases import Case, check, check_refused, floats, indices, int
 CASES = [
     Case("slope a channel", (ints(2, 3, 4, 5), ints(3, 1, 1)), weights=(1,), batch=True),
     Case("one slope", (ints(2, 3, 4), floats(0.25)), weights=(1,), batch=True),
-    Case("scalar slope", (ints(2, 3), np.float32(-2).reshape(())), weights=(1,)),
+    Case("scalar slope", (ints(2, 3), np.array(-2, np.float32)), weights=(1,)),
     Case("slope of the whole shape", (ints(1, 3, 4), ints(3, 4, seed=1)), weights=(1,), batch=True),
     Case("slope as an input", (ints(2, 3), ints(2, 3, seed=1))),
     Case("rows and columns", (ints(2, 3, 4), ints(3, 1, seed=1)), weights=(1,)),

@@ -17,7 +17,7 @@ CASES = [
     Case("from the end", (ints(2, 3),), {"axes": [-1]}, batch=True),
     Case("two", (ints(2, 3),), {"axes": [1, 3]}, batch=True),
     Case("any order", (ints(2, 3),), {"axes": [3, 0]}),
-    Case("scalar", (np.float32(3).reshape(()),), {"axes": [0]}),
+    Case("scalar", (np.array(3, np.float32),), {"axes": [0]}),
     Case("to six dimensions", (ints(2, 3),), {"axes": [0, 2, 4, 5]}),
     *(Case(dtype, (of(dtype, 2, 3),), {"axes": [1]}) for dtype in DTYPES),
 ]

@@ -87,7 +87,7 @@ def one_node_model(op: str, case, batch: int = 0) -> onnx.ModelProto:
             attributes[name] = [d if d >= 0 else -d * batch for d in attributes[name]]
     if op == "reshape":
         attributes["allowzero"] = 1
-    attributes = in_onnx(op, attributes)
+    attributes = in_onnx(op, attributes, case)
     names = ["" if a is None else f"x{i}" for i, a in enumerate(case.inputs)]
     constants = {f"x{i}": case.inputs[i] for i in case.weights}
     for name in as_inputs:
@@ -113,10 +113,11 @@ def batch_of(case) -> int:
     return moving[0].shape[0] if case.batch else 0
 
 
-def in_onnx(op: str, attributes: dict) -> dict:
+def in_onnx(op: str, attributes: dict, case) -> dict:
     """Attribute values as ONNX has them, where a new name is not all there is to it."""
     if op in ("clip", "pad"):
-        attributes.update({k: np.float32(attributes[k]) for k in ("min", "max", "value") if k in attributes})
+        dtype = case.inputs[0].dtype
+        attributes.update({k: np.array(attributes[k], dtype) for k in ("min", "max", "value") if k in attributes})
     if op == "cast":
         attributes["to"] = helper.np_dtype_to_tensor_dtype(np.dtype(attributes["to"]))
     if op == "constant_of_shape":
