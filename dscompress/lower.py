@@ -16,7 +16,7 @@ import onnx_ir as ir
 
 from dscompress.errors import CompileError
 from dscompress.lowerings import compute, movement, resize, windows
-from dscompress.lowerings.source import DTYPES, Literal, Lowered, Source, Unsupported, dtype_name, shape_of
+from dscompress.lowerings.source import DTYPES, Lowered, Source, Unsupported, dtype_name, shape_of
 from dscompress.passes.source import describe, module_path
 
 MOST_RANK = 6
@@ -58,7 +58,7 @@ LOWERINGS: dict[str, Callable[[Source], Lowered]] = {
     "Neg": compute.unary("neg"),
     "PRelu": compute.binary("prelu"),
     "Pad": movement.pad,
-    "Pow": compute.power,
+    "Pow": compute.binary("pow"),
     "Reciprocal": compute.unary("reciprocal"),
     "ReduceMax": compute.reduce("reduce_max"),
     "ReduceMean": compute.reduce("reduce_mean"),
@@ -104,7 +104,7 @@ class LoweredNode:
     op: str
     name: str
     module: str
-    inputs: list[ir.Value | Literal | None]
+    inputs: list[ir.Value | None]
     outputs: list[ir.Value]
     attributes: dict
 
@@ -136,7 +136,7 @@ def lower(model: ir.Model) -> list[LoweredNode]:
             needed.update(value for value in node.inputs if value is not None and not is_known(value))
             continue
         nodes.append(lowered)
-        needed.update(value for value in lowered.inputs if isinstance(value, ir.Value))
+        needed.update(value for value in lowered.inputs if value is not None)
     if problems:
         raise CompileError(model_name(model), report(problems))
     return nodes[::-1]
@@ -157,9 +157,7 @@ def lower_node(node: ir.Node, opset: int) -> LoweredNode:
     for index, value in enumerate(outputs):
         value.name = value.name or f"{node.name}_{index}"
         check_output(value)
-    return LoweredNode(
-        lowered.op, node.name or "", module_path(node), lowered.inputs, outputs, lowered.attributes
-    )
+    return LoweredNode(lowered.op, node.name or "", module_path(node), lowered.inputs, outputs, lowered.attributes)
 
 
 def unknown(node: ir.Node) -> tuple[str, str]:

@@ -6,7 +6,7 @@
 
 The same description gives the same bytes. write_atomically() leaves the old file or the new one, whatever happens:
 
-    create .NAME.XXXXXXXX.dsf-part beside the target -> write -> fsync -> read back, check, compare -> rename -> fsync folder
+    create .NAME.XXXXXXXX.dsf-part beside the target, write, fsync, read back, check, compare, rename, fsync the folder
 
 The writer holds a lock on its part file; a part file that nobody holds is a dead writer's, and is removed.
 """
@@ -19,7 +19,6 @@ import fcntl
 import os
 import secrets
 import stat
-import struct
 import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -70,18 +69,18 @@ def build(description: Description) -> bytes:
     graph = builder.Output()
     data_offset = round_up(PREFIX.size + len(graph))
 
-    file = bytearray(data_offset + data_length)
-    file[: PREFIX.size] = PREFIX.pack(
-        MAGIC, MAJOR, MINOR, 0, len(file), 0, len(graph), data_offset, data_length, bytes(16)
-    )
-    file[PREFIX.size : PREFIX.size + len(graph)] = graph
+    fields = (len(graph), data_offset, data_length, bytes(16))
+    prefix = PREFIX.pack(MAGIC, MAJOR, MINOR, 0, data_offset + data_length, 0, *fields)
+
+    parts = [graph, bytes(data_offset - PREFIX.size - len(graph))]
+    end = 0
     for offset, weight in zip(offsets, description.weights, strict=True):
-        start = data_offset + offset
-        file[start : start + len(weight.encoded.data)] = weight.encoded.data
-    whole = memoryview(file)
-    crc = zlib.crc32(whole[CRC_AT + 4 :], zlib.crc32(whole[:CRC_AT]))
-    struct.pack_into("<I", file, CRC_AT, crc)
-    return bytes(file)
+        parts += [bytes(offset - end), weight.encoded.data]
+        end = offset + len(weight.encoded.data)
+    crc = zlib.crc32(prefix[CRC_AT + 4 :], zlib.crc32(prefix[:CRC_AT]))
+    for part in parts:
+        crc = zlib.crc32(part, crc)
+    return b"".join([PREFIX.pack(MAGIC, MAJOR, MINOR, 0, data_offset + data_length, crc, *fields), *parts])
 
 
 def lay_out(weights: list[Stored]) -> tuple[list[int], int]:
@@ -185,7 +184,7 @@ def key_value(key: str, value: str) -> fb.KeyValueT:
 
 
 def check_target(path: str | os.PathLike) -> Path:
-    """Refuses a target that cannot or should not be replaced; called before the work starts and again before writing."""
+    """Refuses a target that cannot or should not be replaced: before the work starts, and again before writing."""
     target = Path(path)
     folder = target.parent
     if not target.name:
@@ -242,7 +241,7 @@ def write_part(descriptor: int, part: Path, target: Path, data: bytes) -> None:
         while left:
             left = left[os.write(descriptor, left) :]
         os.fsync(descriptor)
-        if read_back(part) != data:
+        if not np.array_equal(np.frombuffer(read_back(part), np.uint8), np.frombuffer(data, np.uint8)):
             raise cannot_write(target, "what was read back is not what was written", "check the disk and write again")
         os.rename(part, target)
     except BaseException:
@@ -270,9 +269,16 @@ def create_part(target: Path) -> tuple[int, Path]:
             descriptor = os.open(part, flags, 0o666)
         except FileExistsError:
             continue
-        if lock(descriptor) and os.fstat(descriptor).st_nlink:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            locked = True
+        except BlockingIOError:
+            locked = False
+        except OSError:
+            locked = True  # a file system without locks: no sweep can take one either
+        if locked and os.fstat(descriptor).st_nlink:
             return descriptor, part
-        os.close(descriptor)  # another writer's sweep was quicker than the lock and has removed it
+        os.close(descriptor)  # another writer's sweep was quicker than the lock and removes it
 
 
 def sweep(target: Path) -> None:
@@ -286,19 +292,10 @@ def sweep(target: Path) -> None:
         with contextlib.suppress(OSError):
             descriptor = os.open(part, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
             try:
-                if stat.S_ISREG(os.fstat(descriptor).st_mode) and lock(descriptor):
-                    os.unlink(part)
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                os.unlink(part)
             finally:
                 os.close(descriptor)
-
-
-def lock(descriptor: int) -> bool:
-    """False if another process holds it. A file system without locks counts every writer as alive."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
 
 
 def sync_folder(folder: Path) -> None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
 import onnx_ir as ir
 
-from dscompress.lowerings.source import Literal, Lowered, Source, Unsupported, compact, positive
+from dscompress.lowerings.source import Lowered, Source, Unsupported, compact, positive
 
 
 def unary(op: str) -> Callable[[Source], Lowered]:
@@ -35,13 +34,6 @@ def clip(source: Source) -> Lowered:
     low, high = source.parameter(1, "min"), source.parameter(2, "max")
     bounds = {"min": low and float(low[0]), "max": high and float(high[0])}
     return Lowered("clip", source.floats(0), {name: bound for name, bound in bounds.items() if bound is not None})
-
-
-def power(source: Source) -> Lowered:
-    exponent = source.constant(1)
-    if exponent is None or exponent.dtype == np.float32:
-        return Lowered("pow", source.floats(0, 1))
-    return Lowered("pow", [*source.floats(0), Literal(source.data(1), exponent.astype(np.float32))])
 
 
 def total(source: Source) -> Lowered:

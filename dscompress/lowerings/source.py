@@ -33,17 +33,9 @@ class Unsupported(Exception):  # noqa: N818  (it is a verdict on a node, not an 
 
 
 @dataclass(frozen=True)
-class Literal:
-    """A constant input that the file holds in another form than the graph."""
-
-    origin: ir.Value
-    array: np.ndarray
-
-
-@dataclass(frozen=True)
 class Lowered:
     op: str
-    inputs: list[ir.Value | Literal | None]
+    inputs: list[ir.Value | None]
     attributes: dict = field(default_factory=dict)
     outputs: int = 1
 
@@ -64,7 +56,7 @@ class Source:
             raise Unsupported(f"input {index} is missing")
         return value
 
-    def floats(self, *indices: int) -> list[ir.Value | Literal | None]:
+    def floats(self, *indices: int) -> list[ir.Value | None]:
         """Inputs of a computing operator: float32 each; trailing absent ones are dropped."""
         values = [self.input(index) for index in indices]
         while values and values[-1] is None:

@@ -24,6 +24,7 @@ from onnx_ir.passes.common import (
 
 from dscompress.errors import CompileError
 from dscompress.passes.eliminate_dropout import EliminateDropout
+from dscompress.passes.float_exponents import FloatExponents
 from dscompress.passes.fold_batch_norm import FoldBatchNorm
 from dscompress.passes.fold_constants import FoldConstants
 from dscompress.passes.fold_sequences import FoldSequences
@@ -48,6 +49,7 @@ PIPELINE = [
     IdentityEliminationPass(),
     SplitSwish(),
     WidenIndices(),
+    FloatExponents(),
     FoldConstants(),
     FoldBatchNorm(),
     InferShapes(),

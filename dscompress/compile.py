@@ -1,0 +1,81 @@
+"""compile_model(): capture, passes, lower, assemble and encode, build, prove, write. Each step has a file of its name."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from dscompress.assemble import Assembled, Labelling, assemble
+from dscompress.capture import CaptureOptions, capture
+from dscompress.errors import CompileError
+from dscompress.labelling import read_labels, read_recipe
+from dscompress.lower import lower
+from dscompress.passes import run_pipeline
+from dscompress.prove import prove
+from dscompress.report import Report, float_weights, make_report
+from dscompress.write import build, check_target, write_atomically
+
+RESERVED = "source."
+
+
+def compile_model(
+    source,
+    output: str | os.PathLike | None = None,
+    input_shape=None,
+    *,
+    model: str | None = None,
+    model_args=None,
+    dynamic_batch: bool = True,
+    preprocess=None,
+    labels=None,
+    name: str | None = None,
+    metadata: dict[str, str] | None = None,
+    trust_pickle: bool = False,
+    require_shift: bool = False,
+) -> Report:
+    """Turns a model into a .dsf file, or into its bytes where no output is given (Report.data).
+
+    source: an nn.Module, an ExportedProgram, or the path of a .pt2, .pt, .pth or .onnx file; its content says which.
+    input_shape: "1,3,224,224" or a tuple, batch first. model, model_args: what makes the module that a state_dict fits.
+    preprocess: "imagenet", "digits", a JSON file or a dsruntime.file.Image. labels: a text file, one a line, or a list.
+    require_shift: refuse if the weight of a conv or linear layer stays float.
+    """
+    if output is not None:
+        check_target(output)
+    image, names = read_recipe(preprocess), read_labels(labels)
+    captured = capture(source, CaptureOptions(input_shape, dynamic_batch, model, model_args, trust_pickle))
+    title = name or name_of(source)
+    graph = run_pipeline(captured.model)
+    nodes = lower(graph)
+    assembled = assemble(graph, nodes, Labelling(title, image, names, all_metadata(metadata, captured)))
+    if require_shift:
+        refuse_float_weights(assembled)
+    data = build(assembled.description)
+    path = None if output is None else os.fspath(output)
+    report = make_report(data, path, assembled, prove(data, assembled), captured)
+    if path is not None:
+        write_atomically(path, data)
+    return report
+
+
+def name_of(source) -> str:
+    return Path(source).stem if isinstance(source, (str, os.PathLike)) else type(source).__name__
+
+
+def all_metadata(given: dict[str, str] | None, captured) -> dict[str, str]:
+    taken = [key for key in given or {} if key.startswith(RESERVED)]
+    if taken:
+        raise CompileError("metadata", f"the key '{taken[0]}'", f"keys that do not start with '{RESERVED}'")
+    own = {"source.kind": captured.kind, "source.sha256": captured.sha256}
+    return {**{str(k): str(v) for k, v in (given or {}).items()}, **{k: v for k, v in own.items() if v}}
+
+
+def refuse_float_weights(assembled: Assembled) -> None:
+    found = float_weights(assembled)
+    if found:
+        lines = "".join(f"\n  '{w.name}' {w.shape}, {w.op} in module '{w.module}': {w.reason}" for w in found)
+        raise CompileError(
+            assembled.description.name,
+            f"{len(found)} weights are no shift weights{lines}",
+            what_to_do="train or convert these layers as shift layers, or export without --require-shift",
+        )

@@ -1,0 +1,51 @@
+"""What the user says about a model's input and output, as files or objects: the image recipe and the labels."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from dscompress.errors import CompileError
+from dsruntime.file import Image
+
+MOST_LABEL_BYTES = 16 << 20
+
+
+def read_recipe(source) -> Image | None:
+    """The name of a recipe, the path of a JSON file, or an Image."""
+    if source is None or isinstance(source, Image):
+        return source
+    from dsruntime.image import RECIPES, from_json
+
+    text = os.fspath(source)
+    if text in RECIPES:
+        return RECIPES[text]
+    if not Path(text).exists():
+        names = ", ".join(sorted(RECIPES))
+        raise CompileError(f"preprocess '{text}'", "no recipe and no file has this name", f"{names}, or a JSON file")
+    return from_json(read_text(Path(text), "preprocess"), text)
+
+
+def read_labels(source) -> tuple[str, ...]:
+    """A list of labels, or the path of a text file with one a line; a last empty line does not count."""
+    if source is None:
+        return ()
+    if not isinstance(source, (str, os.PathLike)):
+        return tuple(str(label) for label in source)
+    labels = read_text(Path(source), "labels").splitlines()
+    while labels and not labels[-1].strip():
+        labels.pop()
+    if not labels:
+        raise CompileError(f"labels {source}", "the file is empty", "one label a line")
+    return tuple(label.strip() for label in labels)
+
+
+def read_text(path: Path, what: str) -> str:
+    try:
+        if path.stat().st_size > MOST_LABEL_BYTES:
+            raise CompileError(f"{what} {path}", "the file is far too large", "a short text file in UTF-8")
+        return path.read_text("utf-8-sig")
+    except OSError as error:
+        raise CompileError(f"{what} {path}", (error.strerror or str(error)).lower(), "a text file in UTF-8") from None
+    except UnicodeDecodeError:
+        raise CompileError(f"{what} {path}", "it is not UTF-8 text", "a text file in UTF-8") from None

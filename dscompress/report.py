@@ -1,0 +1,85 @@
+"""What an export tells: the file, where its bytes went, which weights became shift and why others did not."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+
+from dscompress.assemble import Assembled
+from dsruntime.ledger import Row, ledger
+from dsruntime.model import Model
+
+
+@dataclass(frozen=True)
+class FloatWeight:
+    """A weight of a conv or linear layer that stayed float, and why."""
+
+    name: str
+    op: str
+    module: str
+    shape: tuple[int, ...]
+    reason: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """bits_per_weight is the mean over the weights of conv and linear layers, codes and parameters of the codec's."""
+
+    data: bytes = field(repr=False)
+    path: str | None
+    name: str
+    bytes: int
+    kind: str
+    source_sha256: str | None
+    nodes: int
+    shift_weights: int
+    float_weights: list[FloatWeight]
+    bits_per_weight: float | None
+    rows: list[Row] = field(repr=False)
+    notes: list[str]
+
+    def as_dict(self) -> dict:
+        """Everything but the bytes themselves, ready for JSON."""
+        plain = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "data"}
+        plain["rows"] = [asdict(row) for row in self.rows]
+        plain["float_weights"] = [asdict(weight) for weight in self.float_weights]
+        return plain
+
+
+def make_report(data: bytes, path: str | None, assembled: Assembled, model: Model | None, captured) -> Report:
+    description = assembled.description
+    multiplied = [i for i, reader in enumerate(assembled.readers) if reader is not None]
+    stored = sum(stored_bytes(description.weights[i].encoded) for i in multiplied)
+    elements = sum(assembled.tensors[i].size for i in multiplied)
+    notes = list(captured.notes)
+    if model is None:
+        notes.append("libdsf is not installed: the weights were checked with NumPy, the file was not opened")
+    return Report(
+        data=data,
+        path=path,
+        name=description.name,
+        bytes=len(data),
+        kind=captured.kind,
+        source_sha256=captured.sha256,
+        nodes=len(description.nodes),
+        shift_weights=sum(weight.encoded.codec == "shift" for weight in description.weights),
+        float_weights=float_weights(assembled),
+        bits_per_weight=8 * stored / elements if elements else None,
+        rows=[] if model is None else ledger(model),
+        notes=notes,
+    )
+
+
+def stored_bytes(encoded) -> int:
+    parameters = () if encoded.shift is None else (encoded.shift.base, encoded.shift.scale)
+    return len(encoded.data) + sum(array.nbytes for array in parameters if array is not None)
+
+
+def float_weights(assembled: Assembled) -> list[FloatWeight]:
+    found = []
+    for weight, tensor, reader in zip(
+        assembled.description.weights, assembled.tensors, assembled.readers, strict=True
+    ):
+        if reader is not None and weight.encoded.codec != "shift":
+            note = weight.encoded.note
+            found.append(FloatWeight(weight.source, reader.op, reader.module, tensor.shape, note))
+    return found
