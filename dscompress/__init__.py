@@ -21,10 +21,10 @@ def __getattr__(name: str):
             from dscompress.nn import convert
 
             return convert
-        case "nn":
+        case "errors" | "nn":
             import importlib
 
-            return importlib.import_module("dscompress.nn")
+            return importlib.import_module(f"dscompress.{name}")
         case "BackendError" | "CompileError" | "DsError" | "ModelError":
             from dscompress import errors
 

@@ -10,7 +10,8 @@
 1. The graphs must match by name, and every stored weight must decode to the source's tensor, bit for bit.
 2. Node after node, both sides' measured inputs and outputs are compared: bounds.py says how far apart two right
    float32 runs may be. An error cannot hide behind a later layer, and a layer is not blamed for what it was fed.
-3. The outputs of the ordinary session (fused kernels) must be as close to ONNX Runtime as the unfused ones are.
+3. Outputs: fused kernels against unfused ones, and the passes' graph against the captured one, differ by no more than
+   a few times what rounding does to the same graph on both sides.
 
 Values are compared in ranges of the topological order. A range whose values need more than BUDGET bytes is halved, and
 the first half decides before the second is run; a run computes no more of the graph than its range needs.
@@ -31,7 +32,8 @@ from dscompress.errors import ModelError
 
 BUDGET = 256 << 20  # bytes of tapped values held at once, on either side
 LAYER_SAMPLES = 2  # layers are compared on this many samples, outputs on all
-FUSING = 16  # the fused session may be this much further from ONNX Runtime than the unfused one
+FUSING = 16  # a fused session may be this many times further from the unfused one than that is from ONNX Runtime
+FOLDING = 64  # and the graph after the passes from the graph before: folded weights are rounded, too
 
 
 @dataclass(frozen=True)
@@ -83,12 +85,12 @@ class Verification:
     layers: list[Layer] = field(default_factory=list)
     unchecked: list[str] = field(default_factory=list)  # nodes that could not be compared by themselves
     first_bad: Layer | None = None
-    fused_apart: str = ""  # every layer agrees, the outputs of the ordinary session do not: why
+    apart: str = ""  # every layer agrees, the outputs do not: why
     warnings: list[str] = field(default_factory=list)
 
     @property
     def same(self) -> bool:
-        return not (self.mismatch or self.different_weights or self.first_bad or self.fused_apart)
+        return not (self.mismatch or self.different_weights or self.first_bad or self.apart)
 
     def as_dict(self) -> dict:
         return {**asdict(self), "same": self.same}
@@ -104,21 +106,31 @@ def verify_model(path, source, options=None, *, samples: int = 8, inputs: np.nda
     that is out of bounds.
     """
     from dscompress.capture import CaptureOptions, capture
-    from dscompress.passes import run_pipeline
     from dsruntime import Model
 
     advance(label="Loading")
     model = Model.open(path)
     advance(label="Capturing the source")
     captured = capture(source, options or CaptureOptions())
+    with TemporaryDirectory(prefix="dscompress-verify-") as folder:
+        return compare_models(str(path), str(source), model, captured, Path(folder), samples=samples, inputs=inputs,
+                              backend=backend, threads=threads, every_layer=every_layer, seed=seed, advance=advance)
+
+
+def compare_models(path: str, source: str, model, captured, folder: Path, *, samples, inputs, backend, threads,
+                   every_layer, seed, advance) -> Verification:
+    """The captured graph says what the outputs are; after the passes, what each layer is."""
+    from dscompress.passes import run_pipeline
+
+    original = Oracle(captured.model, folder / "captured")
     graph = run_pipeline(captured.model)
 
-    found = Verification(str(path), str(source), backend, samples)
+    found = Verification(path, source, backend, samples)
     recorded = model.metadata.get("source.sha256")
     if recorded and captured.sha256 and recorded != captured.sha256:
         found.warnings.append(f"{source} is not the file that {path} was made from: its sha256 is "
                               f"{captured.sha256[:12]}…, the .dsf records {recorded[:12]}…")
-    found.mismatch = mismatch(model.graph, graph, str(path), str(source))
+    found.mismatch = mismatch(model.graph, graph, path, source)
     if found.mismatch:
         return found
 
@@ -128,20 +140,18 @@ def verify_model(path, source, options=None, *, samples: int = 8, inputs: np.nda
 
     feeds = make_feeds(model.graph, samples, inputs, seed)
     found.samples = sum(batch_of(model.graph, feed) for feed in feeds)
-    with TemporaryDirectory(prefix="dscompress-verify-") as folder:
-        oracle = Oracle(graph, Path(folder))
-        comparison = Comparison(model, graph, oracle, backend, threads)
-        advance(label="Comparing outputs")
-        results = comparison.outputs(feeds)
-        found.outputs = [output_difference(name, ours, theirs) for name, ours, theirs in results]
-        for layer in comparison.layers(few(model.graph, feeds), every_layer, advance):
-            found.layers.append(layer)
-            if not layer.within and found.first_bad is None:
-                found.first_bad = layer
-        found.unchecked = comparison.unchecked
-        if not found.first_bad:
-            advance(label="Comparing fused with unfused")
-            found.fused_apart = comparison.fused_apart(feeds, results)
+    comparison = Comparison(model, graph, Oracle(graph, folder / "passed"), backend, threads)
+    advance(label="Comparing outputs")
+    results = comparison.outputs(feeds, original)
+    found.outputs = [output_difference(*result) for result in results]
+    for layer in comparison.layers(few(model.graph, feeds), every_layer, advance):
+        found.layers.append(layer)
+        if not layer.within and found.first_bad is None:
+            found.first_bad = layer
+    found.unchecked = comparison.unchecked
+    if not found.first_bad:
+        advance(label="Comparing the parts")
+        found.apart = comparison.apart(feeds, results)
     return found
 
 
@@ -165,12 +175,12 @@ def mismatch(graph, source, path: str, source_name: str) -> str:
                     f"{source_name}; give the --input-shape and --dynamic-batch of the export")
     for weight in graph.weights:
         value = graph.values[weight.value]
-        tensor = tensors.get(value.name)
-        if tensor is None or tensor.const_value is None:
+        tensor = source_tensor(graph, source, weight)
+        if tensor is None:
             return f"{path} is another model: its weight '{value.name}' {shown(value.shape)} is not in {source_name}"
-        if tuple(tensor.const_value.shape.numpy()) != value.shape:
+        if tensor.shape != value.shape:
             return (f"{path} is another model: its weight '{value.name}' is {shown(value.shape)}, in {source_name} it "
-                    f"is {shown(tensor.const_value.shape.numpy())}")
+                    f"is {shown(tensor.shape)}")
     for output in graph.outputs:
         name = graph.values[output.value].name
         if name not in known:
@@ -181,6 +191,16 @@ def mismatch(graph, source, path: str, source_name: str) -> str:
     return ""
 
 
+def source_tensor(graph, source, weight) -> np.ndarray | None:
+    """The source's tensor behind a weight, in the dtype of the file."""
+    value = graph.values[weight.value]
+    for name in (value.name, weight.source):
+        found = source.graph.initializers.get(name)
+        if found is not None and found.const_value is not None:
+            return np.asarray(found.const_value.numpy()).astype(value.dtype, copy=False)
+    return None
+
+
 def shown(shape) -> str:
     return "(" + ", ".join(str(d) if d >= 0 else "N" if d == -1 else f"{-d}N" for d in shape) + ")"
 
@@ -189,12 +209,9 @@ def different_weights(model, graph) -> Iterator[WeightDifference]:
     """Weights that do not decode to the source's tensor bit for bit; -0.0 counts as 0.0."""
     for i, weight in enumerate(model.graph.weights):
         name = model.graph.values[weight.value].name
-        ours = np.ascontiguousarray(model.decode_weight(i))
-        theirs = np.ascontiguousarray(graph.graph.initializers[name].const_value.numpy())
-        if ours.dtype != theirs.dtype:
-            unequal = np.ones(ours.shape, bool)
-        else:
-            unequal = bits(ours) != bits(theirs)
+        ours = model.decode_weight(i)
+        theirs = source_tensor(model.graph, graph, weight)
+        unequal = bits(ours) != bits(theirs)
         if unequal.any():
             index = tuple(int(k) for k in np.unravel_index(int(unequal.argmax()), unequal.shape))
             reader = next((node for node in model.graph.nodes if weight.value in node.inputs), None)
@@ -205,7 +222,7 @@ def different_weights(model, graph) -> Iterator[WeightDifference]:
 def bits(array: np.ndarray) -> np.ndarray:
     if array.dtype.kind != "f":
         return array
-    return np.where(array == 0, array.dtype.type(0), array).view(f"u{array.dtype.itemsize}")
+    return np.where(array == 0, array.dtype.type(0), array).reshape(array.shape).view(f"u{array.dtype.itemsize}")
 
 
 # What both sides are fed
@@ -305,14 +322,24 @@ class Oracle:
         import onnx
         import onnx_ir as ir
 
+        folder.mkdir()
         self._folder = folder
         ir.save(model, str(folder / "model.onnx"), external_data="weights.bin")
         self._proto = onnx.load(str(folder / "model.onnx"), load_external_data=False)
         self._makers = {name: node for node in self._proto.graph.node for name in node.output}
         self._last = (None, None)
 
-    def has(self, name: str) -> bool:
-        return name in self._makers
+    def outputs(self, feed: dict[str, np.ndarray]) -> list[np.ndarray]:
+        """The model's outputs in order. An output that is an input or a constant has no maker."""
+        names = [value.name for value in self._proto.graph.output]
+        found = {**feed, **self.run(names, feed)}
+        constants = {tensor.name: tensor for tensor in self._proto.graph.initializer}
+        return [found[name] if name in found else self._constant(constants[name]) for name in names]
+
+    def _constant(self, tensor) -> np.ndarray:
+        from onnx import numpy_helper
+
+        return numpy_helper.to_array(tensor, str(self._folder))
 
     def run(self, names: list[str], feed: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """The values of these names; computes nothing that they do not need."""
@@ -365,36 +392,38 @@ class Comparison:
 
     def __init__(self, model, source, oracle: Oracle, backend: str, threads: int | None) -> None:
         self._graph = model.graph
-        self._source = source.graph.initializers
+        self._source = source
         self._oracle = oracle
+        self._names = [self._graph.values[output.value].name for output in self._graph.outputs]
         self._ordinary = model.session(backend, threads)
         self._keeping = model.session(backend, threads, keep_values=True)
-        self._weights = {weight.value for weight in self._graph.weights}
+        self._weights = {weight.value: weight for weight in self._graph.weights}
         self.unchecked: list[str] = []
 
-    def outputs(self, feeds) -> list[tuple[str, np.ndarray, np.ndarray]]:
-        """Name, ours, theirs: of the ordinary session, all samples one after another."""
-        names = [self._graph.values[output.value].name for output in self._graph.outputs]
-        parts: dict[str, list] = {name: [] for name in names}
-        for feed in feeds:
-            theirs = {**feed, **self._oracle.run(names, feed)}
-            for name, ours in zip(names, as_list(self._ordinary.run(feed), names), strict=True):
-                parts[name].append((ours, theirs.get(name, ours)))
-        return [(name, *(stack([pair[side] for pair in pairs]) for side in (0, 1))) for name, pairs in parts.items()]
+    def outputs(self, feeds, original: Oracle) -> list[tuple[str, np.ndarray, np.ndarray]]:
+        """Name, the ordinary session's, the captured graph's: all samples one after another."""
+        ours = together([as_list(self._ordinary.run(feed), self._names) for feed in feeds])
+        theirs = together([original.outputs(feed) for feed in feeds])
+        return list(zip(self._names, ours, theirs, strict=True))
 
-    def fused_apart(self, feeds, results) -> str:
-        """Fusing may round differently, no more: compared with how far the unfused session is from ONNX Runtime."""
-        names = [name for name, _, _ in results]
-        unfused = [as_list(self._keeping.run(feed), names) for feed in feeds]
-        for i, (name, ours, theirs) in enumerate(results):
-            if ours.dtype.kind != "f":
+    def apart(self, feeds, results) -> str:
+        """Fusing kernels and folding the graph may round differently, no more.
+
+        What rounding does to the outputs is measured: the same graph, node by node, here and in ONNX Runtime.
+        """
+        ours = together([as_list(self._keeping.run(feed), self._names) for feed in feeds])
+        theirs = together([self._oracle.outputs(feed) for feed in feeds])
+        for (name, fused, captured), plain, folded in zip(results, ours, theirs, strict=True):
+            if plain.dtype.kind != "f":
                 continue
-            plain = stack([arrays[i] for arrays in unfused])
-            allowed = FUSING * (largest(difference(plain, theirs)) + float(np.spacing(largest(np.abs(theirs)))))
-            error = largest(difference(ours, plain))
-            if not error <= allowed:
-                return (f"output '{name}' of the ordinary session is {error:.3g} away from the same model run node by "
-                        f"node, where rounding explains {allowed:.3g}: a fused kernel computes something else")
+            noise = largest(difference(plain, folded)) + float(np.spacing(largest(np.abs(folded))))
+            pairs = (("the ordinary session", fused, "one that runs node by node", plain, FUSING),
+                     ("the graph after the passes", folded, "the captured one", captured, FOLDING))
+            for first, a, second, b, factor in pairs:
+                error = largest(difference(a, b))
+                if not error <= factor * noise:
+                    return (f"output '{name}' of {first} is {error:.3g} away from {second}, where rounding explains "
+                            f"{factor * noise:.3g}")
         return ""
 
     def layers(self, feeds, every_layer: bool, advance) -> Iterator[Layer]:
@@ -459,7 +488,7 @@ class Comparison:
         return worst
 
     def _source_weight(self, value: int) -> np.ndarray:
-        return self._source[self._graph.values[value].name].const_value.numpy()
+        return source_tensor(self._graph, self._source, self._weights[value])
 
 
 # Differences
@@ -510,8 +539,10 @@ def largest(array: np.ndarray) -> float:
     return float(array.max()) if array.size else 0.0
 
 
-def stack(arrays: list[np.ndarray]) -> np.ndarray:
-    return arrays[0] if len(arrays) == 1 or not arrays[0].ndim else np.concatenate(arrays)
+def together(runs: list[list[np.ndarray]]) -> list[np.ndarray]:
+    """The outputs of several runs, each output's rows one after another."""
+    return [np.concatenate(parts) if len(parts) > 1 and parts[0].ndim else parts[0]
+            for parts in zip(*runs, strict=True)]
 
 
 def as_list(result, names: list[str]) -> list[np.ndarray]:

@@ -37,7 +37,8 @@ def load_array(path):
     if mapped.dtype.kind not in "fiub":
         raise ModelError(where, f"an array of {mapped.dtype}", "numbers")
     if mapped.nbytes > LARGEST:
-        raise ModelError(where, f"an array of {mapped.nbytes} bytes", f"at most {LARGEST}", "split it into smaller files")
+        raise ModelError(where, f"an array of {mapped.nbytes} bytes", f"at most {LARGEST}",
+                         "split it into smaller files")
     native = mapped.dtype.newbyteorder("=")
     return np.array(mapped, dtype=native, order="C")
 
@@ -65,7 +66,8 @@ def save_arrays(path, arrays: dict) -> None:
                 np.save(file, next(iter(arrays.values())), allow_pickle=False)
         os.replace(part, where)
     except OSError as error:
-        raise ModelError(where, f"cannot be written ({error.strerror})", "a folder that exists and can be written to") from None
+        raise ModelError(where, f"cannot be written ({error.strerror})",
+                         "a folder that exists and can be written to") from None
     finally:
         if os.path.exists(part):
             os.unlink(part)

@@ -8,6 +8,9 @@ from dscompress.cli import extras, show
 from dscompress.cli.options import json_option, quiet_option, source_options
 
 
+MOST_WARNINGS = 10
+
+
 def key_value(context, parameter, values):
     """KEY=VALUE, repeated, as a dict."""
     found = {}
@@ -24,7 +27,8 @@ def key_value(context, parameter, values):
 @click.option("-o", "--output", type=click.Path(), metavar="FILE.dsf",
               help="Where to write.  [default: SOURCE with .dsf, in the current folder]")
 @source_options
-@click.option("--preprocess", metavar="RECIPE", help="How an image becomes the input: imagenet, digits, or a JSON file.")
+@click.option("--preprocess", metavar="RECIPE",
+              help="How an image becomes the input: imagenet, digits, or a JSON file.")
 @click.option("--labels", type=click.Path(), metavar="FILE", help="Names of the classes, one a line, UTF-8.")
 @click.option("--name", help="Name of the model in the file.  [default: SOURCE without its ending]")
 @click.option("--require-shift", is_flag=True, help="Fail if the weight of a conv or linear layer stays float.")
@@ -55,10 +59,43 @@ def command(source, output, as_json, **settings):
     output = output or Path(source).with_suffix(".dsf").name
     started = time.perf_counter()
     with show.progress(f"Exporting {source}"):
-        report = compile_model(source, output, **arguments(settings))
+        report = compile_model(source, output, **settings)
     seconds = time.perf_counter() - started
     if as_json:
-        show.as_json({**report.as_dict(), "seconds": seconds})
-        return
-    if not show.is_quiet():
-        print_report(source, output, report, seconds)
+        show.as_json(as_data(source, report, seconds))
+    elif not show.is_quiet():
+        print_report(source, report, seconds)
+
+
+def as_data(source, report, seconds: float) -> dict:
+    data = report.as_dict()
+    data["ledger"] = data.pop("rows")
+    return {"source": str(source), **data, "float32_bytes": float_bytes(report), "seconds": seconds}
+
+
+def float_bytes(report) -> int:
+    """What the weights would take as floats."""
+    from math import prod
+
+    return sum(4 * prod(row.shape) for row in report.rows if row.section == "weight" and row.dtype == "float32")
+
+
+def print_report(source, report, seconds: float) -> None:
+    size, whole = show.size(report.bytes), float_bytes(report)
+    bits = "" if report.bits_per_weight is None else f"{report.bits_per_weight:.2f} bits per conv and linear weight"
+    show.fields([
+        ("source", f"{source} ({report.kind})"),
+        ("written", f"{report.path}: {report.name}, {report.nodes} nodes"),
+        ("size", f"{size}, {whole / report.bytes:.2f} times smaller than its weights as floats ({show.size(whole)})"
+         if whole else size),
+        ("weights", ", ".join(filter(None, [f"{report.shift_weights} as shift", f"{len(report.float_weights)} of conv "
+                                            "and linear layers stayed float", bits]))),
+        ("time", f"{seconds:.1f} s"),
+    ])
+    for text in report.notes:
+        show.note(f"note: {text}")
+    for weight in report.float_weights[:MOST_WARNINGS]:
+        inside = f" in module {weight.module}" if weight.module else ""
+        show.warn(f"weight '{weight.name}' {weight.shape} of {weight.op}{inside} stayed float: {weight.reason}")
+    if len(report.float_weights) > MOST_WARNINGS:
+        show.warn(f"{len(report.float_weights) - MOST_WARNINGS} more; dscompress inspect {report.path} lists all")

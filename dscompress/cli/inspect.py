@@ -82,9 +82,9 @@ def input_data(graph, entry) -> dict:
 
 
 def row_data(row) -> dict:
-    return {"section": row.section, "name": row.name, "shape": None if row.shape is None else list(row.shape),
-            "dtype": row.dtype, "codec": row.codec, "bits_per_weight": row.bits_per_weight, "entropy": row.entropy,
-            "bytes": row.bytes, "share": row.share, "note": row.note}
+    return {"section": row.section, "name": row.name, "shape": list(row.shape) if row.section == "weight" else None,
+            "dtype": row.dtype or None, "codec": row.codec or None, "bits_per_weight": row.bits_per_weight,
+            "entropy": row.entropy, "bytes": row.bytes, "share": row.share, "note": row.note}
 
 
 def version(model) -> str:
@@ -133,7 +133,8 @@ def print_ends(model) -> None:
         value = graph.values[entry.value]
         text = f"{value.name}: {value.dtype} {show.shape(value.shape)} {entry.meaning}".rstrip()
         if entry.labels:
-            text += f"\n{len(entry.labels)} labels: {', '.join(entry.labels[:5])}{', …' if len(entry.labels) > 5 else ''}"
+            more = ", …" if len(entry.labels) > 5 else ""
+            text += f"\n{len(entry.labels)} labels: {', '.join(entry.labels[:5])}{more}"
         pairs.append(("output", text))
     show.fields(pairs)
 
@@ -166,7 +167,7 @@ def print_graph(graph) -> None:
 
 def print_ledger(rows) -> None:
     click.echo()
-    lines = [(row.name or row.section, "" if row.shape is None else show.shape(row.shape), row.codec or "",
+    lines = [(row.name or row.section, show.shape(row.shape) if row.section == "weight" else "", row.codec or "",
               number(row.bits_per_weight), number(row.entropy), f"{row.bytes:,}", f"{row.share:.1%}", row.note or "")
              for row in rows]
     total = sum(row.bytes for row in rows)

@@ -64,7 +64,8 @@ def print_details(found, every_layer: bool) -> None:
     different = len(found.different_weights)
     weights = f"all {found.weights} equal, bit for bit" if not different else f"{different} of {found.weights} differ"
     checked = [layer for layer in found.layers if layer.within]
-    closest = max(found.layers, key=lambda layer: layer.ratio, default=None)
+    sums = [layer for layer in found.layers if layer.op in ("conv", "conv_transpose", "gemm", "mat_mul")]
+    closest = max(sums, key=lambda layer: layer.ratio, default=None)
     pairs = [("weights", weights),
              ("layers", f"{len(checked)} of {len(found.layers)} compared are within their bound"
               + (f"; closest to it: {closest.node} at {closest.ratio:.2g} × bound" if closest else ""))]
@@ -98,8 +99,8 @@ def verdict(found) -> list[str]:
         lines.append(f"the first layer out of its bound is '{bad.node}' ({bad.op}){where(bad)}: value '{bad.value}' is "
                      f"{bad.error:.3g} away, {bad.ratio:.3g} × the bound of {bad.bound:.3g} (signal to noise "
                      f"{show.decibels(bad.snr)})")
-    if found.fused_apart:
-        lines.append(found.fused_apart)
+    if found.apart:
+        lines.append(found.apart)
     if found.different_weights and found.weights > 1 and 2 * len(found.different_weights) > found.weights:
         lines.append(f"{len(found.different_weights)} of {found.weights} weights differ: {found.source} looks like "
                      "another checkpoint of the same network")

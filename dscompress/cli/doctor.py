@@ -1,0 +1,101 @@
+"""dscompress doctor: what this machine can run, and what to do about the rest."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+
+import click
+
+from dscompress.cli import MACHINE_CANNOT, extras, show
+from dscompress.cli.options import json_option, quiet_option
+
+PACKAGES = ("dscompress", "numpy", "flatbuffers", "pillow", "click", "rich", "torch", "onnx", "onnx-ir", "onnxscript",
+            "onnxruntime", "pycuda")
+
+
+@click.command("doctor", short_help="Check what this machine can run, and what is missing.")
+@json_option
+@quiet_option
+@click.pass_context
+def command(context, as_json):
+    """Show Python, packages, libdsf and every backend: available, or why not and what to do.
+
+    Exit code 0, or 4 if the cpu backend does not work: then no .dsf can be loaded.
+
+    \b
+    Example:
+      dscompress doctor
+    """
+    data = examine()
+    if as_json:
+        show.as_json(data)
+    else:
+        print_findings(data)
+    if not data["backends"]["cpu"]["available"]:
+        context.exit(MACHINE_CANNOT)
+
+
+def examine() -> dict:
+    from dsruntime import backends
+
+    return {
+        "dscompress": package_version("dscompress") or own_version(),
+        "python": platform.python_version(),
+        "python_path": sys.executable,
+        "machine": f"{platform.machine()}, {platform.system()} {platform.release()}",
+        "processors": len(os.sched_getaffinity(0)),
+        "libdsf": examine_libdsf(),
+        "backends": {name: {"available": usable, "detail": detail}
+                     for name, (usable, detail) in backends.availability().items()},
+        "packages": {name: package_version(name) for name in PACKAGES},
+        "extras": {name: {"installed": not extras.missing(name), "missing": extras.missing(name),
+                          "command": f'pip install "dscompress[{name}]"'} for name in extras.EXTRAS},
+    }
+
+
+def examine_libdsf() -> dict:
+    from dsruntime import BackendError, library
+
+    try:
+        path, dsf = library.find(), library.library()
+    except BackendError as error:
+        return {"path": None, "error": str(error)}
+    return {"path": path, "version": dsf.dsf_version().decode(), "interface": dsf.dsf_abi_version(),
+            "instruction_set": dsf.dsf_isa().decode(), "ops": dsf.dsf_op_count()}
+
+
+def package_version(name: str) -> str | None:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def own_version() -> str:
+    from dscompress import __version__
+
+    return __version__
+
+
+def print_findings(data: dict) -> None:
+    libdsf = data["libdsf"]
+    show.fields([
+        ("dscompress", data["dscompress"]),
+        ("Python", f"{data['python']}, {data['python_path']}"),
+        ("machine", f"{data['machine']}, {data['processors']} processors for this process"),
+        ("libdsf", libdsf.get("error") or f"{libdsf['version']}, interface {libdsf['interface']}, {libdsf['ops']} ops, "
+                                          f"{libdsf['instruction_set']} kernels, {libdsf['path']}"),
+        ("packages", ", ".join(f"{name} {version}" for name, version in data["packages"].items() if version)),
+    ])
+    click.echo()
+    rows = [(name, "yes" if found["available"] else "no", found["detail"]) for name, found in data["backends"].items()]
+    show.table(("backend", "available", "detail"), rows)
+    click.echo()
+    rows = [(name, "yes" if found["installed"] else "no",
+             "" if found["installed"] else f"missing {', '.join(found['missing'])}: {found['command']}")
+            for name, found in data["extras"].items()]
+    show.table(("extra", "installed", "what to do"), rows)
