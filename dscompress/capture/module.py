@@ -1,5 +1,7 @@
 """module: an nn.Module in memory. A copy of it in eval mode is exported, its shift layers as plain layers."""
 
+import copy
+
 import torch
 from torch import nn
 
@@ -22,14 +24,15 @@ def capture(module: nn.Module, options: CaptureOptions, where: str = "") -> Capt
 
 
 def evaluation_copy(module: nn.Module, where: str) -> nn.Module:
+    """Shares its parameters with the module, unless they have to become float32."""
     try:
         plain = bake(module).eval()
+        if any(p.is_floating_point() and p.dtype != torch.float32 for p in [*plain.parameters(), *plain.buffers()]):
+            plain = copy.deepcopy(plain).float()
     except Exception as error:
-        raise CompileError(
-            where, f"the module cannot be copied ({error})", "a module that copy.deepcopy takes", "remove what it cannot"
-        ) from error
-    other = sorted({str(p.dtype) for p in plain.parameters() if p.is_floating_point() and p.dtype != torch.float32})
-    return plain.float() if other else plain
+        found, expected = f"the module cannot be copied ({error})", "a module that copy.deepcopy takes"
+        raise CompileError(where, found, expected) from error
+    return plain
 
 
 def input_shapes(module: nn.Module, options: CaptureOptions, where: str, notes: list[str]) -> list[Shape]:

@@ -1,4 +1,4 @@
-"""torch_export: nn.Module → ExportedProgram → onnx_ir.Model, and one sentence where PyTorch prints hundreds of lines."""
+"""torch_export: nn.Module → ExportedProgram → onnx_ir.Model, and one sentence where PyTorch prints pages."""
 
 import linecache
 import re
@@ -49,51 +49,51 @@ def to_onnx(program: torch.export.ExportedProgram, where: str) -> ir.Model:
 
 def capture_error(error: Exception, module: torch.nn.Module, where: str, dynamic_batch: bool) -> CompileError:
     place = place_in_module(error, module)
-    reason = first_lines(error)
-    if dynamic_batch and re.search(r"batch|dynamic|[Cc]onstraint", f"{type(error).__name__} {reason}"):
-        remedy = "make this line independent of the batch size, or pass --no-dynamic-batch"
-    elif "data-dependent" in str(error) or "DataDependent" in type(error).__name__:
+    if dynamic_batch and "specialized it to be a constant" in str(error):
+        found = f"{place} takes its batch size for a constant"
+        remedy = "look for a size written as a number (view, reshape, expand, zeros), or pass --no-dynamic-batch"
+        return CompileError(where, found, "a model that works for any batch", remedy)
+    if "data-dependent" in str(error):
         remedy = "replace the Python branch on tensor values by torch.where, or take it out of forward()"
     else:
         remedy = "check --input-shape, and that model(torch.zeros(shape)) runs in PyTorch"
-    return CompileError(where, f"PyTorch could not capture {place}: {reason}", what_to_do=remedy)
+    return CompileError(where, f"PyTorch could not capture {place}: {first_lines(error)}", what_to_do=remedy)
 
 
 def translation_error(error: Exception, program: torch.export.ExportedProgram, where: str) -> CompileError:
     message = "\n".join(str(cause) for cause in chain(error))
-    found = re.search(r"OpOverload\(op='([\w.]+)'|torch\.ops\.([\w.]+)", message)
-    operator = (found[1] or found[2]) if found else None
-    place = place_in_program(program, operator) if operator else None
-    if place:
-        text = f"torch.onnx has no translation of {operator} in {place}"
-        return CompileError(where, text, what_to_do="write it with other torch functions")
-    root = chain(error)[-1]
-    return CompileError(
-        where,
-        f"torch.onnx could not translate the model: {first_lines(root)}",
-        what_to_do="export it to .onnx yourself and give that file",
-    )
+    for found in re.finditer(r"OpOverload\(op='([\w.]+)'|torch\.ops\.([\w.]+)", message):
+        operator = found[1] or found[2]
+        place = place_in_program(program, operator)
+        if place:
+            text = f"torch.onnx has no translation of {operator}, called in {place}"
+            return CompileError(where, text, what_to_do="write that line with other torch functions")
+    found = f"torch.onnx could not translate the model: {first_lines(chain(error)[-1])}"
+    return CompileError(where, found, what_to_do="export it to .onnx yourself and give that file")
 
 
 def place_in_module(error: BaseException, module: torch.nn.Module) -> str:
-    """ "'layer1.0' (BasicBlock), resnet.py line 92: out = self.conv1(x)": the innermost module and line of the model."""
+    """ "'layer1.0' (BasicBlock), resnet.py line 92: out = self.conv1(x)": the innermost module and line."""
     names = {id(child): name for name, child in module.named_modules()}
     name, line, owner = "", "", type(module).__name__
-    for frame, number in traceback.walk_tb(error.__traceback__):
-        child = frame.f_locals.get("self")
-        if id(child) in names and frame.f_code.co_name == "forward":
-            name, owner = names[id(child)], type(child).__name__
-            if "/torch/nn/" not in frame.f_code.co_filename:
-                line = source_line(frame.f_code.co_filename, number)
-        elif line and "/torch/" not in frame.f_code.co_filename:
-            line = source_line(frame.f_code.co_filename, number)
+    for link in reversed(chain(error)):
+        for frame, number in traceback.walk_tb(link.__traceback__):
+            path, child = frame.f_code.co_filename, frame.f_locals.get("self")
+            if id(child) in names and frame.f_code.co_name == "forward":
+                name, owner = names[id(child)], type(child).__name__
+                line = source_line(path, number) if "/torch/nn/" not in path else line
+            elif line and "/torch/" not in path:
+                line = source_line(path, number)
+        if line or name:
+            break
     return f"{repr(name) if name else 'the model'} ({owner})" + (f", {line}" if line else "")
 
 
 def place_in_program(program: torch.export.ExportedProgram, operator: str) -> str | None:
-    wanted = operator.split(".")[:2]
+    wanted = operator.split(".")[1]
     for node in program.graph.nodes:
-        if node.op == "call_function" and str(node.target).split(".")[:2] == wanted:
+        # a decomposition may have renamed it: aten.special_bessel_j0 becomes prims.bessel_j0
+        if node.op == "call_function" and wanted in (str(node.target).split(".") + [""])[1]:
             modules = node.meta.get("nn_module_stack") or {}
             path, owner = list(modules.values())[-1][:2] if modules else ("", "")
             lines = re.findall(r'File "([^"]+)", line (\d+)', node.meta.get("stack_trace") or "")

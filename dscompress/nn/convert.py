@@ -55,7 +55,7 @@ class ConversionReport:
 def convert(
     model: nn.Module, method: str = "ps", bits: int = 5, skip: Iterable[str | type] | str | type = ()
 ) -> tuple[nn.Module, ConversionReport]:
-    """Converts in place; `skip` holds names, glob patterns or types, and a skipped module keeps all that it contains."""
+    """Converts in place; `skip` holds names, glob patterns or types; a skipped module keeps all that it contains."""
     method_named(method), check_bits(bits)
     skips = (skip,) if isinstance(skip, str | type) else tuple(skip)
     check_skips(model, skips)

@@ -1,11 +1,11 @@
 """ps: DeepShift-PS. Two float parameters a weight, `shift` P and `sign` S, rounded whenever they are used.
 
-    in place         P clamped to [lowest, 0]; S is never clamped
-    effective        W = s * 2^round(P)          round half to even;  s = 0 where |S| <= 0.5, else sgn(S)
-    backward         dL/dP = dL/dW * W * ln 2,   dL/dS = dL/dW (without the factor 2^P)
+in place         P clamped to [lowest, 0]; S is never clamped
+effective        W = s * 2^round(P)          round half to even;  s = 0 where |S| <= 0.5, else sgn(S)
+backward         dL/dP = dL/dW * W * ln 2,   dL/dS = dL/dW (without the factor 2^P)
 
-    bits     2       3       4       5        one sign bit, bits - 1 bits of level, one level spent on zero
-    lowest   0       -2      -6      -14
+bits     2       3       4       5        one sign bit, bits - 1 bits of level, one level spent on zero
+lowest   0       -2      -6      -14
 """
 
 import math

@@ -1,11 +1,11 @@
 """q: DeepShift-Q. One float parameter, `weight`, rounded to a power of two whenever it is used.
 
-    in place         0 < |w| < 2^lowest  ->  2^lowest,   |w| > 1  ->  1,   the sign kept; 0.0 stays 0.0
-    effective        W = sgn(w) * 2^round(ln|w| / ln 2)          round half to even, all in float32
-    backward         dL/dw = dL/dW, through the rounding and the clamp
+in place         0 < |w| < 2^lowest  ->  2^lowest,   |w| > 1  ->  1,   the sign kept; 0.0 stays 0.0
+effective        W = sgn(w) * 2^round(ln|w| / ln 2)          round half to even, all in float32
+backward         dL/dw = dL/dW, through the rounding and the clamp
 
-    bits     2       3       4       5        one sign bit, bits - 1 bits of shift; no code for zero
-    lowest   -1      -3      -7      -15
+bits     2       3       4       5        one sign bit, bits - 1 bits of shift; no code for zero
+lowest   -1      -3      -7      -15
 """
 
 import math

@@ -1,0 +1,173 @@
+"""detect: what a file is, told by its bytes and never by its name. Nothing is unpickled, parsed whole or run here."""
+
+import pickletools
+import zipfile
+from pathlib import Path
+from typing import BinaryIO
+
+from dscompress.errors import CompileError
+
+EXPORTED_PROGRAM, TORCHSCRIPT, STATE_DICT = "exported program", "TorchScript", "state_dict"
+PICKLED_MODULE, ONNX = "pickled module", "ONNX"
+KNOWN = "a .pt2 of torch.export.save, an .onnx, or a state_dict of torch.save"
+
+DSF = b"\x89DSF\r\n\x1a\n"
+LEGACY_TORCH = b"\x80\x02\x8a\x0al\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."
+ZIP = b"PK\x03\x04"
+
+# offset, bytes, what it is, what to do
+OTHER_FORMATS = [
+    (0, DSF, "is a compiled .dsf already", "look into it with: dscompress inspect {path}"),
+    (0, b"GGUF", "is a GGUF file", f"give {KNOWN}"),
+    (4, b"TFL3", "is a TensorFlow Lite model", "convert it to ONNX first"),
+    (0, b"\x89HDF\r\n\x1a\n", "is an HDF5 file (Keras?)", "convert it to ONNX first"),
+    (0, b"\x93NUMPY", "is a NumPy array", f"give {KNOWN}"),
+    (0, b"\x89PNG", "is a PNG image", "run a model on it with: dscompress run MODEL.dsf {path}"),
+    (0, b"\xff\xd8\xff", "is a JPEG image", "run a model on it with: dscompress run MODEL.dsf {path}"),
+    (0, b"\x1f\x8b", "is a gzip archive", "unpack it first"),
+    (257, b"ustar", "is a tar archive", "unpack it first, or save the weights with a current PyTorch"),
+]
+
+
+def detect(path: Path) -> str:
+    """One of the five kinds; a CompileError names anything else and the way out."""
+    where = str(path)
+    try:
+        with path.open("rb") as file:
+            return detect_open_file(file, where)
+    except FileNotFoundError:
+        raise CompileError(where, "no such file", what_to_do="check the path") from None
+    except IsADirectoryError:
+        raise CompileError(where, "is a folder", KNOWN, "name the file in it") from None
+    except OSError as error:
+        raise CompileError(where, f"cannot be read ({error.strerror})") from None
+
+
+def detect_open_file(file: BinaryIO, where: str) -> str:
+    head = file.read(512)
+    if not head:
+        raise CompileError(where, "is empty", KNOWN)
+    for offset, magic, what, remedy in OTHER_FORMATS:
+        if head[offset:].startswith(magic):
+            raise CompileError(where, what, KNOWN, remedy.format(path=where))
+    if head.startswith(ZIP):
+        return kind_of_zip(file, where)
+    if head.startswith(LEGACY_TORCH):
+        return kind_of_legacy_stream(file, where)
+    if is_safetensors(head):
+        remedy = f"turn it into a state_dict: torch.save(safetensors.torch.load_file('{where}'), 'weights.pt')"
+        raise CompileError(where, "is a safetensors file", KNOWN, remedy)
+    if head[0] == 0x80 and head[1] in range(2, 6):
+        raise CompileError(where, "is a plain Python pickle", KNOWN, "save the weights with torch.save")
+    if is_onnx(file):
+        return ONNX
+    if is_text(head):
+        remedy = "this may be a Git LFS pointer: git lfs pull" if head.startswith(b"version https://git-lfs") else ""
+        raise CompileError(where, "is a text file", KNOWN, remedy)
+    raise CompileError(where, "is of no known kind", KNOWN)
+
+
+def kind_of_zip(file: BinaryIO, where: str) -> str:
+    try:
+        archive = zipfile.ZipFile(file)
+    except zipfile.BadZipFile:
+        raise CompileError(where, "is a damaged or truncated ZIP archive", KNOWN, "save or copy it again") from None
+    # torch puts everything in one folder, which is named after the file
+    members = {name.partition("/")[2] or name: name for name in archive.namelist()}
+    if "models/model.json" in members or "serialized_exported_program.json" in archive.namelist():
+        return EXPORTED_PROGRAM
+    if "archive_format" in members:
+        raise CompileError(where, "is a .pt2 archive without a model", KNOWN, "save it with torch.export.save")
+    if "constants.pkl" in members:
+        return TORCHSCRIPT
+    if "data.pkl" in members:
+        return kind_of_pickle(archive.open(members["data.pkl"]), where)
+    raise CompileError(where, "is a ZIP archive that PyTorch did not write", KNOWN)
+
+
+def kind_of_legacy_stream(file: BinaryIO, where: str) -> str:
+    """torch.save's old form: four pickles (magic number, version, machine, the object), then the storages."""
+    file.seek(0)
+    try:
+        for _ in range(3):
+            for _ in pickletools.genops(file):
+                pass
+    except Exception:
+        raise CompileError(where, "is a damaged torch.save file", KNOWN, "save or copy it again") from None
+    return kind_of_pickle(file, where)
+
+
+def kind_of_pickle(pickle: BinaryIO, where: str) -> str:
+    """A dict is a state_dict or holds one; an object of a class is a pickled module."""
+    name = outermost(pickle, where)
+    if name == "dict":
+        return STATE_DICT
+    if name.startswith("torch._utils _rebuild"):
+        raise CompileError(where, "holds a single tensor", KNOWN)
+    if name in ("list", "tuple"):
+        raise CompileError(where, f"holds a {name}", KNOWN, "save model.state_dict()")
+    return PICKLED_MODULE
+
+
+def outermost(pickle: BinaryIO, where: str) -> str:
+    """What a pickle makes, from its first opcodes: dict, list, tuple, or the first class "module name"."""
+    strings: list[str] = []
+    try:
+        for opcode, argument, _ in pickletools.genops(pickle):
+            if opcode.name == "EMPTY_DICT":
+                return "dict"
+            if opcode.name == "EMPTY_LIST":
+                return "list"
+            if opcode.name == "GLOBAL":
+                return "dict" if argument == "collections OrderedDict" else str(argument)
+            if opcode.name == "STACK_GLOBAL":
+                name = " ".join(strings[-2:])
+                return "dict" if name == "collections OrderedDict" else name
+            if isinstance(argument, str):
+                strings.append(argument)
+            if opcode.name in ("TUPLE", "TUPLE1", "TUPLE2", "TUPLE3", "EMPTY_TUPLE", "STOP"):
+                return "tuple"
+    except Exception:
+        pass
+    raise CompileError(where, "holds a damaged pickle", KNOWN, "save or copy it again")
+
+
+def is_safetensors(head: bytes) -> bool:
+    return head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 100 << 20
+
+
+def is_text(head: bytes) -> bool:
+    text = head.decode("utf-8", errors="replace")
+    return all(letter.isprintable() or letter in "\r\n\t\f" for letter in text[:-1]) and "\ufffd" not in text[:-1]
+
+
+def is_onnx(file: BinaryIO) -> bool:
+    """Whether the file is a sequence of ModelProto's fields (their numbers and wire types), a graph among them."""
+    varint, length_delimited, graph = 0, 2, 7
+    fields = {1: varint, 5: varint} | dict.fromkeys((2, 3, 4, 6, 7, 8, 14, 20, 25, 26), length_delimited)
+    size = file.seek(0, 2)
+    file.seek(0)
+    seen = set()
+    while file.tell() < size:
+        tag = read_varint(file)
+        if tag is None or fields.get(tag >> 3) != tag & 7:
+            return False
+        length = read_varint(file)
+        if length is None:
+            return False
+        if tag & 7 == length_delimited and file.seek(length, 1) > size:
+            return tag >> 3 == graph  # a truncated model; its own capture says so
+        seen.add(tag >> 3)
+    return graph in seen
+
+
+def read_varint(file: BinaryIO) -> int | None:
+    value = 0
+    for shift in range(0, 70, 7):
+        byte = file.read(1)
+        if not byte:
+            return None
+        value |= (byte[0] & 0x7F) << shift
+        if byte[0] < 0x80:
+            return value
+    return None

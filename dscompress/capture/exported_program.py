@@ -1,0 +1,126 @@
+"""exported_program: a .pt2 archive of torch.export.save, or an ExportedProgram in memory; it holds graph and shapes.
+
+A batch that the archive fixed is made free where the graph allows it, by exporting its module once more.
+"""
+
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from dscompress.capture.archive_check import dangers
+from dscompress.capture.input_shape import HOW, Shape, parse_input_shapes
+from dscompress.capture.options import Captured, CaptureOptions
+from dscompress.capture.pickled_module import WARNING
+from dscompress.capture.quiet import quiet
+from dscompress.capture.torch_export import export_module, to_onnx
+from dscompress.errors import CompileError
+
+KIND = "exported program"
+EXPORT_AGAIN = "export it again with torch.export.save(torch.export.export(model.eval(), inputs), 'model.pt2')"
+
+
+def capture(path: Path, options: CaptureOptions) -> Captured:
+    captured = capture_loaded(load(path, options.trust_pickle), options, str(path))
+    return replace(captured, notes=[WARNING, *captured.notes]) if options.trust_pickle else captured
+
+
+def capture_program(program: torch.export.ExportedProgram, options: CaptureOptions) -> Captured:
+    with quiet():
+        copied = program.run_decompositions({})  # the caller's program stays as it is
+    return capture_loaded(copied, options, "ExportedProgram")
+
+
+def load(path: Path, trusted: bool) -> torch.export.ExportedProgram:
+    where, archive = str(path), path.read_bytes()
+    try:
+        found = [] if trusted else dangers(archive)
+    except Exception as error:
+        message = f"is damaged, or of a PyTorch before 2.8 ({first_line(error)})"
+        raise CompileError(where, message, what_to_do=EXPORT_AGAIN) from None
+    if found:
+        raise CompileError(
+            where,
+            f"holds {', '.join(found[:3])}, and to load that can run code",
+            "a graph of PyTorch's own operators and its weights",
+            "export the model without custom objects and operators; or, if you made the file, add --trust-pickle",
+        )
+    from torch.export.pt2_archive._package import load_pt2
+
+    try:
+        with quiet():
+            programs = load_pt2(io.BytesIO(archive)).exported_programs
+    except Exception as error:
+        message = f"PyTorch {torch.__version__} cannot load it ({first_line(error)})"
+        raise CompileError(where, message, what_to_do=EXPORT_AGAIN) from error
+    if len(programs) != 1:
+        raise CompileError(where, f"holds {len(programs)} programs", "one", EXPORT_AGAIN)
+    return next(iter(programs.values()))
+
+
+def capture_loaded(program: torch.export.ExportedProgram, options: CaptureOptions, where: str) -> Captured:
+    if program.graph_signature.buffers_to_mutate:
+        changed = ", ".join(list(program.graph_signature.buffers_to_mutate.values())[:3])
+        raise CompileError(
+            where, f"the program changes its own buffers ({changed}): it was exported in training mode",
+            what_to_do=EXPORT_AGAIN,
+        )  # fmt: skip
+    notes: list[str] = []
+    inputs = input_dims(program)
+    wanted = parse_input_shapes(options.input_shape)
+    shapes = concrete_shapes(inputs, wanted, where)
+    free_batch = all(not isinstance(dims[0], int) for dims in inputs)
+    free_elsewhere = any(not isinstance(dim, int) for dims in inputs for dim in dims[1:])
+    if free_elsewhere or free_batch != options.dynamic_batch:
+        program = exported_again(program, shapes, options.dynamic_batch, free_elsewhere, where, notes)
+    return Captured(to_onnx(program, where), KIND, notes=notes)
+
+
+def exported_again(program, shapes: list[Shape], dynamic_batch: bool, must: bool, where: str, notes: list[str]):
+    with quiet():
+        module = program.module(check_guards=False)
+    try:
+        return export_module(module, shapes, dynamic_batch, where)
+    except CompileError:
+        if not dynamic_batch:
+            raise
+        if must:
+            again = export_module(module, shapes, False, where)
+        else:
+            again = program
+    notes.append(f"the archive fixes its batch at {shapes[0][0]}; to free it, export it with dynamic_shapes")
+    return again
+
+
+def input_dims(program: torch.export.ExportedProgram) -> list[tuple]:
+    """For each input its dimensions: an int, or a symbol where the dimension is free."""
+    names = set(program.graph_signature.user_inputs)
+    placeholders = [node for node in program.graph.nodes if node.op == "placeholder" and node.name in names]
+    return [tuple(node.meta["val"].shape) for node in placeholders]
+
+
+def concrete_shapes(inputs: list[tuple], wanted: list[Shape] | None, where: str) -> list[Shape]:
+    if wanted is None:
+        if any(not isinstance(dim, int) for dims in inputs for dim in dims[1:]):
+            shown = "; ".join(map(shown_dims, inputs))
+            raise CompileError(where, f"its inputs have free dimensions ({shown})", what_to_do=f"add {HOW}")
+        return [tuple(dim if isinstance(dim, int) else 1 for dim in dims) for dims in inputs]
+    if len(wanted) != len(inputs):
+        raise CompileError(where, f"{len(wanted)} input shapes", f"{len(inputs)}", f"add {HOW}")
+    for shape, dims in zip(wanted, inputs, strict=True):
+        fits = len(shape) == len(dims) and all(
+            not isinstance(dim, int) or dim == size for size, dim in list(zip(shape, dims, strict=False))[1:]
+        )
+        if not fits:
+            given, expected = ",".join(map(str, shape)), f"{shown_dims(dims)}, as the program has it"
+            raise CompileError(where, f"--input-shape {given}", expected, "leave it out")
+    return wanted
+
+
+def shown_dims(dims: tuple) -> str:
+    return ",".join(str(dim) if isinstance(dim, int) else "?" for dim in dims)
+
+
+def first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]

@@ -1,0 +1,28 @@
+"""files: a file of any kind → its own capture."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from dscompress.capture import detect, exported_program, onnx_file, pickled_module, state_dict, torchscript
+from dscompress.capture.options import Captured, CaptureOptions
+
+KINDS: dict[str, Callable[[Path, CaptureOptions], Captured]] = {
+    detect.EXPORTED_PROGRAM: exported_program.capture,
+    detect.STATE_DICT: state_dict.capture,
+    detect.PICKLED_MODULE: pickled_module.capture,
+    detect.ONNX: onnx_file.capture,
+    detect.TORCHSCRIPT: torchscript.capture,
+}
+
+
+def capture_file(path: Path, options: CaptureOptions) -> Captured:
+    kind = detect.detect(path)
+    captured = KINDS[kind](path, options)
+    return replace(captured, sha256=sha256_of(path))
+
+
+def sha256_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,47 @@
+"""torchscript: an archive of torch.jit.save, through PyTorch's TorchScript exporter.
+
+That exporter keeps no module paths; a .pt2 says more in reports and profiles.
+"""
+
+import io
+from pathlib import Path
+
+import onnx
+import torch
+
+from dscompress.capture import onnx_file
+from dscompress.capture.input_shape import HOW, parse_input_shapes
+from dscompress.capture.options import Captured, CaptureOptions
+from dscompress.capture.quiet import quiet
+from dscompress.errors import CompileError
+
+KIND = "TorchScript"
+OPSET = 20
+INSTEAD = "export the nn.Module instead: torch.export.save(torch.export.export(model, inputs), 'model.pt2')"
+
+
+def capture(path: Path, options: CaptureOptions) -> Captured:
+    where = str(path)
+    shapes = parse_input_shapes(options.input_shape)
+    if shapes is None:
+        raise CompileError(where, "a TorchScript archive does not say its input's shape", what_to_do=f"add {HOW}")
+    try:
+        with quiet():
+            module = torch.jit.load(path, map_location="cpu").eval()
+    except Exception as error:
+        reason = onnx_file.first_line(error)
+        raise CompileError(where, f"PyTorch cannot load it ({reason})", what_to_do=INSTEAD) from None
+    names = [f"input_{index}" for index in range(len(shapes))] if len(shapes) > 1 else ["input"]
+    free = {name: {0: "N"} for name in names} if options.dynamic_batch else None
+    buffer = io.BytesIO()
+    try:
+        with quiet(), torch.no_grad():
+            inputs = tuple(torch.zeros(shape) for shape in shapes)
+            torch.onnx.export(
+                module, inputs, buffer, dynamo=False, opset_version=OPSET, input_names=names, dynamic_axes=free
+            )
+    except Exception as error:
+        reason = onnx_file.first_line(error)
+        raise CompileError(where, f"PyTorch could not turn it into ONNX ({reason})", what_to_do=INSTEAD) from None
+    model, _, _, notes = onnx_file.from_proto(onnx.ModelProto.FromString(buffer.getvalue()), options, where)
+    return Captured(model, KIND, notes=notes)
