@@ -9,7 +9,7 @@ NATIVE := schema/dsf.fbs $(shell find runtime -name CMakeLists.txt -o -path '*/l
 help:
 	@echo "make demo    train digits, export, predict, verify, inspect (sets up everything)"
 	@echo "make test    lint and the full test suite (sets up everything)"
-	@echo "make lint    ruff and mypy"
+	@echo "make lint    ruff, and mypy on the runtime"
 	@echo "make bench   the project's figures, measured on this machine"
 	@echo "make setup   .venv with the project installed for development"
 	@echo "make clean   remove what make made, .venv included"

@@ -14,7 +14,7 @@ import pytest
 from tests.support.example_model import write_example_model
 
 ROOT = Path(__file__).resolve().parents[2]
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("packaging")]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("native builds")]
 
 ABSENT = ("torch", "onnx", "onnx_ir", "onnxscript", "onnxruntime")
 
@@ -27,8 +27,8 @@ def pip(*arguments: str | Path, python: str | Path = sys.executable, **environme
 
 
 def build_wheel(source: Path, folder: Path, **environment: str) -> Path:
-    """The build folder is kept between runs and shared by both wheels: libdsf is compiled once."""
-    built = f"--config-settings=build-dir={ROOT}/build/packaging/{{wheel_tag}}"
+    """Both wheels build where the development install was built: libdsf is compiled only if its sources changed."""
+    built = f"--config-settings=build-dir={ROOT}/build/editable/{{wheel_tag}}"
     pip("wheel", "--quiet", "--no-deps", "--no-build-isolation", built, "-w", folder, source, **environment)
     (wheel,) = folder.glob("*.whl")
     return wheel
