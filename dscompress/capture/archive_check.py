@@ -18,8 +18,9 @@ from typing import Any
 import torch
 
 FUNCTIONS = frozenset(
-    "Abs Add And CeilDiv CeilToInt CleanDiv Eq FloatPow FloatTrueDiv FloorDiv FloorToInt Ge Gt Identity IntTrueDiv Integer LShift Le "
-    "Lt Max Min Mod ModularIndexing Mul Ne Not Or Pow PowByNatural PythonMod RShift Rational RoundToInt ToFloat TruncToInt Where".split()
+    "Abs Add And CeilDiv CeilToInt CleanDiv Eq FloatPow FloatTrueDiv FloorDiv FloorToInt Ge Gt Identity "
+    "IntTrueDiv Integer LShift Le Lt Max Min Mod ModularIndexing Mul Ne Not Or Pow PowByNatural PythonMod RShift "
+    "Rational RoundToInt ToFloat TruncToInt Where".split()
 )
 OPERATORS = re.compile(
     r"torch\.ops\.(aten|prims|higher_order)\.\w+(\.\w+)?|torch\.sym_\w+|math\.\w+|"

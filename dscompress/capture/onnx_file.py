@@ -117,7 +117,7 @@ def set_input_shapes(proto: onnx.ModelProto, options: CaptureOptions, where: str
                 given = ",".join(map(str, wanted[index]))
                 raise CompileError(where, f"--input-shape {given} for input {value.name!r}", shown, "leave it out")
             if axis == 0 and fixed is None and options.dynamic_batch:
-                dim.dim_param = BATCH
+                dim.dim_param = dim.dim_param or BATCH
             elif fixed is None and (size is not None or axis == 0):
                 dim.dim_value = size or 1
             elif fixed is None:

@@ -78,8 +78,10 @@ def place_in_module(error: BaseException, module: torch.nn.Module) -> str:
     name, line, owner = "", "", type(module).__name__
     for link in reversed(chain(error)):
         for frame, number in traceback.walk_tb(link.__traceback__):
-            path, child = frame.f_code.co_filename, frame.f_locals.get("self")
-            if id(child) in names and frame.f_code.co_name == "forward":
+            code = frame.f_code
+            path = code.co_filename
+            child = frame.f_locals.get(code.co_varnames[0]) if code.co_argcount else None
+            if id(child) in names and code.co_name == "forward":
                 name, owner = names[id(child)], type(child).__name__
                 line = source_line(path, number) if "/torch/nn/" not in path else line
             elif line and "/torch/" not in path:
