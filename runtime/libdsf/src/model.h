@@ -35,11 +35,19 @@ struct Shape {
 
 Shape at_batch(const Shape& declared, int64_t batch);
 
+struct Model;
+
 struct TensorType {
     Dtype dtype = Dtype::float32;
     Shape shape;
     int64_t bytes() const { return shape.elements() * size_of(dtype); }
 };
+
+// What is over the caps of limits.h: "rank 7", "dimension 0", or "" if all is well.
+std::string over_caps(const TensorType& type);
+
+// The types of all values when N is `batch`, by the shape rules of the ops; refuses if one differs from its declaration.
+std::vector<TensorType> infer_types(const Model& model, int64_t batch);
 
 // A dense row-major array.
 struct Tensor {

@@ -1,0 +1,153 @@
+// session: checks what the caller hands in, finds or makes the plan for its batch size, runs it, hands out the outputs
+#include "session.h"
+
+#include <algorithm>
+#include <cstring>
+#include <sched.h>
+#include <thread>
+
+#include "limits.h"
+
+namespace dsf {
+namespace {
+
+int processors() {
+    cpu_set_t allowed;
+    int count = ::sched_getaffinity(0, sizeof allowed, &allowed) == 0 ? CPU_COUNT(&allowed)
+                                                                     : static_cast<int>(std::thread::hardware_concurrency());
+    return std::clamp(count, 1, MAX_THREADS);
+}
+
+int thread_count(int asked) {
+    if (asked < 0 || asked > MAX_THREADS)
+        model_error("session", std::to_string(asked) + " threads", "0 to " + std::to_string(MAX_THREADS),
+                    "0 means one for each processor");
+    return asked == 0 ? processors() : asked;
+}
+
+void describe(const TensorType& type, dsf_tensor* tensor) {
+    tensor->dtype = static_cast<dsf_dtype>(type.dtype);
+    tensor->rank = type.shape.rank;
+    std::copy(type.shape.dims.begin(), type.shape.dims.end(), tensor->shape);
+    tensor->bytes = static_cast<size_t>(type.bytes());
+}
+
+std::string shape_text(const dsf_tensor& tensor) {
+    if (tensor.rank < 0 || tensor.rank > MAX_RANK) return "rank " + std::to_string(tensor.rank);
+    std::string text = "shape (";
+    for (int axis = 0; axis < tensor.rank; ++axis) text += (axis ? ", " : "") + std::to_string(tensor.shape[axis]);
+    return text + (tensor.rank == 1 ? ",)" : ")");
+}
+
+}  // namespace
+
+Session::Session(std::shared_ptr<const Model> model, const dsf_session_options& options)
+    : model_(std::move(model)), keep_values_(options.keep_values != 0), profile_(options.profile != 0),
+      threads_(thread_count(options.threads)), inputs_(model_->inputs.size()) {}
+
+// The batch size that all inputs agree on; 1 where no shape depends on it.
+int64_t Session::check_inputs(const dsf_tensor* inputs, int count) {
+    if (count != static_cast<int>(inputs_.size()))
+        model_error(model_->path, std::to_string(count) + " inputs were given", std::to_string(inputs_.size()));
+    int64_t batch = 0;
+    for (int i = 0; i < count; ++i) check_input(i, inputs[i], &batch);
+    return batch == 0 ? 1 : batch;
+}
+
+void Session::check_input(int index, const dsf_tensor& tensor, int64_t* batch) const {
+    const Value& value = model_->values[static_cast<size_t>(model_->inputs[static_cast<size_t>(index)])];
+    auto refuse = [&](std::string found, std::string expected) {
+        model_error(model_->path + ": input '" + value.name + "'", std::move(found), std::move(expected));
+    };
+    if (!tensor.data) refuse("its data is null", "a pointer");
+    if (tensor.dtype != static_cast<dsf_dtype>(value.dtype)) {
+        bool known = tensor.dtype >= DSF_FLOAT32 && tensor.dtype <= DSF_BOOL;
+        refuse(known ? std::string("it is ") + name_of(static_cast<Dtype>(tensor.dtype))
+                     : "its dtype is " + std::to_string(static_cast<int>(tensor.dtype)),
+               name_of(value.dtype));
+    }
+    if (tensor.rank != value.shape.rank) refuse("it has " + shape_text(tensor), value.shape.text());
+    uint64_t bytes = static_cast<uint64_t>(size_of(value.dtype));
+    for (int axis = 0; axis < value.shape.rank; ++axis) {
+        int64_t dim = tensor.shape[axis], declared = value.shape[axis];
+        if (dim < 1 || (declared > 0 && dim != declared) || (declared < 0 && dim % -declared != 0))
+            refuse("it has " + shape_text(tensor), value.shape.text());
+        if (declared < 0) {
+            int64_t found = dim / -declared;
+            if (*batch != 0 && found != *batch)
+                refuse("it has batch size " + std::to_string(found), std::to_string(*batch) + " as in the others");
+            *batch = found;
+        }
+        if (dim > MAX_DIM || (bytes *= static_cast<uint64_t>(dim)) > MAX_TENSOR_BYTES)
+            refuse("it has " + shape_text(tensor), "dimensions up to " + std::to_string(MAX_DIM) + " and at most " +
+                                                       std::to_string(MAX_TENSOR_BYTES) + " bytes");
+    }
+    if (tensor.bytes != bytes)
+        refuse("it has " + std::to_string(tensor.bytes) + " bytes", std::to_string(bytes) + " for " + shape_text(tensor));
+    if (reinterpret_cast<uintptr_t>(tensor.data) % static_cast<uintptr_t>(size_of(value.dtype)) != 0)
+        refuse("its data is not aligned", "an address that is a multiple of " + std::to_string(size_of(value.dtype)));
+}
+
+void Session::check_outputs(const Plan& plan, const dsf_tensor* outputs) const {
+    for (size_t i = 0; i < model_->outputs.size(); ++i) {
+        int value = model_->outputs[i].value;
+        size_t needed = static_cast<size_t>(plan.type(value).bytes());
+        if (outputs[i].data && outputs[i].bytes < needed)
+            model_error(model_->path + ": output '" + model_->values[static_cast<size_t>(value)].name + "'",
+                        "the buffer given for it has " + std::to_string(outputs[i].bytes) + " bytes",
+                        std::to_string(needed) + " or more");
+    }
+}
+
+Plan& Session::plan_for(int64_t batch) {
+    auto known = std::find_if(plans_.begin(), plans_.end(), [&](auto& plan) { return plan->batch() == batch; });
+    if (known != plans_.end()) {
+        std::rotate(plans_.begin(), known, known + 1);
+        return *plans_.front();
+    }
+    auto plan = std::make_unique<Plan>(model_, batch, threads_.count(), keep_values_);
+    // All plans together stay within the limit that one is held to.
+    uint64_t total = plan->arena_bytes();
+    size_t kept = 0;
+    for (; kept < plans_.size() && kept + 1 < MAX_PLANS; ++kept) {
+        total += plans_[kept]->arena_bytes();
+        if (total > model_->activation_limit) break;
+    }
+    plans_.resize(kept);
+    plan->allocate();
+    plans_.insert(plans_.begin(), std::move(plan));
+    return *plans_.front();
+}
+
+void Session::run(const dsf_tensor* inputs, int input_count, dsf_tensor* outputs, int output_count) {
+    last_ = nullptr;
+    int64_t batch = check_inputs(inputs, input_count);
+    if (output_count != static_cast<int>(model_->outputs.size()))
+        model_error(model_->path, "room for " + std::to_string(output_count) + " outputs was given",
+                    std::to_string(model_->outputs.size()));
+    Plan& plan = plan_for(batch);
+    check_outputs(plan, outputs);
+    for (size_t i = 0; i < inputs_.size(); ++i) inputs_[i] = inputs[i].data;
+    plan.run(inputs_.data(), threads_, profile_);
+    for (size_t i = 0; i < model_->outputs.size(); ++i) {
+        describe(plan.type(model_->outputs[i].value), &outputs[i]);
+        void* result = plan.output(static_cast<int>(i));
+        if (outputs[i].data) std::memcpy(outputs[i].data, result, outputs[i].bytes);
+        else outputs[i].data = result;
+    }
+    last_ = &plan;
+}
+
+void Session::value(int value, dsf_tensor* tensor) {
+    if (!keep_values_)
+        model_error(model_->path, "the session does not keep values", "one made with keep_values",
+                    "set keep_values when you create the session");
+    if (!last_) model_error(model_->path, "there are no values yet", "a run that succeeded");
+    if (value < 0 || value >= static_cast<int>(model_->values.size()))
+        model_error(model_->path, "there is no value " + std::to_string(value),
+                    "0 to " + std::to_string(model_->values.size() - 1));
+    describe(last_->type(value), tensor);
+    tensor->data = last_->value(value);
+}
+
+}  // namespace dsf

@@ -1,0 +1,38 @@
+// A session: one model, its threads, and a plan for each of the last few batch sizes. Used by one thread at a time.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "plan.h"
+
+namespace dsf {
+
+class Session {
+public:
+    Session(std::shared_ptr<const Model> model, const dsf_session_options& options);
+
+    void run(const dsf_tensor* inputs, int input_count, dsf_tensor* outputs, int output_count);
+    void value(int value, dsf_tensor* tensor);
+
+    int threads() const { return threads_.count(); }
+    uint64_t arena_bytes() const { return last_ ? last_->arena_bytes() : 0; }
+    const std::vector<Step>* steps() const { return last_ ? &last_->steps() : nullptr; }
+    bool profiles() const { return profile_; }
+    const Model& model() const { return *model_; }
+
+private:
+    int64_t check_inputs(const dsf_tensor* inputs, int count);
+    void check_input(int index, const dsf_tensor& tensor, int64_t* batch) const;
+    void check_outputs(const Plan& plan, const dsf_tensor* outputs) const;
+    Plan& plan_for(int64_t batch);
+
+    std::shared_ptr<const Model> model_;
+    bool keep_values_, profile_;
+    Threads threads_;
+    std::vector<std::unique_ptr<Plan>> plans_;  // the latest first
+    Plan* last_ = nullptr;                      // of the last run, if it succeeded
+    std::vector<const void*> inputs_;
+};
+
+}  // namespace dsf
