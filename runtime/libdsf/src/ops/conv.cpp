@@ -1,0 +1,74 @@
+// conv: y = w * x + b, a convolution in one or two spatial axes, in groups.
+#include "convolution.h"
+#include "rules.h"
+
+namespace dsf {
+namespace {
+
+Convolution read(const Inference& node) {
+    const Shape &x = node.input(0).shape, &w = node.input(1).shape;
+    const size_t axes = static_cast<size_t>(x.rank) - 2;
+    const auto strides = spatial(node, "strides", axes, 1, 1, MAX_DIM);
+    const auto dilations = spatial(node, "dilations", axes, 1, 1, MAX_DIM);
+    const auto pads = spatial(node, "pads", 2 * axes, 0, 0, MAX_DIM);
+    const int64_t group = node.integer("group", 1);
+    if (group < 1 || group > x[1] || x[1] % group != 0 || w[0] % group != 0 || w[1] != x[1] / group)
+        node.refuse("w has shape " + w.text() + " for an input of " + x.text() + " in " + std::to_string(group) +
+                        " groups",
+                    "[filters, channels / groups, ...], both divisible by the groups");
+    Convolution c;
+    c.images = x[0];
+    c.groups = group;
+    c.channels = w[1];
+    c.filters = w[0] / group;
+    for (size_t i = 0; i < axes; ++i) {
+        Span& span = i + 1 == axes ? c.x : c.y;
+        span.input = x.dims[i + 2];
+        span.kernel = w.dims[i + 2];
+        span.stride = strides[i];
+        span.dilation = dilations[i];
+        span.before = pads[i];
+        const int64_t room = span.input + pads[i] + pads[axes + i] - ((span.kernel - 1) * span.dilation + 1);
+        if (room < 0)
+            node.refuse("a kernel of " + std::to_string((span.kernel - 1) * span.dilation + 1) + " on " +
+                            std::to_string(span.input) + " pixels and " + std::to_string(pads[i] + pads[axes + i]) +
+                            " of padding",
+                        "a kernel that fits");
+        span.output = room / span.stride + 1;
+    }
+    return c;
+}
+
+std::vector<TensorType> infer(const Inference& node) {
+    node.expect_inputs(2, 3);
+    node.expect_outputs(1, 1);
+    node.expect_float(0);
+    node.expect_float(1);
+    node.expect_rank(0, 3, 4);
+    const Shape &x = node.input(0).shape, &w = node.input(1).shape;
+    node.expect_rank(1, x.rank, x.rank);
+    const Convolution c = read(node);
+    std::vector<int64_t> dims{x[0], w[0]};
+    if (x.rank == 4) dims.push_back(c.y.output);
+    dims.push_back(c.x.output);
+    const Shape y = output_shape(node, dims);
+    check_image(node, c);
+    if (node.has(2)) {
+        node.expect_float(2);
+        expect_shape(node, 2, node.shape({w[0]}), "b");
+    }
+    return {{Dtype::float32, y}};
+}
+
+std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
+    return prepare_convolution(preparation, read(preparation.attributes()));
+}
+
+}  // namespace
+
+namespace ops {
+extern const Op conv;
+const Op conv = {"conv", infer, prepare, true};
+}  // namespace ops
+
+}  // namespace dsf

@@ -1,0 +1,98 @@
+// gemm: y = alpha * a b + beta * c; trans_a and trans_b transpose a and b first, c broadcasts to y.
+#include "binary.h"
+#include "product.h"
+
+namespace dsf {
+namespace {
+
+struct Parameters {
+    float alpha, beta;
+    bool trans_a, trans_b;
+};
+
+Parameters read(const Inference& node) {
+    return {node.real("alpha", 1.0f), node.real("beta", 1.0f), node.integer("trans_a", 0) != 0,
+            node.integer("trans_b", 0) != 0};
+}
+
+std::vector<TensorType> infer(const Inference& node) {
+    node.expect_inputs(2, 3);
+    node.expect_outputs(1, 1);
+    const Parameters p = read(node);
+    for (int i = 0; i < 2; ++i) {
+        node.expect_float(i);
+        node.expect_rank(i, 2, 2);
+    }
+    const Shape &a = node.input(0).shape, &b = node.input(1).shape;
+    if (a[p.trans_a ? 0 : 1] != b[p.trans_b ? 1 : 0])
+        node.refuse("matrices of " + a.text() + " and " + b.text() + " do not multiply",
+                    "as many columns of a, after trans_a, as rows of b, after trans_b");
+    const Shape y = output_shape(node, {a[p.trans_a ? 1 : 0], b[p.trans_b ? 0 : 1]});
+    if (node.has(2)) {
+        node.expect_float(2);
+        const Shape& c = node.input(2).shape;
+        if (c.rank > 2 || !(broadcast_shape(node, c, y) == y))
+            node.refuse("c has shape " + c.text(), "one that broadcasts to " + y.text());
+    }
+    return {{Dtype::float32, y}};
+}
+
+// y starts as beta * c, and the products are added to it. Where c is one value a column, as in a linear layer, it is
+// added as a bias in the tile instead.
+class GemmKernel final : public ProductKernel {
+public:
+    GemmKernel(const Preparation& preparation, const Product& product, int bias, float beta)
+        : ProductKernel(preparation, product, bias),
+          beta_(beta),
+          starts_from_c_(bias < 0 && preparation.inputs.size() > 2 && preparation.inputs[2] != nullptr) {
+        const Shape& y = preparation.outputs[0].shape;
+        if (starts_from_c_) c_ = plan_broadcast(y, preparation.inputs[2]->shape, y);
+    }
+
+    void run(const Run& run) const override {
+        if (starts_from_c_) fill(run);
+        multiply(run, starts_from_c_);
+    }
+
+private:
+    void fill(const Run& run) const {
+        const float* c = run.inputs[2].as<const float>();
+        float* y = run.outputs[0].as<float>();
+        for_chunks(run.threads, run.outputs[0].type.shape.elements(), [&](int64_t begin, int64_t end) {
+            for (int64_t i = begin; i < end; ++i) {
+                int64_t outer = i / c_.row, from = i % c_.row * c_.b_step;
+                for (size_t axis = static_cast<size_t>(c_.rank); axis-- > 0; outer /= c_.dims[axis])
+                    from += outer % c_.dims[axis] * c_.b[axis];
+                y[i] = beta_ * c[from];
+            }
+        });
+    }
+
+    float beta_;
+    bool starts_from_c_;
+    Broadcast c_;
+};
+
+std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
+    const Parameters p = read(preparation.attributes());
+    const Shape &a = preparation.inputs[0]->shape, &b = preparation.inputs[1]->shape;
+    const Shape& y = preparation.outputs[0].shape;
+    Product product{y[0], y[1], a[p.trans_a ? 0 : 1], {}, {}, p.alpha};
+    product.a = p.trans_a ? MatrixView{1, a[1]} : MatrixView{a[1], 1};
+    product.b = p.trans_b ? MatrixView{1, b[1]} : MatrixView{b[1], 1};
+    int bias = -1;
+    if (preparation.inputs.size() > 2 && preparation.inputs[2] && p.beta == 1.0f) {
+        const Shape& c = preparation.inputs[2]->shape;
+        if (c.elements() == y[1] && (c.rank == 1 || (c.rank == 2 && c[0] == 1))) bias = 2;
+    }
+    return std::make_unique<GemmKernel>(preparation, product, bias, p.beta);
+}
+
+}  // namespace
+
+namespace ops {
+extern const Op gemm;
+const Op gemm = {"gemm", infer, prepare, true};
+}  // namespace ops
+
+}  // namespace dsf

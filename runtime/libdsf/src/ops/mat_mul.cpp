@@ -1,0 +1,76 @@
+// mat_mul: numpy.matmul. Matrices in the last two axes, the axes before them broadcast.
+#include "product.h"
+
+namespace dsf {
+namespace {
+
+// Both as stacks of matrices: a vector is a row on the left, a column on the right.
+struct Operands {
+    Shape a, b;
+};
+
+Operands operands(const Shape& a, const Shape& b) {
+    Operands both{a, b};
+    if (a.rank == 1) {
+        both.a.rank = 2;
+        both.a[0] = 1;
+        both.a[1] = a[0];
+    }
+    if (b.rank == 1) {
+        both.b.rank = 2;
+        both.b[1] = 1;
+    }
+    return both;
+}
+
+Shape stack_of(Shape matrices) {
+    matrices.rank -= 2;
+    return matrices;
+}
+
+std::vector<TensorType> infer(const Inference& node) {
+    node.expect_inputs(2, 2);
+    node.expect_outputs(1, 1);
+    for (int i = 0; i < 2; ++i) {
+        node.expect_float(i);
+        node.expect_rank(i, 1, MAX_RANK);
+    }
+    const Shape &left = node.input(0).shape, &right = node.input(1).shape;
+    const auto [a, b] = operands(left, right);
+    if (a[a.rank - 1] != b[b.rank - 2])
+        node.refuse("matrices of " + left.text() + " and " + right.text() + " do not multiply",
+                    "as many columns of a as rows of b");
+    std::vector<int64_t> dims = dims_of(broadcast_shape(node, stack_of(a), stack_of(b)));
+    if (left.rank > 1) dims.push_back(a[a.rank - 2]);
+    if (right.rank > 1) dims.push_back(b[b.rank - 1]);
+    return {{Dtype::float32, output_shape(node, dims)}};
+}
+
+std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
+    const auto [a, b] = operands(preparation.inputs[0]->shape, preparation.inputs[1]->shape);
+    const int64_t m = a[a.rank - 2], k = a[a.rank - 1], n = b[b.rank - 1];
+    Product whole{m, n, k, {k, 1}, {n, 1}};
+    // One b for all: the matrices of a are one tall matrix.
+    if (b.rank == 2) {
+        whole.m = a.elements() / k;
+        return std::make_unique<ProductKernel>(preparation, whole, -1);
+    }
+    whole.stack_of_a = stack_of(a);
+    whole.stack_of_b = stack_of(b);
+    whole.stack.rank = std::max(a.rank, b.rank) - 2;
+    for (int axis = 0; axis < whole.stack.rank; ++axis) {
+        const int in_a = axis - (whole.stack.rank - whole.stack_of_a.rank);
+        const int in_b = axis - (whole.stack.rank - whole.stack_of_b.rank);
+        whole.stack[axis] = std::max(in_a < 0 ? 1 : a[in_a], in_b < 0 ? 1 : b[in_b]);
+    }
+    return std::make_unique<ProductKernel>(preparation, whole, -1);
+}
+
+}  // namespace
+
+namespace ops {
+extern const Op mat_mul;
+const Op mat_mul = {"mat_mul", infer, prepare, true};
+}  // namespace ops
+
+}  // namespace dsf
