@@ -1,4 +1,4 @@
-"""compile_model(): capture, passes, lower, assemble and encode, build, prove, write. Each step has a file of its name."""
+"""compile_model(): capture, passes, lower, assemble and encode, build, prove, write; each step has its own file."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ def encode(tensor: np.ndarray, order: tuple[int, ...] | None = None) -> Encoded:
 
 def encode_raw(tensor: np.ndarray, note: str = "") -> Encoded:
     little = np.ascontiguousarray(tensor, dtype=tensor.dtype.newbyteorder("<"))
-    return Encoded("raw", memoryview(little.reshape(-1).view(np.uint8)), note=note)
+    return Encoded("raw", little.reshape(-1).view(np.uint8).data, note=note)
 
 
 def encode_shift(tensor: np.ndarray, order: tuple[int, ...]) -> Encoded:

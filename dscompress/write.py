@@ -22,6 +22,7 @@ import stat
 import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import flatbuffers
 import numpy as np
@@ -97,7 +98,7 @@ def round_up(offset: int) -> int:
 
 
 def model_table(description: Description, offsets: list[int]) -> fb.ModelT:
-    model = fb.ModelT()
+    model: Any = fb.ModelT()
     model.name, model.producer, model.mode = description.name, description.producer, "float"
     model.values = [value_table(value) for value in description.values]
     model.nodes = [node_table(node) for node in description.nodes]
@@ -109,13 +110,13 @@ def model_table(description: Description, offsets: list[int]) -> fb.ModelT:
 
 
 def value_table(value: Value) -> fb.ValueT:
-    table = fb.ValueT()
+    table: Any = fb.ValueT()
     table.name, table.dtype, table.shape = value.name, DTYPE_CODES[value.dtype], list(value.shape)
     return table
 
 
 def node_table(node: Node) -> fb.NodeT:
-    table = fb.NodeT()
+    table: Any = fb.NodeT()
     table.op, table.name, table.module = node.op, node.name, node.module
     table.inputs = [-1 if index is None else index for index in node.inputs]
     table.outputs = list(node.outputs)
@@ -125,7 +126,7 @@ def node_table(node: Node) -> fb.NodeT:
 
 def attribute_table(name: str, value) -> fb.AttributeT:
     """The kind follows the Python type: int, float, str, list of int (an empty one too), list of float."""
-    table = fb.AttributeT()
+    table: Any = fb.AttributeT()
     table.name = name
     match value:
         case int():
@@ -143,7 +144,7 @@ def attribute_table(name: str, value) -> fb.AttributeT:
 
 def weight_table(weight: Stored, offset: int) -> fb.WeightT:
     encoded = weight.encoded
-    table = fb.WeightT()
+    table: Any = fb.WeightT()
     table.value, table.source, table.codec, table.note = weight.value, weight.source, encoded.codec, encoded.note
     table.offset, table.length = offset, len(encoded.data)
     table.order = None if encoded.order is None else list(encoded.order)
@@ -156,14 +157,14 @@ def weight_table(weight: Stored, offset: int) -> fb.WeightT:
 
 
 def input_table(entry: Input) -> fb.InputT:
-    table = fb.InputT()
+    table: Any = fb.InputT()
     table.value, table.layout = entry.value, entry.layout
     table.image = None if entry.image is None else image_table(entry.image)
     return table
 
 
 def image_table(image: Image) -> fb.ImageT:
-    table = fb.ImageT()
+    table: Any = fb.ImageT()
     table.color, table.resize, table.filter = image.color, image.resize, image.filter
     table.size = list(image.size) or None
     table.crop = None if image.crop is None else list(image.crop)
@@ -172,13 +173,13 @@ def image_table(image: Image) -> fb.ImageT:
 
 
 def output_table(entry: Output) -> fb.OutputT:
-    table = fb.OutputT()
+    table: Any = fb.OutputT()
     table.value, table.meaning, table.labels = entry.value, entry.meaning, list(entry.labels) or None
     return table
 
 
 def key_value(key: str, value: str) -> fb.KeyValueT:
-    table = fb.KeyValueT()
+    table: Any = fb.KeyValueT()
     table.key, table.value = key, value
     return table
 

@@ -149,7 +149,7 @@ def shape_of(value: ir.Value) -> tuple[int, ...]:
 
 
 def dtype_name(dtype: ir.DataType | None) -> str:
-    return DTYPES.get(dtype, "unknown" if dtype is None else dtype.name.lower())  # type: ignore[call-overload]
+    return "unknown" if dtype is None else DTYPES.get(dtype, dtype.name.lower())
 
 
 def positive(axis: int, rank: int) -> int:

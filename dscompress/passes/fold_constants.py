@@ -28,9 +28,8 @@ class FoldConstants(ir.passes.InPlacePass):
         for node in list(graph):
             if any(value.is_graph_output() for value in node.outputs):
                 continue
-            outputs = [value.meta.get("constant") for value in node.outputs]
-            if any(array is None for array in outputs):
-                outputs = evaluate_constants(facts, node)
+            known = [value.meta["constant"] for value in node.outputs if "constant" in value.meta]
+            outputs = known if len(known) == len(node.outputs) else evaluate_constants(facts, node)
             if outputs is None or len(outputs) != len(node.outputs):
                 continue
             replace(graph, node, outputs)
@@ -44,7 +43,7 @@ def evaluate_constants(facts: Facts, node: ir.Node) -> list | None:
         return None
     if any(value.is_graph_input() for value in inputs) or not can_evaluate(node):
         return None
-    arrays = [None if value is None else value.const_value.numpy() for value in node.inputs]
+    arrays = [None if value is None else value.const_value.numpy() for value in node.inputs]  # type: ignore[union-attr]
     infer_node(facts, node, arrays)
     limit = max(MOST_ELEMENTS, sum(array.size for array in arrays if array is not None))
     sizes = [np.prod(facts.shapes.get(value, (0,)), dtype=np.float64) for value in node.outputs]

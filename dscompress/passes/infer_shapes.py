@@ -60,8 +60,9 @@ class InferShapes(ir.passes.InPlacePass):
                 continue
             merged = [batch.merge(pair) for pair in zip(*shapes, strict=False)]  # type: ignore[arg-type]
             if len(shapes[0]) != len(shapes[1]) or None in merged:  # type: ignore[arg-type]
-                if value.producer() is not None and not any(fact.constants.get(value) is not None for fact in facts):
-                    problems.append(problem(value, shapes))
+                node = value.producer()
+                if node is not None and not any(fact.constants.get(value) is not None for fact in facts):
+                    problems.append(problem(node, shapes))
             else:
                 value.shape = batch.to_shape(tuple(merged))  # type: ignore[arg-type]
             if value.dtype is None:
@@ -77,9 +78,9 @@ class InferShapes(ir.passes.InPlacePass):
         return ir.passes.PassResult(model, modified=True)
 
 
-def problem(value: ir.Value, shapes: list) -> str:
+def problem(node: ir.Node, shapes: list) -> str:
     sizes = " and ".join(f"{shape} for a batch of {size}" for shape, size in zip(shapes, batch.BATCHES, strict=True))
-    return f"{describe(value.producer())}: the shape depends on the batch size in an unsupported way, {sizes}"
+    return f"{describe(node)}: the shape depends on the batch size in an unsupported way, {sizes}"
 
 
 def remember(value: ir.Value, arrays: list[np.ndarray | None]) -> None:
@@ -178,7 +179,9 @@ def infer_node(facts: Facts, node: ir.Node, inputs: list[np.ndarray | None]) -> 
             facts.shapes[value] = tuple(dim.dim_value for dim in dims)
 
 
-def type_of(facts: Facts, value: ir.Value) -> tuple[ir.DataType | None, tuple[int, ...] | None]:
+def type_of(facts: Facts, value: ir.Value | None) -> tuple[ir.DataType | None, tuple[int, ...] | None]:
+    if value is None:
+        return None, None
     if value.is_initializer() and value.const_value is not None:
         return value.const_value.dtype, tuple(value.const_value.shape.numpy())
     return facts.dtypes.get(value, value.dtype), facts.shapes.get(value)

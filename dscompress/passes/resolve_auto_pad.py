@@ -28,13 +28,13 @@ class ResolveAutoPad(ir.passes.InPlacePass):
 
 def needs_pads(node: ir.Node) -> bool:
     given = node.attributes.get_string("auto_pad", "NOTSET") != "NOTSET" or "output_shape" in node.attributes
-    return given and node.inputs[0].shape is not None and kernel_shape(node) is not None
+    return given and data_shape(node) is not None and kernel_shape(node) is not None
 
 
 def explicit_pads(node: ir.Node) -> list[int]:
     mode = node.attributes.get_string("auto_pad", "NOTSET")
-    sizes = batch.dimensions(node.inputs[0])[2:]
-    kernel = kernel_shape(node)
+    sizes = (data_shape(node) or ())[2:]
+    kernel = kernel_shape(node) or []
     rank = len(sizes)
     strides = ints(node, "strides", [1] * rank)
     dilations = ints(node, "dilations", [1] * rank)
@@ -54,6 +54,11 @@ def explicit_pads(node: ir.Node) -> list[int]:
         more_first = mode == "SAME_LOWER"
     first = [(total + 1) // 2 if more_first else total // 2 for total in totals]
     return first + [total - begin for total, begin in zip(totals, first, strict=True)]
+
+
+def data_shape(node: ir.Node) -> tuple[int, ...] | None:
+    data = node.inputs[0]
+    return batch.dimensions(data) if data is not None and data.shape is not None else None
 
 
 def kernel_shape(node: ir.Node) -> list[int] | None:
