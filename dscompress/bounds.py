@@ -83,7 +83,8 @@ class Step:
     batch: int
 
     def apply(self, *inputs, **attributes) -> list[np.ndarray]:
-        """The node's own operator on other inputs."""
+        """The node's own operator on other inputs; more than it has are left out."""
+        inputs = inputs[: len(self.inputs)]
         node = replace(self.node, inputs=tuple(None if x is None else i for i, x in enumerate(inputs)),
                        attributes={**self.node.attributes, **attributes})
         arrays = [None if x is None else np.asarray(x, np.float32 if x.dtype.kind == "f" else x.dtype) for x in inputs]

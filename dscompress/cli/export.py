@@ -7,7 +7,6 @@ import click
 from dscompress.cli import extras, show
 from dscompress.cli.options import json_option, quiet_option, source_options
 
-
 MOST_WARNINGS = 10
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 
 import click
 
@@ -25,7 +27,14 @@ def quiet_option(command):
 
 
 def model_argument(command):
-    return click.argument("model", type=click.Path())(command)
+    """MODEL, a .dsf. A file that is not there is wrong input, not a machine that cannot."""
+
+    def there(context, parameter, path):
+        if not os.path.exists(path):
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+        return path
+
+    return click.argument("model", type=click.Path(), callback=there)(command)
 
 
 def run_options(command):

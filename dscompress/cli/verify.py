@@ -64,11 +64,10 @@ def print_details(found, every_layer: bool) -> None:
     different = len(found.different_weights)
     weights = f"all {found.weights} equal, bit for bit" if not different else f"{different} of {found.weights} differ"
     checked = [layer for layer in found.layers if layer.within]
-    sums = [layer for layer in found.layers if layer.op in ("conv", "conv_transpose", "gemm", "mat_mul")]
-    closest = max(sums, key=lambda layer: layer.ratio, default=None)
+    noisiest = min(found.layers, key=lambda layer: layer.snr, default=None)
     pairs = [("weights", weights),
              ("layers", f"{len(checked)} of {len(found.layers)} compared are within their bound"
-              + (f"; closest to it: {closest.node} at {closest.ratio:.2g} × bound" if closest else ""))]
+              + (f"; lowest signal to noise: {show.decibels(noisiest.snr)} at {noisiest.node}" if noisiest else ""))]
     if found.unchecked:
         pairs.append(("", f"{len(found.unchecked)} not compared by themselves: {', '.join(found.unchecked[:5])}"))
     for output in found.outputs:

@@ -1,0 +1,76 @@
+"""Errors: one place decides the exit code, the message says what to do, nothing is a traceback."""
+
+import errno
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from dscompress import cli as entry
+from dsruntime import BackendError, ModelError
+from tests.cli.conftest import ROOT
+
+
+@pytest.mark.parametrize(("error", "code", "text"), [
+    (ModelError("m.dsf", "4 bytes", "64 or more", "export it again"), 3, "m.dsf: 4 bytes; expected 64 or more"),
+    (BackendError("cuda", "no driver", "", "use --backend cpu"), 4, "cuda: no driver"),
+    (entry.MissingExtra("export needs PyTorch"), 4, "export needs PyTorch"),
+    (FileNotFoundError(errno.ENOENT, "No such file or directory", "gone"), 3, "gone: No such file or directory"),
+    (OSError(errno.ENOSPC, "No space left on device", "out"), 4, "out: No space left on device"),
+    (MemoryError(), 4, "not enough memory"),
+    (KeyError("x"), 70, "internal error: KeyError: 'x'"),
+])
+def test_exit_codes(error, code, text):
+    assert entry.explain(error)[:2] == (code, text)
+
+
+def test_an_error_has_its_remedy_on_a_line_of_its_own(call, tmp_path):
+    path = tmp_path / "m.dsf"
+    path.write_text("this is a text file, not a model")
+    result = call("inspect", path)
+    assert result.exit_code == 3
+    assert result.stdout == ""
+    assert result.stderr.startswith(f"error: {path}: ")
+    assert "Traceback" not in result.stderr
+
+
+def test_an_internal_error_is_one_message_and_a_traceback_on_request(process, tmp_path):
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "sitecustomize.py").write_text(
+        "import sys, types\n"
+        "module = types.ModuleType('dsruntime.model')\n"
+        "sys.modules['dsruntime.model'] = module\n")
+    environment = {"PYTHONPATH": f"{broken}:{ROOT}:{ROOT}/runtime"}
+    done = process("inspect", "m.dsf", environment=environment)
+    assert done.returncode == 70
+    assert "internal error: ImportError" in done.stderr and "DSCOMPRESS_TRACEBACK=1" in done.stderr
+    assert "Traceback" not in done.stderr
+    done = process("inspect", "m.dsf", environment={**environment, "DSCOMPRESS_TRACEBACK": "1"})
+    assert "Traceback" in done.stderr
+
+
+def test_a_command_whose_extra_is_missing_says_which(process, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['torch'] = None\n")
+    done = process("export", "m.pt", environment={"PYTHONPATH": f"{tmp_path}:{ROOT}:{ROOT}/runtime"})
+    assert done.returncode == 4
+    assert done.stderr == 'error: export needs PyTorch: pip install "dscompress[compiler]"\n'
+
+
+def test_a_closed_pipe_is_quiet():
+    command = f"PYTHONUNBUFFERED=1 {sys.executable} -m dscompress ops | head -n 1; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    assert done.stderr == "" or "Traceback" not in done.stderr and "BrokenPipe" not in done.stderr
+    assert done.returncode in (0, entry.PIPE_CLOSED)
+
+
+def test_interrupt_is_130_and_no_traceback(files):
+    command = [sys.executable, "-m", "dscompress", "bench", str(files.dsf), "--runs", "100000000"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as running:
+        time.sleep(2)
+        running.send_signal(signal.SIGINT)
+        _, stderr = running.communicate(timeout=20)
+    assert running.returncode == 130
+    assert stderr.strip().endswith("interrupted") and "Traceback" not in stderr

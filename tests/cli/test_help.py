@@ -1,0 +1,62 @@
+"""Every command has help with an example; help answers without loading anything heavy."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from dscompress.cli import COMMANDS
+
+HEAVY = ["numpy", "rich", "torch", "onnx", "onnxruntime", "dsruntime", "flatbuffers", "PIL", "json"]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_a_summary_and_an_example(call, name):
+    result = call(name, "--help")
+    assert result.exit_code == 0
+    assert "Example:" in result.output
+    assert f"dscompress {name}" in result.output.split("Example:")[1]
+    listed = next(line for line in call("--help").output.splitlines() if line.split()[:1] == [name])
+    assert listed.split(maxsplit=1)[1].endswith(".")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["run", "--help"], ["export", "--help"]])
+def test_help_loads_nothing_heavy(process, arguments):
+    code = f"""
+import sys
+from dscompress.cli import cli
+try:
+    cli.main({arguments!r})
+except SystemExit:
+    pass
+import json
+print(json.dumps(sorted(set({HEAVY[:-1]!r}) & set(sys.modules))), file=sys.stderr)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert json.loads(done.stderr) == []
+
+
+def test_version(call):
+    from dscompress import __version__
+
+    assert call("--version").output == f"dscompress {__version__}\n"
+
+
+def test_an_unknown_command_says_what_was_meant(call):
+    result = call("inspekt")
+    assert result.exit_code == 2
+    assert "Did you mean 'inspect'?" in result.stderr
+    assert call("frobnicate").exit_code == 2
+
+
+def test_an_unknown_option_says_what_was_meant(call):
+    result = call("run", "--bach", "2", "m.dsf", "x.npy")
+    assert result.exit_code == 2
+    assert "--batch" in result.stderr
+
+
+def test_an_unknown_backend_lists_the_backends(call):
+    result = call("run", "--backend", "gpu", "m.dsf", "x.npy")
+    assert result.exit_code == 2
+    assert "reference" in result.stderr and "cuda" in result.stderr

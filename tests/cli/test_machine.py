@@ -1,0 +1,43 @@
+"""dscompress bench, ops and doctor: data for people and for programs."""
+
+import json
+
+
+def test_bench(call, files):
+    result = call("bench", files.dsf, "--runs", 3, "--warmup", 1, "--profile")
+    assert result.exit_code == 0, result.stderr
+    assert "median of 3" in result.output and "kernel" in result.output
+    data = json.loads(call("bench", files.dsf, "--runs", 3, "--vs", "onnxruntime", files.onnx, "--json").stdout)
+    assert data["ratio"] > 0 and data["latency"]["runs"] == 3 and data["peer"].startswith("onnxruntime")
+
+
+def test_ops(call):
+    data = json.loads(call("ops", "--json").stdout)
+    rows = {row["op"]: row for row in data["ops"]}
+    assert rows["conv"]["onnx"] == ["Conv"] and rows["conv"]["backends"] == ["cpu", "reference"]
+    assert rows["conv"]["attributes"]["group"] == 1
+    assert "max_pool" in call("ops").output
+
+
+def test_ops_needs_no_onnx(process, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['onnx_ir'] = sys.modules['torch'] = None\n")
+    from tests.cli.conftest import ROOT
+
+    done = process("ops", "--json", environment={"PYTHONPATH": f"{tmp_path}:{ROOT}:{ROOT}/runtime"})
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["ops"][0]["onnx"] is None
+
+
+def test_doctor(call):
+    result = call("doctor", "--json")
+    data = json.loads(result.stdout)
+    assert result.exit_code == 0 and data["backends"]["cpu"]["available"] and data["backends"]["reference"]["available"]
+    assert data["libdsf"]["ops"] > 40 and data["extras"]["compiler"]["installed"]
+    text = call("doctor").output
+    assert "libdsf" in text and "numpy" in text
+
+
+def test_doctor_without_libdsf_says_what_to_do(process):
+    done = process("doctor", environment={"DSF_LIBRARY": "/nowhere/libdsf.so"})
+    assert done.returncode == 4
+    assert "/nowhere/libdsf.so" in done.stdout and "DSF_LIBRARY" in done.stdout

@@ -1,0 +1,115 @@
+"""dscompress run: images, folders and arrays, good ones and bad ones."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+import dsruntime
+from tests.support.small_model import LABELS
+
+
+def test_an_image_becomes_labelled_predictions(call, files):
+    result = call("run", files.dsf, files.image, "--top", 3)
+    assert result.exit_code == 0, result.stderr
+    name, *lines = result.output.splitlines()
+    assert name == str(files.image)
+    assert len(lines) == 3 and all(line.split()[0] in LABELS for line in lines)
+
+
+def test_json_has_the_session_s_predictions(call, files):
+    data = json.loads(call("run", files.dsf, files.image, "--json").stdout)
+    expected = dsruntime.load(files.dsf).predict(files.image)
+    found = data["results"][0]["predictions"]
+    assert [p["label"] for p in found] == [p.label for p in expected]
+    assert [p["score"] for p in found] == [p.score for p in expected]
+    assert set(data) == {"model", "name", "backend", "threads", "results", "failed"}
+
+
+def test_an_array_is_summed_up_and_written(call, files, tmp_path):
+    output = tmp_path / "y.npy"
+    result = call("run", files.dsf, files.array, "--output", output)
+    assert result.exit_code == 0, result.stderr
+    assert "float32 (2, 10)" in result.output
+    expected = dsruntime.load(files.dsf).run(np.load(files.array))
+    np.testing.assert_array_equal(np.load(output), expected)
+
+
+@pytest.mark.parametrize("batch", [1, 2, 7])
+def test_a_folder_goes_through_in_batches_and_bad_images_are_named(call, files, tmp_path, batch):
+    for i in range(5):
+        shutil.copy(files.image, tmp_path / f"{i}.png")
+    (tmp_path / "2.png").write_text("no image")
+    (tmp_path / "notes.txt").write_text("left out")
+    result = call("run", files.dsf, tmp_path, "--batch", batch, "--json")
+    data = json.loads(result.stdout)
+    assert result.exit_code == 3
+    assert [r["input"][-5:] for r in data["results"]] == ["0.png", "1.png", "3.png", "4.png"]
+    assert [f["input"][-5:] for f in data["failed"]] == ["2.png"]
+    assert "2.png" in result.stderr and "1 inputs failed" in result.stderr
+
+
+def test_every_backend_gives_the_same_labels(call, files):
+    found = [json.loads(call("run", files.dsf, files.image, "--json", "--backend", backend).stdout)
+             for backend in ("cpu", "reference")]
+    first, second = ([p["label"] for p in data["results"][0]["predictions"]] for data in found)
+    assert first == second
+
+
+def test_no_gpu_is_exit_code_4(call, files):
+    result = call("run", files.dsf, files.image, "--backend", "cuda")
+    assert result.exit_code == 4
+    assert "→" in result.stderr
+
+
+def bad_arrays(folder):
+    good = np.zeros((2, 1, 8, 8), "f4")
+    np.save(folder / "shape.npy", good[:, :, :7])
+    np.save(folder / "dtype.npy", good.astype("f8"))
+    np.save(folder / "object.npy", np.array([{}, None], object), allow_pickle=True)
+    np.save(folder / "text.npy", np.array(["a", "b"]))
+    np.savez(folder / "many.npz", good)
+    np.save(folder / "whole.npy", good)
+    whole = (folder / "whole.npy").read_bytes()
+    (folder / "short.npy").write_bytes(whole[:-1])
+    (folder / "header.npy").write_bytes(whole[:20])
+    (folder / "huge.npy").write_bytes(whole.replace(b"(2, 1, 8, 8), }       ", b"(99999999, 1, 8, 8), }", 1))
+    (folder / "hostile.npy").write_bytes(b"\x93NUMPY\x01\x00\x20\x00" + b"__import__('os').system('true')\n")
+    (folder / "empty.npy").write_bytes(b"")
+
+
+@pytest.mark.parametrize(("name", "says"), [
+    ("shape.npy", "(2, 1, 7, 8)"), ("dtype.npy", "float64"), ("object.npy", "damaged"), ("text.npy", "<U1"),
+    ("many.npz", ".npz"), ("short.npy", "damaged"), ("header.npy", "damaged"), ("huge.npy", "huge.npy"),
+    ("hostile.npy", "damaged"), ("empty.npy", "empty"), ("missing.npy", "No such file"),
+])
+def test_bad_arrays_are_refused_with_a_sentence(call, files, tmp_path, name, says):
+    bad_arrays(tmp_path)
+    result = call("run", files.dsf, tmp_path / name)
+    assert result.exit_code == 3
+    assert name in result.stderr and says in result.stderr
+
+
+def test_nan_is_computed_through_and_shown(call, files, tmp_path):
+    np.save(tmp_path / "nan.npy", np.full((1, 1, 8, 8), np.nan, "f4"))
+    result = call("run", files.dsf, tmp_path / "nan.npy", "--json")
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["results"][0]["outputs"][0]["nan"] == 10
+
+
+def test_output_without_an_array_is_a_usage_error(call, files, tmp_path):
+    assert call("run", files.dsf, files.image, "--output", tmp_path / "y.npy").exit_code == 2
+
+
+def test_an_output_folder_that_is_not_there(call, files, tmp_path):
+    result = call("run", files.dsf, files.array, "--output", tmp_path / "none" / "y.npy")
+    assert result.exit_code == 3
+    assert "cannot be written" in result.stderr
+
+
+def test_run_loads_no_torch_and_no_rich(process, files):
+    done = process("run", files.dsf, files.image, environment={"PYTHONPROFILEIMPORTTIME": "1"})
+    loaded = {line.rsplit("|", 1)[-1].strip().split(".")[0] for line in done.stderr.splitlines() if "|" in line}
+    assert "dsruntime" in loaded
+    assert not loaded & {"torch", "onnx", "onnxruntime", "onnx_ir", "onnxscript", "rich"}

@@ -1,0 +1,47 @@
+"""dscompress verify: exit code 0 for the same model, 1 for another, and the layer's name."""
+
+import json
+
+from tests.compiler.test_verify import flip_sign
+from tests.support.small_model import write_onnx
+
+
+def test_the_same_model(call, files):
+    result = call("verify", files.dsf, files.onnx, "--layers")
+    assert result.exit_code == 0, result.output
+    assert result.output.splitlines()[-1] == f"same: {files.dsf} is {files.onnx}"
+    assert "top-1 agreement 100.00%" in result.output and "second_relu" in result.output
+
+
+def test_a_tampered_model(call, files, tmp_path):
+    path = flip_sign(files, "second.weight", 100, tmp_path / "bad.dsf")
+    result = call("verify", path, files.onnx)
+    assert result.exit_code == 1
+    assert "weight 'second.weight' of 'second' (conv)" in result.output
+    assert "the first layer out of its bound is 'second' (conv)" in result.output
+
+
+def test_json(call, files, tmp_path):
+    data = json.loads(call("verify", files.dsf, files.onnx, "--json").stdout)
+    assert data["same"] is True and data["weights"] == 5 and len(data["layers"]) == 7
+    result = call("verify", flip_sign(files, "first.weight", 0, tmp_path / "bad.dsf"), files.onnx, "--json")
+    assert result.exit_code == 1
+    assert json.loads(result.stdout)["first_bad"]["node"] == "first"
+
+
+def test_another_checkpoint_is_a_sentence(call, files, tmp_path):
+    write_onnx(tmp_path / "other.onnx", seed=5)
+    result = call("verify", files.dsf, tmp_path / "other.onnx")
+    assert result.exit_code == 1
+    assert "another checkpoint of the same network" in result.output
+    assert "warning: " in result.stderr and "sha256" in result.stderr
+
+
+def test_inputs_from_a_file(call, files):
+    assert "(2 inputs)" in call("verify", files.dsf, files.onnx, "--inputs", files.array).output
+
+
+def test_a_source_that_is_not_there(call, files, tmp_path):
+    result = call("verify", files.dsf, tmp_path / "none.onnx")
+    assert result.exit_code == 3
+    assert "none.onnx" in result.stderr
