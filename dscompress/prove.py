@@ -1,6 +1,6 @@
 """Proving: every weight, decoded from the finished bytes, is the graph's tensor bit for bit; -0.0 counts as 0.0.
 
-libdsf checks the whole file and decodes. Where it is not installed NumPy decodes, and the report says so.
+libdsf checks the whole file and decodes. Where it cannot be loaded NumPy decodes, and the report says so.
 """
 
 from __future__ import annotations
@@ -19,17 +19,21 @@ from dsruntime.model import Model
 ROWS = 1 << 20  # elements compared in one step
 
 
-def prove(data: bytes, assembled: Assembled) -> Model | None:
-    """The checked model, or None without libdsf. Raises CompileError if a weight would not come back as it was."""
+def prove(data: bytes, assembled: Assembled) -> Model | BackendError:
+    """The checked model, or why libdsf cannot be used. Raises CompileError if a weight would not come back as it was."""
     where = assembled.description.name
+    model: Model | BackendError
     try:
         model = Model.open(data)
     except ModelError as error:
         found = f"the file would be refused: {error}"
         raise CompileError(where, found, what_to_do="nothing was written; report this model") from None
-    except BackendError:
-        model = None
-    arrays = decoded_by_numpy(data, assembled) if model is None else decoded_by_libdsf(model, len(assembled.tensors))
+    except BackendError as error:
+        model = error
+    if isinstance(model, Model):
+        arrays = decoded_by_libdsf(model, len(assembled.tensors))
+    else:
+        arrays = decoded_by_numpy(data, assembled)
     for weight, tensor, array in zip(assembled.description.weights, assembled.tensors, arrays, strict=True):
         if array.dtype != tensor.dtype or array.shape != tensor.shape or not same_bits(array, tensor):
             raise CompileError(

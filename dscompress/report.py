@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 
 from dscompress.assemble import Assembled
+from dscompress.errors import DsError
 from dsruntime.ledger import Row, ledger
 from dsruntime.model import Model
 
@@ -45,14 +46,14 @@ class Report:
         return plain
 
 
-def make_report(data: bytes, path: str | None, assembled: Assembled, model: Model | None, captured) -> Report:
+def make_report(data: bytes, path: str | None, assembled: Assembled, model: Model | DsError, captured) -> Report:
     description = assembled.description
     multiplied = [i for i, reader in enumerate(assembled.readers) if reader is not None]
     stored = sum(stored_bytes(description.weights[i].encoded) for i in multiplied)
     elements = sum(assembled.tensors[i].size for i in multiplied)
     notes = list(captured.notes)
-    if model is None:
-        notes.append("libdsf is not installed: the weights were checked with NumPy, the file was not opened")
+    if isinstance(model, DsError):
+        notes.append(f"the weights were checked with NumPy and the file was not opened: {model}")
     return Report(
         data=data,
         path=path,
@@ -64,7 +65,7 @@ def make_report(data: bytes, path: str | None, assembled: Assembled, model: Mode
         shift_weights=sum(weight.encoded.codec == "shift" for weight in description.weights),
         float_weights=float_weights(assembled),
         bits_per_weight=8 * stored / elements if elements else None,
-        rows=[] if model is None else ledger(model),
+        rows=[] if isinstance(model, DsError) else ledger(model),
         notes=notes,
     )
 
