@@ -273,7 +273,7 @@ def test_flipped_bytes_raise_nothing_but_a_model_error(tmp_path):
     for name in ("a.png", "a.jpg", "a.bmp"):
         PIL.Image.fromarray(noise).save(tmp_path / name)
         data = (tmp_path / name).read_bytes()
-        for position in range(len(data)):
+        for position in [*range(64), *range(64, len(data), 7)]:
             damaged = bytearray(data)
             damaged[position] ^= 0xFF
             (tmp_path / name).write_bytes(damaged)
