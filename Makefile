@@ -15,7 +15,7 @@ help:
 	@echo "make clean   remove what make made, .venv included"
 
 demo: setup
-	$(BIN)/python tools/demo.py demo
+	$(BIN)/python -m dscompress.demo demo
 
 test: setup lint
 	$(BIN)/python -m pytest -q -n 2
