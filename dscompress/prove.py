@@ -20,7 +20,7 @@ ROWS = 1 << 20  # elements compared in one step
 
 
 def prove(data: bytes, assembled: Assembled) -> Model | BackendError:
-    """The checked model, or why libdsf cannot be used. Raises CompileError if a weight would not come back as it was."""
+    """The checked model, or why there is no libdsf. Raises CompileError if a weight would not come back as it was."""
     where = assembled.description.name
     model: Model | BackendError
     try:
