@@ -35,7 +35,7 @@ def key_value(context, parameter, values):
               help="Anything to keep in the file; as often as needed.")
 @json_option
 @quiet_option
-def command(source, output, as_json, **settings):
+def command(source, output, factory, as_json, **settings):
     """Turn SOURCE into a .dsf file.
 
     SOURCE is an .onnx file, a torch.export archive (.pt2), a state_dict or a checkpoint that holds one (with --model),
@@ -58,7 +58,7 @@ def command(source, output, as_json, **settings):
     output = output or Path(source).with_suffix(".dsf").name
     started = time.perf_counter()
     with show.progress(f"Exporting {source}"):
-        report = compile_model(source, output, **settings)
+        report = compile_model(source, output, model=factory, **settings)
     seconds = time.perf_counter() - started
     if as_json:
         show.as_json(as_data(source, report, seconds))

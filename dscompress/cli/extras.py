@@ -12,7 +12,6 @@ EXTRAS = {
         ("torch", "PyTorch"), ("onnx", "ONNX"), ("onnx_ir", "onnx-ir"), ("onnxscript", "ONNX Script"),
         ("onnxruntime", "ONNX Runtime"),
     ),
-    "cuda": (("pycuda", "PyCUDA"), ("cuda", "cuda-bindings")),
 }
 
 

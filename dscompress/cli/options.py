@@ -46,18 +46,10 @@ def run_options(command):
 
 
 def source_options(command):
-    """How a source file becomes a graph; the same for export and verify."""
+    """How a source file becomes a graph, as in CaptureOptions but for --model, which is `factory`."""
     for option in reversed(SOURCE_OPTIONS):
         command = option(command)
     return command
-
-
-def capture_options(settings: dict):
-    """Takes the values of source_options out of a command's arguments."""
-    from dscompress.capture import CaptureOptions
-
-    names = ("input_shape", "dynamic_batch", "model", "model_args", "trust_pickle")
-    return CaptureOptions(**{name: settings[name] for name in names})
 
 
 class Shape(click.ParamType):
@@ -96,7 +88,7 @@ class Json(click.ParamType):
 
 
 SOURCE_OPTIONS = (
-    click.option("--model", "model", metavar="MODULE:CALLABLE",
+    click.option("--model", "factory", metavar="MODULE:CALLABLE",
                  help="Builds the network that a state_dict belongs to: torchvision.models:resnet18."),
     click.option("--model-args", type=Json(), metavar="JSON", help="Arguments of --model: '{\"num_classes\": 10}'."),
     click.option("--trust-pickle", is_flag=True,

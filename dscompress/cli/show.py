@@ -72,9 +72,9 @@ def title(text: str) -> None:
 
 def fields(pairs: Iterable[tuple[str, object]]) -> None:
     """Names and values in two columns; pairs without a value are left out."""
-    pairs = [(name, str(value)) for name, value in pairs if value not in (None, "")]
-    width = max((len(name) for name, _ in pairs), default=0)
-    for name, value in pairs:
+    lines = [(name, str(value)) for name, value in pairs if value not in (None, "")]
+    width = max((len(name) for name, _ in lines), default=0)
+    for name, value in lines:
         first, *rest = value.split("\n")
         click.echo(f"  {name:<{width}}  {first}")
         for line in rest:
@@ -137,7 +137,7 @@ def progress(label: str, total: int | None = None) -> Iterator[Callable[..., Non
         task = bar.add_task(label, total=total)
 
         def advance(count: int = 1, label: str | None = None) -> None:
-            bar.update(task, advance=count, **({} if label is None else {"description": label}))
+            bar.update(task, advance=count, description=label)
 
         yield advance
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from dscompress.cli import DIFFERENT, extras, show
-from dscompress.cli.options import capture_options, json_option, model_argument, quiet_option, source_options
+from dscompress.cli.options import json_option, model_argument, quiet_option, source_options
 
 
 @click.command("verify", short_help="Compare a .dsf with the model it was made from.")
@@ -23,7 +23,8 @@ from dscompress.cli.options import capture_options, json_option, model_argument,
 @json_option
 @quiet_option
 @click.pass_context
-def command(context, model, source, samples, inputs, seed, backend, threads, layers, as_json, **settings):
+def command(context, model, source, samples, inputs, seed, backend, threads, layers, as_json, factory,
+            **settings):
     """Compare MODEL (.dsf) with SOURCE, the file it was made from, by ONNX Runtime.
 
     Every weight must be the source's, bit for bit. Every layer must be within a bound computed from its own inputs and
@@ -37,12 +38,13 @@ def command(context, model, source, samples, inputs, seed, backend, threads, lay
     """
     extras.require("verify", "compiler")
     from dscompress.cli.arrays import load_array
+    from dscompress.capture import CaptureOptions
     from dscompress.verify import verify_model
 
     given = None if inputs is None else load_array(inputs)
     with show.progress("Verifying") as advance:
-        found = verify_model(model, source, capture_options(settings), samples=samples, inputs=given, seed=seed,
-                             backend=backend, threads=threads, every_layer=layers, advance=advance)
+        found = verify_model(model, source, CaptureOptions(model=factory, **settings), samples=samples, inputs=given,
+                             seed=seed, backend=backend, threads=threads, every_layer=layers, advance=advance)
     if as_json:
         show.as_json(found.as_dict())
     else:

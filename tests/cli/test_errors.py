@@ -36,7 +36,7 @@ def test_an_error_has_its_remedy_on_a_line_of_its_own(call, tmp_path):
     assert "Traceback" not in result.stderr
 
 
-def test_an_internal_error_is_one_message_and_a_traceback_on_request(process, tmp_path):
+def test_an_internal_error_is_one_message_and_a_traceback_on_request(process, files, tmp_path):
     broken = tmp_path / "broken"
     broken.mkdir()
     (broken / "sitecustomize.py").write_text(
@@ -44,11 +44,11 @@ def test_an_internal_error_is_one_message_and_a_traceback_on_request(process, tm
         "module = types.ModuleType('dsruntime.model')\n"
         "sys.modules['dsruntime.model'] = module\n")
     environment = {"PYTHONPATH": f"{broken}:{ROOT}:{ROOT}/runtime"}
-    done = process("inspect", "m.dsf", environment=environment)
+    done = process("inspect", files.dsf, environment=environment)
     assert done.returncode == 70
     assert "internal error: ImportError" in done.stderr and "DSCOMPRESS_TRACEBACK=1" in done.stderr
     assert "Traceback" not in done.stderr
-    done = process("inspect", "m.dsf", environment={**environment, "DSCOMPRESS_TRACEBACK": "1"})
+    done = process("inspect", files.dsf, environment={**environment, "DSCOMPRESS_TRACEBACK": "1"})
     assert "Traceback" in done.stderr
 
 

@@ -5,7 +5,8 @@ import pytest
 
 import dscompress
 from dscompress.capture import CaptureOptions
-from dscompress.verify import make_feeds, verify_model
+from dscompress.verify import verify_model
+from dscompress.verify.feeds import make_feeds
 from dsruntime import Model, ModelError
 from tests.support.dsf_files import repair_crc
 from tests.support.small_model import write_files, write_onnx
@@ -65,7 +66,7 @@ def test_a_wrong_attribute_breaks_the_bound_of_its_layer(files, tmp_path, monkey
 
 def test_small_ranges_give_the_same_answers(files, monkeypatch):
     whole = verify_model(files.dsf, files.onnx)
-    monkeypatch.setattr("dscompress.verify.BUDGET", 1)
+    monkeypatch.setattr("dscompress.verify.feeds.BUDGET", 1)
     parts = verify_model(files.dsf, files.onnx, samples=1)
     assert [layer.node for layer in parts.layers] == [layer.node for layer in whole.layers]
     assert parts.same

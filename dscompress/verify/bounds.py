@@ -77,9 +77,9 @@ class Step:
     """
 
     node: Node
-    inputs: list[np.ndarray | None]
-    deltas: list[np.ndarray | None]
-    outputs: list[np.ndarray]
+    inputs: list
+    deltas: list
+    outputs: list
     batch: int
 
     def apply(self, *inputs, **attributes) -> list[np.ndarray]:

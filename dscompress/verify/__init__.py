@@ -1,0 +1,113 @@
+"""verify: is the .dsf the model it was made from? ONNX Runtime on the source's graph says what the answers are.
+
+    SOURCE ─capture, passes─→ graph ──→ ONNX Runtime, nothing fused ──→ every value        oracle.py
+                                │                                          │
+                     weights, bit for bit                     each node within its bound   layers.py, bounds.py
+                                │                                          │
+    MODEL.dsf ────load──────────┴────→ a session that keeps values ──→ every value
+                                └────→ the session users run ────────→ outputs, top-1
+
+1. The graphs must match by name, and every stored weight must decode to the source's tensor, bit for bit.
+2. Node after node, both sides' measured inputs and outputs are compared: bounds.py says how far apart two right
+   float32 runs may be. An error cannot hide behind a later layer, and a layer is not blamed for what it was fed.
+3. Outputs: fused kernels against unfused ones, and the passes' graph against the captured one, differ by no more than
+   a few times what rounding does to the same graph on both sides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from dscompress.verify.feeds import batch_of, few, make_feeds
+from dscompress.verify.layers import Comparison, Layer
+from dscompress.verify.matching import WeightDifference, different_weights, mismatch
+from dscompress.verify.measures import OutputDifference, output_difference
+from dscompress.verify.oracle import Oracle
+
+
+@dataclass
+class Verification:
+    model: str
+    source: str
+    backend: str
+    samples: int
+    mismatch: str = ""  # the graphs are not the same: why
+    weights: int = 0
+    different_weights: list[WeightDifference] = field(default_factory=list)
+    outputs: list[OutputDifference] = field(default_factory=list)
+    layers: list[Layer] = field(default_factory=list)
+    unchecked: list[str] = field(default_factory=list)  # nodes that could not be compared by themselves
+    first_bad: Layer | None = None
+    apart: str = ""  # every layer agrees, the outputs do not: why
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def same(self) -> bool:
+        return not (self.mismatch or self.different_weights or self.first_bad or self.apart)
+
+    def as_dict(self) -> dict:
+        return {**asdict(self), "same": self.same}
+
+
+def verify_model(path, source, options=None, *, samples: int = 8, inputs: np.ndarray | None = None,
+                 backend: str = "cpu", threads: int | None = None, every_layer: bool = False, seed: int = 0,
+                 advance: Callable[..., None] = lambda count=1, label=None: None) -> Verification:
+    """Compares the .dsf with the model it was made from.
+
+    options: capture.CaptureOptions, those of the export. inputs: the samples of a model with one input, along the first
+    axis; without them, normally distributed numbers, the same ones every time. every_layer: go on after the first layer
+    that is out of bounds.
+    """
+    from dscompress.capture import CaptureOptions, capture
+    from dsruntime import Model
+
+    advance(label="Loading")
+    model = Model.open(path)
+    advance(label="Capturing the source")
+    captured = capture(source, options or CaptureOptions())
+    with TemporaryDirectory(prefix="dscompress-verify-") as folder:
+        return compare_models(str(path), str(source), model, captured, Path(folder), samples=samples, inputs=inputs,
+                              backend=backend, threads=threads, every_layer=every_layer, seed=seed, advance=advance)
+
+
+def compare_models(path: str, source: str, model, captured, folder: Path, *, samples, inputs, backend, threads,
+                   every_layer, seed, advance) -> Verification:
+    """The captured graph says what the outputs are; after the passes, what each layer is."""
+    from dscompress.passes import run_pipeline
+
+    original = Oracle(captured.model, folder / "captured")
+    graph = run_pipeline(captured.model)
+
+    found = Verification(path, source, backend, samples)
+    recorded = model.metadata.get("source.sha256")
+    if recorded and captured.sha256 and recorded != captured.sha256:
+        found.warnings.append(f"{source} is not the file that {path} was made from: its sha256 is "
+                              f"{captured.sha256[:12]}…, the .dsf records {recorded[:12]}…")
+    found.mismatch = mismatch(model.graph, graph, path, source)
+    if found.mismatch:
+        return found
+
+    advance(label="Comparing weights")
+    found.weights = len(model.graph.weights)
+    found.different_weights = list(different_weights(model, graph))
+
+    feeds = make_feeds(model.graph, samples, inputs, seed)
+    found.samples = sum(batch_of(model.graph, feed) for feed in feeds)
+    comparison = Comparison(model, graph, Oracle(graph, folder / "passed"), backend, threads)
+    advance(label="Comparing outputs")
+    results = comparison.outputs(feeds, original)
+    found.outputs = [output_difference(*result) for result in results]
+    for layer in comparison.layers(few(model.graph, feeds), every_layer, advance):
+        found.layers.append(layer)
+        if not layer.within and found.first_bad is None:
+            found.first_bad = layer
+    found.unchecked = comparison.unchecked
+    if not found.first_bad:
+        advance(label="Comparing the parts")
+        found.apart = comparison.apart(feeds, results)
+    return found

@@ -1,0 +1,90 @@
+"""Do a .dsf and a source's graph belong together: names, shapes, and every weight bit for bit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from dsruntime.model import dimension_text, shape_text
+
+
+@dataclass(frozen=True)
+class WeightDifference:
+    name: str
+    elements: int
+    different: int
+    index: tuple[int, ...]  # the first element that differs
+    found: float
+    expected: float
+    node: str
+    op: str
+    module: str
+
+
+def mismatch(graph, source, path: str, source_name: str) -> str:
+    """Why the .dsf cannot come from this source, or ""."""
+    theirs = {value.name: value for value in source.graph.inputs}
+    tensors = source.graph.initializers
+    known = {value.name for node in source.graph for value in node.outputs} | set(theirs) | set(tensors)
+    for entry in graph.inputs:
+        value = graph.values[entry.value]
+        if value.name not in theirs:
+            return (f"{path} is another model: its input '{value.name}' is not among the inputs of {source_name} "
+                    f"({', '.join(theirs)})")
+        shape = [d if isinstance(d, int) else None for d in theirs[value.name].shape]
+        if len(shape) != len(value.shape) or any(
+                b is not None and a != b for a, b in zip(value.shape, shape, strict=True)):
+            return (f"input '{value.name}' is {shown(value.shape)} in {path}, {theirs[value.name].shape} in "
+                    f"{source_name}; give the --input-shape and --dynamic-batch of the export")
+    for weight in graph.weights:
+        value = graph.values[weight.value]
+        tensor = source_tensor(graph, source, weight)
+        if tensor is None:
+            return f"{path} is another model: its weight '{value.name}' {shown(value.shape)} is not in {source_name}"
+        if tensor.shape != value.shape:
+            return (f"{path} is another model: its weight '{value.name}' is {shown(value.shape)}, in {source_name} it "
+                    f"is {shown(tensor.shape)}")
+    for output in graph.outputs:
+        name = graph.values[output.value].name
+        if name not in known:
+            return f"{path} is another model: its output '{name}' is not in {source_name}"
+    for node in graph.nodes:
+        if not any(graph.values[i].name in known for i in node.outputs):
+            return f"{path} is another model: its node '{node.name}' ({node.op}) is not in {source_name}"
+    return ""
+
+
+def source_tensor(graph, source, weight):
+    """The source's tensor behind a weight, in the dtype of the file; None if there is none."""
+    value = graph.values[weight.value]
+    for name in (value.name, weight.source):
+        found = source.graph.initializers.get(name)
+        if found is not None and found.const_value is not None:
+            return np.asarray(found.const_value.numpy()).astype(value.dtype, copy=False)
+    return None
+
+
+def shown(shape) -> str:
+    return shape_text([dimension_text(d) for d in shape])
+
+
+def different_weights(model, graph) -> Iterator[WeightDifference]:
+    """Weights that do not decode to the source's tensor bit for bit; -0.0 counts as 0.0."""
+    for i, weight in enumerate(model.graph.weights):
+        name = model.graph.values[weight.value].name
+        ours = model.decode_weight(i)
+        theirs = source_tensor(model.graph, graph, weight)
+        unequal = bits(ours) != bits(theirs)
+        if unequal.any():
+            index = tuple(int(k) for k in np.unravel_index(int(unequal.argmax()), unequal.shape))
+            reader = next((node for node in model.graph.nodes if weight.value in node.inputs), None)
+            yield WeightDifference(name, ours.size, int(unequal.sum()), index, ours[index].item(), theirs[index].item(),
+                                   *((reader.name, reader.op, reader.module) if reader else ("", "", "")))
+
+
+def bits(array: np.ndarray) -> np.ndarray:
+    if array.dtype.kind != "f":
+        return array
+    return np.where(array == 0, array.dtype.type(0), array).reshape(array.shape).view(f"u{array.dtype.itemsize}")
