@@ -1,6 +1,6 @@
 # make demo runs the whole road once, make test proves it. Both set up everything first; a second run finds it done.
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint bench setup clean
+.PHONY: help demo test lint bench setup clean FORCE
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -38,7 +38,13 @@ $(VENV)/torch.stamp: $(VENV)/venv.stamp constraints.txt
 	$(BIN)/python -m pip install -q -c constraints.txt torch torchvision scikit-build-core ninja
 	touch $@
 
-$(VENV)/installed.stamp: $(VENV)/torch.stamp pyproject.toml $(NATIVE)
+# An editable install remembers where each module was: after one moved, it must be made again.
+$(VENV)/modules.list: $(VENV)/venv.stamp FORCE
+	@find dscompress runtime/dsruntime -name '*.py' | sort > $@.new
+	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+FORCE:
+
+$(VENV)/installed.stamp: $(VENV)/torch.stamp $(VENV)/modules.list pyproject.toml $(NATIVE)
 	$(BIN)/python -m pip install -q --no-build-isolation -c constraints.txt -e '.[compiler,demo,dev]'
 	touch $@
 
