@@ -1,0 +1,177 @@
+/* misuse: the C interface called wrongly; each call is refused with a sentence and leaves everything usable.
+ *
+ * usage: misuse MODEL.dsf    a model with one float32 input (N, 3) and one output of that shape, relu */
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "dsf.h"
+#include "expect.h"
+
+static dsf_error error;
+
+static int refused(dsf_status status) {
+    return status == DSF_MODEL_ERROR && error.status == status && strstr(error.message, ": ") != NULL &&
+           strncmp(error.message, error.where, strlen(error.where)) == 0 && error.found[0] != 0;
+}
+
+static dsf_tensor row(float* data) {
+    dsf_tensor tensor = {DSF_FLOAT32, 2, {1, 3}, data, 12};
+    return tensor;
+}
+
+static void null_arguments(const char* path) {
+    dsf_model* model = NULL;
+    dsf_session* session = NULL;
+    dsf_value_info info;
+    const char* text;
+    EXPECT(refused(dsf_model_open(NULL, NULL, &model, &error)));
+    EXPECT(refused(dsf_model_open(path, NULL, NULL, &error)));
+    EXPECT(refused(dsf_model_from_memory(NULL, 10, NULL, &model, &error)));
+    EXPECT(refused(dsf_model_from_memory("x", 0, NULL, &model, &error)) && model == NULL);
+    EXPECT(dsf_model_open(NULL, NULL, NULL, NULL) == DSF_MODEL_ERROR);
+    EXPECT(refused(dsf_model_value(NULL, 0, &info, &error)));
+    EXPECT(refused(dsf_model_input(NULL, 0, &info, &error)));
+    EXPECT(refused(dsf_model_output(NULL, 0, &info, &error)));
+    EXPECT(refused(dsf_model_metadata(NULL, 0, &text, &text, &error)));
+    EXPECT(refused(dsf_model_decode_weight(NULL, 0, &info, 4, &error)));
+    EXPECT(refused(dsf_session_create(NULL, NULL, &session, &error)));
+    EXPECT(refused(dsf_session_run(NULL, NULL, 0, NULL, 0, &error)));
+    EXPECT(refused(dsf_session_value(NULL, 0, NULL, &error)));
+    EXPECT(refused(dsf_session_profile(NULL, 0, NULL, &error)));
+    EXPECT(dsf_model_value_count(NULL) == 0 && dsf_model_input_count(NULL) == 0 && dsf_model_output_count(NULL) == 0);
+    EXPECT(dsf_model_weight_count(NULL) == 0 && dsf_model_metadata_count(NULL) == 0);
+    EXPECT(dsf_model_name(NULL) == NULL && dsf_model_metadata_find(NULL, "a") == NULL);
+    EXPECT(dsf_model_output_meaning(NULL, 0) == NULL && dsf_model_label(NULL, 0, 0) == NULL);
+    EXPECT(dsf_session_threads(NULL) == 0 && dsf_session_arena_bytes(NULL) == 0 && dsf_session_step_count(NULL) == 0);
+    dsf_model_format_version(NULL, NULL, NULL);
+    dsf_model_bytes(NULL, NULL, NULL);
+    dsf_model_destroy(NULL);
+    dsf_session_destroy(NULL);
+}
+
+static void wrong_indices(dsf_model* model) {
+    const int32_t wrong[] = {-1, INT32_MIN, INT32_MAX, 1000};
+    for (int i = 0; i < 4; ++i) {
+        dsf_value_info info;
+        const char* text;
+        float value;
+        EXPECT(refused(dsf_model_value(model, wrong[i], &info, &error)));
+        EXPECT(refused(dsf_model_input(model, wrong[i], &info, &error)));
+        EXPECT(refused(dsf_model_output(model, wrong[i], &info, &error)));
+        EXPECT(refused(dsf_model_metadata(model, wrong[i], &text, &text, &error)));
+        EXPECT(refused(dsf_model_decode_weight(model, wrong[i], &value, 4, &error)));
+        EXPECT(dsf_model_output_meaning(model, wrong[i]) == NULL);
+        EXPECT(dsf_model_label_count(model, wrong[i]) == 0);
+        EXPECT(dsf_model_label(model, wrong[i], 0) == NULL && dsf_model_label(model, 0, wrong[i]) == NULL);
+        EXPECT(dsf_op_name(wrong[i]) == NULL);
+    }
+    EXPECT(dsf_model_metadata_find(model, NULL) == NULL && dsf_model_metadata_find(model, "no such key") == NULL);
+}
+
+static void wrong_sessions(dsf_model* model) {
+    dsf_session* session = NULL;
+    dsf_session_options options = {-1, 0, 0};
+    EXPECT(refused(dsf_session_create(model, &options, &session, &error)) && session == NULL);
+    options.threads = 100000;
+    EXPECT(refused(dsf_session_create(model, &options, &session, &error)) && session == NULL);
+    EXPECT(refused(dsf_session_create(model, NULL, NULL, &error)));
+}
+
+/* Runs with one field of the only input changed. */
+#define REFUSED_WITH(change)                                                       \
+    do {                                                                           \
+        dsf_tensor x = row(data), y = {0, 0, {0}, NULL, 0};                         \
+        change;                                                                    \
+        EXPECT(refused(dsf_session_run(session, &x, 1, &y, 1, &error)));            \
+        EXPECT(dsf_session_step_count(session) == 0 && dsf_session_arena_bytes(session) == 0); \
+    } while (0)
+
+static void wrong_runs(dsf_session* session) {
+    float data[6] = {-1, 0, 1, -2, NAN, 2};
+    dsf_tensor x = row(data), y = {0, 0, {0}, NULL, 0}, any;
+    dsf_step_profile profile;
+    EXPECT(refused(dsf_session_run(session, NULL, 1, &y, 1, &error)));
+    EXPECT(refused(dsf_session_run(session, &x, 1, NULL, 1, &error)));
+    EXPECT(refused(dsf_session_run(session, &x, 0, &y, 1, &error)));
+    EXPECT(refused(dsf_session_run(session, &x, 2, &y, 1, &error)));
+    EXPECT(refused(dsf_session_run(session, &x, 1, &y, 0, &error)));
+    REFUSED_WITH(x.data = NULL);
+    REFUSED_WITH(x.dtype = DSF_INT32);
+    REFUSED_WITH(x.dtype = (dsf_dtype)99);
+    REFUSED_WITH(x.rank = 3);
+    REFUSED_WITH(x.rank = -1);
+    REFUSED_WITH(x.rank = 1000);
+    REFUSED_WITH(x.shape[0] = 0);
+    REFUSED_WITH(x.shape[0] = -1);
+    REFUSED_WITH(x.shape[0] = INT64_MAX);
+    REFUSED_WITH(x.shape[0] = INT64_MIN);
+    REFUSED_WITH(x.shape[0] = 2);
+    REFUSED_WITH(x.shape[1] = 4);
+    REFUSED_WITH(x.bytes = 11);
+    REFUSED_WITH(x.bytes = 13);
+    REFUSED_WITH(x.data = (char*)data + 1);
+    REFUSED_WITH((y.data = data, y.bytes = 11));
+    EXPECT(refused(dsf_session_value(session, 0, &any, &error)));
+    EXPECT(refused(dsf_session_profile(session, 0, &profile, &error)));
+
+    /* After all that it runs, into its own memory and into the caller's. */
+    EXPECT(dsf_session_run(session, &x, 1, &y, 1, &error) == DSF_OK && error.status == DSF_OK && !error.message[0]);
+    const float* result = y.data;
+    EXPECT(y.dtype == DSF_FLOAT32 && y.rank == 2 && y.shape[0] == 1 && y.shape[1] == 3 && y.bytes == 12);
+    EXPECT(result[0] == 0 && result[1] == 0 && result[2] == 1);
+    float own[8] = {0};
+    x.shape[0] = 2, x.bytes = 24, y.data = own, y.bytes = sizeof own;
+    EXPECT(dsf_session_run(session, &x, 1, &y, 1, NULL) == DSF_OK);
+    EXPECT(y.data == own && y.bytes == 24 && y.shape[0] == 2 && own[2] == 1 && own[5] == 2 && own[6] == 0);
+    EXPECT(refused(dsf_session_value(session, 0, &any, &error)));
+    EXPECT(refused(dsf_session_profile(session, 0, &profile, &error)));
+}
+
+static void kept_values(dsf_model* model) {
+    dsf_session_options options = {1, 1, 1};
+    dsf_session* session;
+    dsf_step_profile profile;
+    float data[3] = {-1, 0, 1};
+    dsf_tensor x = row(data), y = {0, 0, {0}, NULL, 0}, any;
+    EXPECT(dsf_session_create(model, &options, &session, &error) == DSF_OK);
+    EXPECT(refused(dsf_session_value(session, 0, &any, &error)));
+    EXPECT(refused(dsf_session_profile(session, 0, &profile, &error)));
+    EXPECT(dsf_session_run(session, &x, 1, &y, 1, &error) == DSF_OK);
+    EXPECT(dsf_session_value(session, 0, &any, &error) == DSF_OK && memcmp(any.data, data, 12) == 0);
+    EXPECT(dsf_session_value(session, 1, &any, &error) == DSF_OK && ((float*)any.data)[2] == 1);
+    EXPECT(refused(dsf_session_value(session, -1, &any, &error)));
+    EXPECT(refused(dsf_session_value(session, 2, &any, &error)));
+    EXPECT(dsf_session_step_count(session) == 1);
+    EXPECT(dsf_session_profile(session, 0, &profile, &error) == DSF_OK && strcmp(profile.op, "relu") == 0);
+    EXPECT(refused(dsf_session_profile(session, 1, &profile, &error)));
+    dsf_session_destroy(session);
+}
+
+int main(int count, char** arguments) {
+    EXPECT(count == 2);
+    EXPECT(dsf_abi_version() == DSF_ABI_VERSION && dsf_version()[0] != 0 && dsf_isa()[0] != 0 && dsf_op_count() > 0);
+    null_arguments(arguments[1]);
+    dsf_model* model = NULL;
+    EXPECT(dsf_model_open("/no/such/file", NULL, &model, &error) == DSF_BACKEND_ERROR && model == NULL);
+    dsf_limits limits = {100, 0};
+    EXPECT(refused(dsf_model_open(arguments[1], &limits, &model, &error)));
+    limits.file_bytes = 0, limits.activation_bytes = 128;
+    EXPECT(dsf_model_open(arguments[1], &limits, &model, &error) == DSF_OK);
+    dsf_session_options two_threads = {2, 0, 0};
+    dsf_session* session = NULL;
+    wrong_indices(model);
+    wrong_sessions(model);
+    kept_values(model);
+    EXPECT(dsf_session_create(model, &two_threads, &session, &error) == DSF_OK && dsf_session_threads(session) == 2);
+    dsf_model_destroy(model); /* the session keeps what it needs */
+    wrong_runs(session);
+
+    float many[60] = {0};
+    dsf_tensor x = {DSF_FLOAT32, 2, {20, 3}, many, sizeof many}, y = {0, 0, {0}, NULL, 0};
+    EXPECT(refused(dsf_session_run(session, &x, 1, &y, 1, &error)));
+    EXPECT(strstr(error.what_to_do, "activation_bytes") != NULL);
+    wrong_runs(session);
+    dsf_session_destroy(session);
+    return 0;
+}

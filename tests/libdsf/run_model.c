@@ -1,0 +1,73 @@
+/* run_model: loads a file and runs it at batch sizes 1 to 3, with 1 and 2 threads, on inputs of small numbers.
+ *
+ * usage: run_model MODEL.dsf...    prints a line for each file: "ok", or the error's message. For sanitizer builds. */
+#include <stdint.h>
+#include <string.h>
+
+#include "dsf.h"
+#include "expect.h"
+
+enum { MOST = 16, CAPACITY = 1 << 22 };
+
+static size_t element_bytes(dsf_dtype dtype) {
+    switch (dtype) {
+        case DSF_FLOAT32: case DSF_INT32: return 4;
+        case DSF_FLOAT16: return 2;
+        case DSF_INT64: return 8;
+        default: return 1;
+    }
+}
+
+/* Returns 0 where an input would be too large. */
+static int make_input(const dsf_model* model, int32_t index, int64_t batch, dsf_tensor* tensor) {
+    dsf_value_info info;
+    EXPECT(dsf_model_input(model, index, &info, NULL) == DSF_OK);
+    tensor->dtype = info.dtype;
+    tensor->rank = info.rank;
+    size_t elements = 1;
+    for (int32_t axis = 0; axis < info.rank; ++axis) {
+        tensor->shape[axis] = info.shape[axis] < 0 ? -info.shape[axis] * batch : info.shape[axis];
+        elements *= (size_t)tensor->shape[axis];
+        if (elements > CAPACITY) return 0;
+    }
+    tensor->bytes = elements * element_bytes(info.dtype);
+    tensor->data = calloc(1, tensor->bytes);
+    EXPECT(tensor->data != NULL);
+    if (info.dtype == DSF_FLOAT32)
+        for (size_t i = 0; i < elements; ++i) ((float*)tensor->data)[i] = (float)(i * 7 % 13) - 6;
+    return 1;
+}
+
+static dsf_status run(dsf_model* model, int32_t threads, int32_t keep_values, dsf_error* error) {
+    dsf_session_options options = {threads, keep_values, 1};
+    dsf_session* session = NULL;
+    dsf_status status = dsf_session_create(model, &options, &session, error);
+    int32_t inputs = dsf_model_input_count(model), outputs = dsf_model_output_count(model);
+    for (int64_t batch = 1; batch <= 3 && status == DSF_OK && inputs <= MOST && outputs <= MOST; ++batch) {
+        dsf_tensor in[MOST], out[MOST];
+        memset(in, 0, sizeof in);
+        memset(out, 0, sizeof out);
+        int small = 1;
+        for (int32_t i = 0; i < inputs && small; ++i) small = make_input(model, i, batch, &in[i]);
+        for (int round = 0; round < 2 && small && status == DSF_OK; ++round)
+            status = dsf_session_run(session, in, inputs, out, outputs, error);
+        for (int32_t i = 0; i < MOST; ++i) free(in[i].data);
+    }
+    dsf_session_destroy(session);
+    return status;
+}
+
+int main(int count, char** arguments) {
+    for (int i = 1; i < count; ++i) {
+        dsf_error error;
+        dsf_model* model = NULL;
+        dsf_limits limits = {0, 64u << 20};
+        dsf_status status = dsf_model_open(arguments[i], &limits, &model, &error);
+        if (status == DSF_OK) status = run(model, 1, 0, &error);
+        if (status == DSF_OK) status = run(model, 2, 0, &error);
+        if (status == DSF_OK) status = run(model, 2, 1, &error);
+        printf("%s\n", status == DSF_OK ? "ok" : error.message);
+        dsf_model_destroy(model);
+    }
+    return 0;
+}

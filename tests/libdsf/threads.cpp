@@ -1,0 +1,92 @@
+// threads: every task once, whatever the number of tasks and threads; workers that sleep; many sessions; a fork
+#include "threads.h"
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <sys/wait.h>
+#include <thread>
+#include <unistd.h>
+#include <vector>
+
+#include "error.h"
+#include "expect.h"
+
+namespace {
+
+// Each task writes to a place of its own, without atomics: a task that ran twice or late is a race that TSan sees.
+void run_all(dsf::Threads& threads, int64_t tasks) {
+    std::vector<int> runs(static_cast<size_t>(tasks));
+    threads.parallel(tasks, [&](int64_t task) { ++runs[static_cast<size_t>(task)]; });
+    for (int count : runs) EXPECT(count == 1);
+}
+
+void loops_of_every_size() {
+    for (int count : {1, 2, 3, 7}) {
+        dsf::Threads threads(count);
+        EXPECT(threads.count() == count);
+        for (int64_t tasks : {0, 1, 2, 3, 5, 64, 1000}) run_all(threads, tasks);
+    }
+}
+
+void many_short_loops() {
+    dsf::Threads threads(3);
+    int64_t sum = 0;
+    for (int loop = 0; loop < 20000; ++loop) {
+        int64_t parts[4] = {};
+        threads.parallel(4, [&](int64_t task) { parts[task] = task + loop; });
+        for (int64_t part : parts) sum += part;
+    }
+    EXPECT(sum == 20000ll * 6 + 4ll * (19999ll * 20000 / 2));
+}
+
+void sleeping_workers_wake() {
+    dsf::Threads threads(4);
+    for (int round = 0; round < 20; ++round) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+        run_all(threads, 50);
+    }
+}
+
+void created_and_destroyed() {
+    for (int cycle = 0; cycle < 500; ++cycle) {
+        dsf::Threads threads(3);
+        if (cycle % 2) run_all(threads, 10);
+    }
+}
+
+void several_at_once() {
+    std::vector<std::thread> callers;
+    for (int i = 0; i < 4; ++i)
+        callers.emplace_back([] {
+            dsf::Threads threads(2);
+            for (int loop = 0; loop < 500; ++loop) run_all(threads, 20);
+        });
+    for (std::thread& caller : callers) caller.join();
+}
+
+// The child has no workers: its loops run on one thread, and it ends.
+void after_a_fork() {
+    auto threads = std::make_unique<dsf::Threads>(3);
+    run_all(*threads, 100);
+    pid_t child = fork();
+    if (child == 0) {
+        run_all(*threads, 100);
+        threads.reset();
+        _exit(0);
+    }
+    int status = -1;
+    EXPECT(waitpid(child, &status, 0) == child && status == 0);
+    run_all(*threads, 100);
+}
+
+}  // namespace
+
+int main() {
+    loops_of_every_size();
+    many_short_loops();
+    sleeping_workers_wake();
+    created_and_destroyed();
+    several_at_once();
+    after_a_fork();
+}
