@@ -46,7 +46,7 @@ def explicit_pads(node: ir.Node) -> list[int]:
         target = ints(node, "output_shape", [size * stride for size, stride in zip(sizes, strides, strict=True)])
         full = [(size - 1) * s + k for size, s, k in zip(sizes, strides, reach, strict=True)]
         totals = [max(f + e - t, 0) for f, e, t in zip(full, extra, target[-rank:], strict=True)]
-        more_first = mode == "SAME_UPPER"  # a transposed convolution's pads cut off: the odd one goes to the other side
+        more_first = mode != "SAME_UPPER"  # as ONNX has it, NOTSET with an output_shape included
     else:
         outputs = [-(-size // stride) for size, stride in zip(sizes, strides, strict=True)]
         parts = zip(outputs, strides, reach, sizes, strict=True)

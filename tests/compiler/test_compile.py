@@ -1,0 +1,149 @@
+"""compile_model: shift weights found and proved, reports, refusals, same input same bytes."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dscompress import CompileError, compile_model
+from dsruntime import Model
+from tests.compiler.graphs import compile_graph, parse, random, run_dsf, run_onnx, save
+from tests.compiler.test_encode import powers
+
+ROOT = Path(__file__).parents[2]
+
+NET = """
+net (float[batch, 3, 8, 8] x) => (float[n, 4] y) {
+    a = Conv<pads = [1, 1, 1, 1]>(x, conv_weight, conv_bias)
+    b = Relu(a)
+    c = GlobalAveragePool(b)
+    d = Flatten(c)
+    y = Gemm<transB = 1>(d, head_weight)
+}"""
+
+
+def net(head=None):
+    return parse(NET, conv_weight=powers((6, 3, 3, 3), -14, 0, zeros=0.2), conv_bias=random(6),
+                 head_weight=powers((4, 6), -7, 0) if head is None else head)
+
+
+def test_answers_like_onnx_runtime(tmp_path):
+    x = random(5, 3, 8, 8)
+    report = compile_graph(net(), tmp_path)
+    expected = run_onnx(net(), x)[0]
+    for backend in ("reference", "cpu"):
+        np.testing.assert_allclose(run_dsf(report.data, x, backend=backend)[0], expected, rtol=1e-5, atol=1e-6)
+
+
+def test_report(tmp_path):
+    source = save(net(random(4, 6)), tmp_path)
+    report = compile_model(source, tmp_path / "out.dsf", name="small", metadata={"who": "me"})
+    assert (tmp_path / "out.dsf").read_bytes() == report.data and report.bytes == len(report.data)
+    assert sum(row.bytes for row in report.rows) == report.bytes
+    assert report.shift_weights == 1
+    (weight,) = report.float_weights
+    assert (weight.name, weight.op, weight.shape) == ("head_weight", "gemm", (4, 6))
+    assert weight.reason == "channel 0 holds 6 different significands, a shift channel one"
+    model = Model.open(report.data)
+    assert model.name == "small" and model.metadata["who"] == "me" and len(model.metadata["source.sha256"]) == 64
+    assert [w.note for w in model.graph.weights] == ["", "", weight.reason]
+    json.dumps(report.as_dict())
+
+
+def test_require_shift_names_the_weight_and_writes_nothing(tmp_path):
+    with pytest.raises(CompileError, match=r"'head_weight' \(4, 6\), gemm .*6 different significands"):
+        compile_model(save(net(random(4, 6)), tmp_path), tmp_path / "out.dsf", require_shift=True)
+    assert not (tmp_path / "out.dsf").exists()
+    compile_model(save(net(), tmp_path), tmp_path / "out.dsf", require_shift=True)
+
+
+def test_biases_and_norms_are_never_shift(tmp_path):
+    model = parse("g (float[n, 4] x) => (float[n, 4] y) { y = LayerNormalization(x, s, b) }",
+                  s=np.ones(4, np.float32), b=np.ones(4, np.float32))
+    report = compile_graph(model, tmp_path)
+    assert report.shift_weights == 0 and report.float_weights == [] and report.bits_per_weight is None
+
+
+def test_a_shared_weight_is_stored_once(tmp_path):
+    model = parse("g (float[n, 4] x) => (float[n, 4] y) { a = Gemm<transB = 1>(x, w) y = MatMul(a, w) }",
+                  w=powers((4, 4), -3, 0) * np.float32([[1], [3], [5], [7]]))
+    graph = Model.open(compile_graph(model, tmp_path).data).graph
+    assert [(weight.codec, weight.order) for weight in graph.weights] == [("shift", (0, 1))]
+
+
+def test_a_weight_is_stored_in_the_order_that_makes_it_shift(tmp_path):
+    model = parse("g (float[n, 4] x) => (float[n, 4] y) { a = Gemm<transB = 1>(x, w) y = MatMul(a, w) }",
+                  w=powers((4, 4), -3, 0) * np.float32([1, 3, 5, 7]))
+    graph = Model.open(compile_graph(model, tmp_path).data).graph
+    assert [(weight.codec, weight.order) for weight in graph.weights] == [("shift", (1, 0))]
+
+
+def test_outputs_may_be_weights_and_inputs(tmp_path):
+    model = parse("g (float[n, 2] x) => (float[n, 2] y, float[2] w, float[n, 2] x) { y = Add(x, w) }", w=random(2))
+    x = random(3, 2)
+    y, w, same = run_dsf(compile_graph(model, tmp_path).data, x)
+    np.testing.assert_array_equal(y, x + w)
+    np.testing.assert_array_equal(same, x)
+
+
+def test_labels_give_logits_and_softmax_gives_probabilities(tmp_path):
+    labels = tmp_path / "labels.txt"
+    labels.write_text("cat\ndog\nfish\nbird\n\n", "utf-8")
+    output = Model.open(compile_graph(net(), tmp_path, labels=labels).data).outputs[0]
+    assert (output.meaning, output.labels) == ("logits", ("cat", "dog", "fish", "bird"))
+    assert Model.open(compile_graph(net(), tmp_path).data).outputs[0].meaning == ""
+    soft = parse(NET.replace("y = Gemm", "z = Gemm").replace("\n}", "\n    y = Softmax(z)\n}"),
+                 conv_weight=random(6, 3, 3, 3), conv_bias=random(6), head_weight=random(4, 6))
+    assert Model.open(compile_graph(soft, tmp_path).data).outputs[0].meaning == "probabilities"
+
+
+@pytest.mark.parametrize(
+    "options, reason",
+    [
+        ({"labels": ["a", "b"]}, "labels: 2 labels for output 'y'; expected 4"),
+        ({"labels": "missing.txt"}, "labels missing.txt: no such file"),
+        ({"preprocess": "imagenet"}, "it makes 224 x 224 pixels, the input takes 8 x 8"),
+        ({"preprocess": "digits"}, "gray has 1 channels, the input 3"),
+        ({"preprocess": "unknown"}, "no recipe and no file has this name; expected digits, imagenet, or a JSON file"),
+        ({"metadata": {"source.kind": "x"}}, "the key 'source.kind'"),
+    ],
+)
+def test_refuses_what_does_not_fit(options, reason, tmp_path):
+    with pytest.raises(CompileError, match=reason):
+        compile_graph(net(), tmp_path, **options)
+
+
+def test_a_bad_target_is_refused_before_the_work(tmp_path):
+    with pytest.raises(CompileError, match="does not exist; create it"):
+        compile_model("not even a source", tmp_path / "missing" / "out.dsf")
+
+
+def test_same_input_same_bytes_in_any_process(tmp_path):
+    path = save(net(), tmp_path)
+    code = "import sys, dscompress; dscompress.compile_model(sys.argv[1], sys.argv[2])"
+    found = []
+    for seed in ("1", "2"):
+        out = tmp_path / f"{seed}.dsf"
+        environment = {**os.environ, "PYTHONHASHSEED": seed}
+        subprocess.run([sys.executable, "-c", code, path, out], check=True, env=environment, cwd=ROOT)
+        found.append(out.read_bytes())
+    assert found[0] == found[1] == compile_model(path).data
+
+
+def test_a_weight_that_would_not_come_back_stops_the_export(tmp_path, monkeypatch):
+    from dscompress import assemble
+    from dscompress.encode import encode_raw
+
+    monkeypatch.setattr(assemble, "encode", lambda tensor, order=None: encode_raw(tensor + np.float32(1)))
+    with pytest.raises(CompileError, match="'conv_weight' does not decode to the tensor it was made from; nothing was"):
+        compile_model(save(net(), tmp_path), tmp_path / "out.dsf")
+    assert not (tmp_path / "out.dsf").exists()
+
+
+def test_importing_the_package_imports_no_torch():
+    code = "import sys, dscompress; assert not {'torch', 'onnx', 'numpy'} & set(sys.modules), sorted(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)

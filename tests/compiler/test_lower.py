@@ -1,0 +1,192 @@
+"""lower: ONNX operators in all the forms that operator sets gave them, and one report of everything in the way."""
+
+import numpy as np
+import pytest
+
+from dscompress.errors import CompileError
+from dscompress.lower import LOWERINGS, lower, supported_ops
+from dscompress.passes import run_pipeline
+from dsruntime import library
+from tests.compiler.graphs import compile_graph, parse, random, run_dsf, run_onnx
+
+DIMS = "abcdef"
+
+
+def lowered(model) -> list:
+    run_pipeline(model)
+    return lower(model)
+
+
+def graph(node: str, shape: tuple[int, ...], rank: int | None = None, opset: int = 20, **constants):
+    """One node from x [n, ...] to y."""
+    free = ", ".join(["n", *map(str, shape[1:])])
+    result = ", ".join(DIMS[: len(shape) if rank is None else rank])
+    return parse(f"g (float[{free}] x) => (float[{result}] y) {{ {node} }}", opset, **constants)
+
+
+def ints(*values: int) -> np.ndarray:
+    return np.array(values, np.int64)
+
+
+# node, shape of x, rank of y, operator set, constants, operator and attributes in the file
+FORMS = [
+    ("y = Relu(x)", (2, 3), None, 20, {}, "relu", {}),
+    ("y = Clip<min = 0.0, max = 6.0>(x)", (2, 3), None, 10, {}, "clip", {"min": 0.0, "max": 6.0}),
+    ("y = Clip(x, low)", (2, 3), None, 13, {"low": np.float32(0)}, "clip", {"min": 0.0}),
+    ("y = Clip(x, , high)", (2, 3), None, 13, {"high": np.float32(6)}, "clip", {"max": 6.0}),
+    ("y = LeakyRelu(x)", (2, 3), None, 20, {}, "leaky_relu", {}),
+    ("y = LeakyRelu<alpha = 0.2>(x)", (2, 3), None, 20, {}, "leaky_relu", {"alpha": pytest.approx(0.2)}),
+    ('y = Gelu<approximate = "tanh">(x)', (2, 3), None, 20, {}, "gelu", {"approximate": "tanh"}),
+    ("y = Softmax(x)", (2, 3), None, 20, {}, "softmax", {}),
+    ("y = Softmax(x)", (2, 3), None, 11, {}, "softmax", {}),
+    ("y = Softmax<axis = 1>(x)", (2, 3, 4), None, 20, {}, "softmax", {"axis": 1}),
+    ("y = ReduceMean<axes = [2, 3]>(x)", (2, 3, 4, 4), None, 13, {}, "reduce_mean", {"axes": [2, 3]}),
+    ("y = ReduceMean<keepdims = 0>(x, axes)", (2, 3, 4, 4), 2, 18, {"axes": ints(-1, -2)}, "reduce_mean",
+     {"axes": [2, 3], "keepdims": 0}),
+    ("y = ReduceSum(x)", (2, 3), None, 13, {}, "reduce_sum", {"axes": [0, 1]}),
+    ("y = ReduceSum<noop_with_empty_axes = 1>(x)", (2, 3), None, 13, {}, "identity", {}),
+    ("y = Squeeze<axes = [2]>(x)", (2, 3, 1), 2, 11, {}, "squeeze", {"axes": [2]}),
+    ("y = Squeeze(x, axes)", (2, 3, 1), 2, 13, {"axes": ints(-1)}, "squeeze", {"axes": [2]}),
+    ("y = Squeeze(x)", (2, 3, 1), 2, 13, {}, "squeeze", {"axes": [2]}),
+    ("y = Unsqueeze<axes = [1]>(x)", (2, 3), 3, 11, {}, "unsqueeze", {"axes": [1]}),
+    ("y = Unsqueeze(x, axes)", (2, 3), 3, 13, {"axes": ints(-1)}, "unsqueeze", {"axes": [2]}),
+    ("y = Flatten(x)", (2, 3, 4), 2, 20, {}, "flatten", {}),
+    ("y = Flatten<axis = 3>(x)", (2, 3, 4), 2, 20, {}, "reshape", {"shape": [-12, 1]}),
+    ("y = Reshape(x, to)", (2, 3, 4), 2, 20, {"to": ints(0, -1)}, "reshape", {"shape": [-1, 12]}),
+    ("y = Reshape(x, to)", (2, 3, 4), 2, 20, {"to": ints(-1, 2)}, "reshape", {"shape": [-6, 2]}),
+    ("y = Expand(x, to)", (2, 1, 4), 3, 20, {"to": ints(1, 3, 1)}, "expand", {"shape": [-1, 3, 4]}),
+    ("y = Transpose(x)", (2, 3, 4), None, 20, {}, "transpose", {"perm": [2, 1, 0]}),
+    ("y = Slice<starts = [1], ends = [3], axes = [1]>(x)", (2, 4), None, 9, {}, "slice",
+     {"starts": [1], "ends": [3], "axes": [1], "steps": [1]}),
+    ("y = Slice(x, s, e, a)", (2, 4), None, 13, {"s": ints(-3), "e": ints(2**60), "a": ints(-1)}, "slice",
+     {"starts": [1], "ends": [4], "axes": [1], "steps": [1]}),
+    ("y = Slice(x, s, e, a, t)", (2, 4), None, 13, {"s": ints(-1), "e": ints(-9), "a": ints(1), "t": ints(-2)}, "slice",
+     {"starts": [-1], "ends": [-9], "axes": [1], "steps": [-2]}),
+    ("y = Pad<pads = [0, 1, 0, 2]>(x)", (2, 4), None, 10, {}, "pad", {"pads": [0, 1, 0, 2]}),
+    ("y = Pad(x, pads, value, axes)", (2, 4), None, 18,
+     {"pads": ints(1, 2), "value": np.float32(3), "axes": ints(-1)}, "pad", {"pads": [0, 1, 0, 2], "value": 3.0}),
+    ('y = Pad<mode = "reflect">(x, pads)', (2, 4), None, 13, {"pads": ints(0, 1, 0, 2)}, "pad",
+     {"pads": [0, 1, 0, 2], "mode": "reflect"}),
+    ("y = Resize(x, , scales)", (2, 3, 4, 4), None, 13, {"scales": np.float32([1, 1, 2, 2])}, "resize",
+     {"sizes": [-1, 3, 8, 8], "scales": [1.0, 1.0, 2.0, 2.0]}),
+    ('y = Resize<mode = "linear", axes = [2, 3], coordinate_transformation_mode = "align_corners">(x, , , sizes)',
+     (2, 3, 4, 4), None, 18, {"sizes": ints(6, 7)}, "resize",
+     {"mode": "linear", "coordinate_transformation_mode": "align_corners", "sizes": [-1, 3, 6, 7],
+      "scales": [1.0, 1.0, 1.5, 1.75]}),
+    ("y = Upsample(x, scales)", (2, 3, 4, 4), None, 9, {"scales": np.float32([1, 1, 2, 3])}, "resize",
+     {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor", "sizes": [-1, 3, 8, 12],
+      "scales": [1.0, 1.0, 2.0, 3.0]}),
+    ("y = Gemm<transB = 1, alpha = 0.5>(x, w)", (2, 3), None, 20, {"w": random(4, 3)}, "gemm",
+     {"trans_b": 1, "alpha": 0.5}),
+    ("y = Conv<kernel_shape = [3, 3], group = 1, strides = [1, 1]>(x, w)", (2, 3, 5, 5), None, 20,
+     {"w": random(4, 3, 3, 3)}, "conv", {}),
+    ("y = Conv<pads = [1, 2]>(x, w)", (2, 3, 5), None, 20, {"w": random(4, 3, 3)}, "conv", {"pads": [1, 2]}),
+    ("y = MaxPool<kernel_shape = [2, 2], strides = [2, 2], ceil_mode = 1>(x)", (2, 3, 5, 5), None, 20, {}, "max_pool",
+     {"kernel_shape": [2, 2], "strides": [2, 2], "ceil_mode": 1}),
+    ("y = Sum(x, x)", (2, 3), None, 20, {}, "add", {}),
+    ("y = Pow(x, two)", (2, 3), None, 20, {"two": np.array(2)}, "pow", {}),
+]
+
+
+@pytest.mark.parametrize("node, shape, rank, opset, constants, op, attributes", FORMS, ids=[row[0] for row in FORMS])
+def test_forms(node, shape, rank, opset, constants, op, attributes, tmp_path):
+    found = lowered(graph(node, shape, rank, opset, **constants))
+    assert [(n.op, n.attributes) for n in found] == [(op, attributes)]
+    x = np.abs(random(*shape))
+    expected = run_onnx(graph(node, shape, rank, opset, **constants), x)[0]
+    report = compile_graph(graph(node, shape, rank, opset, **constants), tmp_path)
+    np.testing.assert_allclose(run_dsf(report.data, x)[0], expected, rtol=1e-5, atol=1e-5)
+
+
+def test_split_in_three_forms():
+    halves = "g (float[n, 4] x) => (float[n, 2] a, float[n, 2] b) {{ a, b = {} }}"
+    for text, opset, constants in [
+        ("Split<axis = 1, split = [2, 2]>(x)", 11, {}),
+        ("Split<axis = -1>(x, sizes)", 13, {"sizes": ints(2, 2)}),
+        ("Split<axis = 1, num_outputs = 2>(x)", 18, {}),
+    ]:
+        found = lowered(parse(halves.format(text), opset, **constants))
+        assert [(n.op, n.attributes) for n in found] == [("split", {"axis": 1, "split": [2, 2]})]
+
+
+def test_top_k_keeps_an_output_that_nobody_reads():
+    model = parse("g (float[n, 9] x) => (int64[n, k] i) { v, i = TopK(x, k) }", k=ints(3))
+    (node,) = lowered(model)
+    assert (node.op, node.attributes, len(node.outputs)) == ("top_k", {"k": 3}, 2)
+
+
+def test_a_slice_to_the_end_of_the_batch():
+    model = parse("""
+    g (float[n, 4] x) => (float[m, 4] y) {
+        shape = Shape<start = 0, end = 1>(x)
+        y = Slice(x, zero, shape, zero)
+    }""", zero=ints(0))
+    (node,) = lowered(model)
+    assert node.attributes["ends"] == [2**63 - 1]
+
+
+def test_the_table_and_libdsf_know_the_same_operators():
+    libdsf = library.library()
+    known = {libdsf.dsf_op_name(i).decode() for i in range(libdsf.dsf_op_count())}
+    assert {op for name, op in supported_ops().items() if name in LOWERINGS and name != "Dropout"} == known
+
+
+REFUSED = [
+    ("y = Einsum<equation = \"ab,ab->ab\">(x, x)", (2, 3), "not supported; write it with matmul"),
+    ("y = com.microsoft.Gelu(x)", (2, 3), "the domain 'com.microsoft' is not supported"),
+    ("y = Softmax(x)", (2, 3, 4), "in operator set 11 it spans several dimensions"),
+    ("y = Pad<mode = \"wrap\">(x, pads)", (2, 4), "mode='wrap' is not supported"),
+    ("y = Pad(x, negative)", (2, 4), "holds a negative number; cut with a slice"),
+    ("y = Resize<mode = \"cubic\">(x, , scales)", (2, 3, 4, 4), "mode='cubic' is not supported"),
+    ("y = Resize<antialias = 1, mode = \"linear\">(x, , scales)", (2, 3, 4, 4), "antialias=1 is not supported, 0 is"),
+    ("y = Cast<to = 11>(x)", (2, 3), "it casts to double"),
+    ("y = InstanceNormalization(x, one, one)", (2, 1, 4), "use BatchNorm2d"),
+    ("y = Sum(x, x, x)", (2, 3), "it adds 3 tensors; add them two at a time"),
+    ("y = Conv(x, cube)", (2, 1, 4, 4, 4), "3 spatial dimensions; the file holds 1-d and 2-d"),
+]
+
+
+@pytest.mark.parametrize("node, shape, reason", REFUSED, ids=lambda value: str(value)[:30])
+def test_refusals(node, shape, reason):
+    opset = 11 if "set 11" in reason else 20
+    constants = {
+        "pads": ints(0, 1, 0, 1), "negative": ints(0, -1, 0, 0), "scales": np.float32([1, 1, 2, 2]),
+        "one": np.ones(1, np.float32), "cube": random(1, 1, 2, 2, 2),
+    }
+    used = {name: array for name, array in constants.items() if name in node}
+    with pytest.raises(CompileError, match=reason):
+        lowered(graph(node, shape, opset=opset, **used))
+
+
+def test_everything_in_the_way_is_reported_at_once_with_its_place():
+    model = parse("g (float[n, 2] x) => (float[n, 2] y) { a = Celu(x) b = Relu(a) c = Mish(b) y = Softsign(c) }")
+    for node in model.graph:
+        node.metadata_props["pkg.torch.onnx.name_scopes"] = f"['', 'block.{node.op_type}', 'op']"
+        frames = [f'File "/home/me/net.py", line {len(node.op_type)}, in forward', 'File "/x/torch/nn/f.py", line 1, in f']
+        node.metadata_props["pkg.torch.onnx.stack_trace"] = "\n".join(frames)
+    with pytest.raises(CompileError) as caught:
+        lowered(model)
+    lines = str(caught.value).splitlines()
+    assert lines[0] == "g: 3 nodes cannot be stored"
+    assert [line.split("(")[1].split(")")[0] for line in lines[1:]] == ["Celu", "Mish", "Softsign"]
+    assert "in module 'block.Mish', /home/me/net.py:4" in lines[2]
+
+
+def test_data_that_depends_on_the_batch_is_refused():
+    model = parse("""
+    g (float[n, 2] x) => (float[n, 2] y) {
+        shape = Shape<start = 0, end = 1>(x)
+        rows = Squeeze(shape)
+        range = Range(zero, rows, one)
+        column = Unsqueeze(range, ones)
+        numbers = Cast<to = 1>(column)
+        y = Add(x, numbers)
+    }""", zero=np.array(0), one=np.array(1), ones=ints(1))
+    with pytest.raises(CompileError, match=r"\(Range\).*depends on the batch size.*--no-dynamic-batch"):
+        lowered(model)
+
+
+def test_a_double_model_is_told_to_become_float():
+    model = parse("g (double[n, 2] x) => (double[n, 2] y) { y = Relu(x) }")
+    with pytest.raises(CompileError, match=r"is double, the operator computes in float32; .*model.float\(\)"):
+        lowered(model)
