@@ -37,8 +37,8 @@ def command(context, model, source, samples, inputs, seed, backend, threads, lay
       dscompress verify resnet18.dsf resnet18.pt --model torchvision.models:resnet18 --input-shape 1,3,224,224
     """
     extras.require("verify", "compiler")
-    from dscompress.cli.arrays import load_array
     from dscompress.capture import CaptureOptions
+    from dscompress.cli.arrays import load_array
     from dscompress.verify import verify_model
 
     given = None if inputs is None else load_array(inputs)

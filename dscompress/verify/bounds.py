@@ -167,9 +167,10 @@ def log(step: Step):
 
 
 def sqrt(step: Step):
-    y, d = step.outputs[0].astype(np.float64), step.deltas[0]
-    carried = np.where(d > 0, np.minimum(d / y, np.sqrt(d)), 0)
-    return carried + rounding("sqrt", y)
+    """(x' - x) / (√x' + √x); below 0 there is no number."""
+    y, x, d = step.outputs[0].astype(np.float64), step.inputs[0], step.deltas[0]
+    carried = np.where(d > 0, np.fmin(d / y, np.sqrt(d)), 0)
+    return np.where((d > 0) & (d > x), np.inf, carried) + rounding("sqrt", y)
 
 
 def reciprocal(step: Step):
@@ -205,11 +206,16 @@ def div(step: Step):
 
 
 def power(step: Step):
-    """ln y = b · ln a moves by |b|·(δ of ln a) + |ln a|·δb; at a ≤ δa any y is explained."""
+    """ln y = b · ln a moves by |b|·(δ of ln a) + (|ln a| + δ of ln a)·δb.
+
+    Any y is explained where a may be 0 or change its sign, or where the exponent of a negative a has moved.
+    """
     a, b, y = step.absolute(0), step.absolute(1), np.abs(step.outputs[0], dtype=np.float64)
     da, db = step.deltas[0], step.deltas[1]
-    relative = b * -np.log1p(-np.minimum(da / a, 1)) + np.abs(np.log(a)) * db
-    carried = np.where((da > 0) | (db > 0), y * np.expm1(relative), 0)
+    of_log = -np.log1p(-np.minimum(da / a, 1))
+    carried = y * np.expm1(b * of_log + (np.abs(np.log(a)) + of_log) * db)
+    carried = np.where((a <= da) | ((step.inputs[0] < 0) & (db > 0)), np.inf, carried)
+    carried = np.where((da > 0) | (db > 0), carried, 0)
     return carried + rounding("pow", y + carried)
 
 
@@ -237,12 +243,17 @@ def log_softmax(step: Step):
 
 def batch_normalization(step: Step):
     """(x - mean) · scale / sqrt(var + epsilon) + bias, or folded into x·a + b: eight roundings either way."""
-    x = step.absolute(0)
+    x, dx = step.absolute(0), step.deltas[0]
     channels = (1, -1) + (1,) * (x.ndim - 2)
     scale, bias, mean, variance = (np.asarray(a, np.float64).reshape(channels) for a in step.inputs[1:5])
-    factor = np.abs(scale) / np.sqrt(variance + step.attribute("epsilon", 1e-5))
-    carried = factor * step.deltas[0]
-    return carried + 2 * gamma(8) * ((x + step.deltas[0] + np.abs(mean)) * factor + np.abs(bias)) + TINY
+    dscale, dbias, dmean, dvariance = (d.reshape(channels) for d in step.deltas[1:5])
+    epsilon = step.attribute("epsilon", 1e-5)
+    factor = np.abs(scale) / np.sqrt(variance + epsilon)
+    largest = (np.abs(scale) + dscale) / np.sqrt(np.maximum(variance - dvariance, 0) + epsilon)
+    distance = x + dx + np.abs(mean) + dmean
+    # 1 / sqrt is convex: no factor is further below this one than the largest is above it.
+    carried = largest * (dx + dmean) + distance * (largest - factor) + dbias
+    return carried + 2 * gamma(8) * (distance * largest + np.abs(bias) + dbias) + TINY
 
 
 def layer_normalization(step: Step):

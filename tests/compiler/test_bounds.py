@@ -1,0 +1,72 @@
+"""bounds: no two right runs are further apart than the bound, whatever the inputs' difference; wrong ones are.
+
+Every case of every op in tests/ops is run on its inputs and on inputs moved a little, a lot, or not at all.
+"""
+
+from importlib import import_module
+
+import numpy as np
+import pytest
+
+from dscompress.verify.bounds import BOUNDS, Step, bounds
+from dscompress.verify.measures import difference
+from dsruntime.backends.reference.ops import OPS
+from dsruntime.file import Node
+
+# What the bound lets pass: nothing (data is moved), rounding (about 1e-5 of the value), or another choice.
+MOVES = ["concat", "expand", "flatten", "gather", "identity", "max_pool", "pad", "relu", "reshape", "slice", "split",
+         "squeeze", "transpose", "unsqueeze"]
+ROUNDS = ["add", "conv", "conv_transpose", "gelu", "gemm", "layer_normalization", "mat_mul", "mul", "sigmoid",
+          "softmax"]
+
+
+def cases(op):
+    return import_module(f"tests.ops.test_{op}").CASES
+
+
+def test_every_op_has_a_bound():
+    assert set(BOUNDS) == set(OPS)
+
+
+def run(op, case, inputs) -> list[np.ndarray]:
+    with np.errstate(all="ignore"):
+        result = OPS[op](*inputs, **case.attributes)
+    return [np.asarray(y) for y in (result if isinstance(result, (tuple, list)) else (result,))]
+
+
+def step_of(op, case, inputs, outputs, deltas) -> Step:
+    node = Node(op, op, "", tuple(None if x is None else i for i, x in enumerate(inputs)), (0,), case.attributes)
+    return Step(node, list(inputs), deltas, outputs, batch=1)
+
+
+def concrete(op, case) -> bool:
+    """Dimensions in attributes are numbers, not multiples of N."""
+    return not any(isinstance(value, (list, tuple)) and any(isinstance(d, int) and d < 0 for d in value)
+                   for name, value in case.attributes.items() if name in ("shape", "sizes"))
+
+
+@pytest.mark.parametrize("size", [0, 1e-6, 1e-2])
+@pytest.mark.parametrize("op", sorted(OPS))
+def test_moved_inputs_stay_within_the_bound(op, size):
+    numbers = np.random.default_rng(0)
+    for case in filter(lambda case: concrete(op, case), cases(op)):
+        moved = [x if x is None or x.dtype.kind != "f" or i in case.weights else
+                 (x + x.dtype.type(size) * numbers.standard_normal(x.shape)).astype(x.dtype)
+                 for i, x in enumerate(case.inputs)]
+        outputs = run(op, case, case.inputs)
+        deltas = [None if x is None else difference(y, x) for x, y in zip(case.inputs, moved, strict=True)]
+        allowed = bounds(step_of(op, case, case.inputs, outputs, deltas))
+        for there, here, bound in zip(outputs, run(op, case, moved), allowed, strict=True):
+            apart = difference(here, there)
+            assert (apart <= bound).all(), f"{op}, {case.label}: {np.max(apart - bound)} over the bound"
+
+
+@pytest.mark.parametrize("op", [*MOVES, *ROUNDS])
+def test_an_unmoved_input_explains_rounding_and_no_more(op):
+    case = next(case for case in cases(op) if concrete(op, case) and case.inputs[0].size > 1
+                and all(x is None or x.dtype.kind != "f" or np.isfinite(x).all() for x in case.inputs))
+    outputs = run(op, case, case.inputs)
+    deltas = [None if x is None else np.zeros(x.shape) for x in case.inputs]
+    bound = bounds(step_of(op, case, case.inputs, outputs, deltas))[0]
+    largest = np.abs(outputs[0], dtype=np.float64).max()
+    assert np.max(bound) <= (0 if op in MOVES else 1e-4 * largest)
