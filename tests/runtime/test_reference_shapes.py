@@ -37,6 +37,13 @@ def test_top_k_takes_the_lower_index_of_equal_entries():
     assert (values.tolist(), indices.tolist()) == ([[1, 1], [1, 1]], [[1, 0], [2, 1]])
 
 
+def test_nan_is_larger_than_any_number():
+    x = np.array([1, np.nan, np.inf], np.float32)
+    assert OPS["arg_max"](x).tolist() == [1]
+    assert OPS["top_k"](x, k=3)[1].tolist() == [1, 2, 0]
+    assert OPS["top_k"](x, k=3, largest=0)[1].tolist() == [0, 2, 1]
+
+
 def test_arg_max_first_and_last():
     x = np.array([[1, 3, 3]], np.float32)
     assert OPS["arg_max"](x, axis=1).tolist() == [[1]]
@@ -101,6 +108,11 @@ def test_split_flatten_expand():
 
 def test_cast_drops_the_fraction():
     assert OPS["cast"](np.array([-1.7, 1.7], np.float32), to="int32").tolist() == [-1, 1]
+    y = OPS["cast"](np.array([np.nan, np.inf, -np.inf, 300, -0.9], np.float32), to="uint8")
+    assert (y.tolist(), y.dtype) == ([0, 255, 0, 255, 0], np.uint8)
+    y = OPS["cast"](np.array([np.inf, -(2.0**63), -np.inf], np.float32), to="int64")
+    assert y.tolist() == [2**63 - 1, -(2**63), -(2**63)]
+    assert OPS["cast"](np.array([257, -1]), to="int8").tolist() == [1, -1]
     assert OPS["cast"](np.array([0, -0.0, np.nan], np.float32), to="bool").tolist() == [False, False, True]
 
 

@@ -1,7 +1,18 @@
-"""cast: another dtype, ONNX's Cast; float to integer drops the fraction, anything but 0 is True."""
+"""cast: another dtype, ONNX's Cast.
+
+float to integer drops the fraction; what lies outside the integer's range becomes its nearest end, NaN becomes 0.
+integer to a narrower integer keeps the low bits. Anything but 0 is True.
+"""
 
 import numpy as np
 
 
 def cast(x, *, to):
-    return x.astype(np.dtype(to))
+    to = np.dtype(to)
+    if x.dtype.kind != "f" or to.kind not in "iu":
+        return x.astype(to)
+    limits = np.iinfo(to)
+    whole = np.trunc(x.astype(np.float64))
+    below, above = whole < limits.min, whole >= limits.max + 1.0
+    y = np.where(below | above | np.isnan(whole), 0, whole).astype(to)
+    return np.where(below, to.type(limits.min), np.where(above, to.type(limits.max), y))
