@@ -11,6 +11,7 @@ Nothing is downloaded. So that top-1 agreement means something on random weights
     last layer   its bias is moved so that every class has mean 0 over the photographs: logits then differ by image
 """
 
+import importlib
 import sys
 from pathlib import Path
 
@@ -18,7 +19,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from dscompress.capture.torchvision_models import import_module
+from dscompress.capture.torchvision_models import with_torchvision
 from dscompress.nn import METHODS, bake, convert
 
 # Half of them by each method, families mixed.
@@ -49,7 +50,8 @@ def shift_model(name: str, method: str | None = None, seed: int = 2024) -> nn.Mo
     torch.manual_seed(seed)
     with torch.random.fork_rng(devices=[]):
         calibration = torch.from_numpy(photographs(16, seed=seed))
-    model = getattr(import_module("torchvision.models"), name)(**ARGUMENTS.get(name, {}))
+    definitions = with_torchvision(lambda: importlib.import_module("torchvision.models"))
+    model = getattr(definitions, name)(**ARGUMENTS.get(name, {}))
     method = method or METHOD_OF[name]
     wake_zeros(model)
     shift_attention(model, method)
