@@ -128,7 +128,8 @@ def test_batch_sizes_come_and_go():
 
 
 def test_the_arena_stays_within_the_callers_limit():
-    model = graph([("softmax", ["x"], ["y"], {})], dict.fromkeys("xy", [-1, 1000]), limits=Limits(activation_bytes=100_000))
+    limits = Limits(activation_bytes=100_000)
+    model = graph([("softmax", ["x"], ["y"], {})], dict.fromkeys("xy", [-1, 1000]), limits=limits)
     with model.session("cpu", 1) as session:
         session.run(np.ones((20, 1000), "f4"))
         with pytest.raises(ModelError, match="activation_bytes"):

@@ -175,7 +175,7 @@ dsf_status dsf_model_output(const dsf_model* model, int32_t index, dsf_value_inf
         need(model, "dsf_model_output", "model");
         need(info, "dsf_model_output", "info");
         need_index(index, model->model->outputs.size(), model->model->path, "output");
-        describe(model->model->values[static_cast<size_t>(model->model->outputs[static_cast<size_t>(index)].value)], info);
+        describe(model->model->values[static_cast<size_t>(output_at(model, index)->value)], info);
     });
 }
 

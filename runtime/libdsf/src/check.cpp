@@ -107,7 +107,8 @@ private:
         read_.resize(model_.values.size());
         std::sort(names.begin(), names.end());
         auto twice = std::adjacent_find(names.begin(), names.end());
-        if (twice != names.end()) refuse("graph", "two values are named " + quoted(std::string(*twice)), "unique names");
+        if (twice != names.end())
+            refuse("graph", "two values are named " + quoted(std::string(*twice)), "unique names");
         if (names.front().empty()) refuse("graph", "a value has no name", "unique names");
     }
 

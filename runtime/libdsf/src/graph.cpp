@@ -2,8 +2,8 @@
 //
 // A Verifier alone does not bound the work: a small file whose offsets share one large child makes it visit that child
 // again and again. So this walk comes first. It claims the bytes of each object before it goes on to the object's
-// children, and refuses an object of which a byte is claimed already: it visits each byte once at most. Only vtables may
-// be shared, as every writer does. Strings are UTF-8 without zeros, so that C and Python read the same text.
+// children, and refuses an object of which a byte is claimed already: it visits each byte once at most. Only vtables
+// may be shared, as every writer does. Strings are UTF-8 without zeros, so that C and Python read the same text.
 #include <cstring>
 #include <vector>
 

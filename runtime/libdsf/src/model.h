@@ -46,7 +46,7 @@ struct TensorType {
 // What is over the caps of limits.h: "rank 7", "dimension 0", or "" if all is well.
 std::string over_caps(const TensorType& type);
 
-// The types of all values when N is `batch`, by the shape rules of the ops; refuses if one differs from its declaration.
+// The types of all values when N is `batch`, by the shape rules of the ops; refuses one that its declaration denies.
 std::vector<TensorType> infer_types(const Model& model, int64_t batch);
 
 // A dense row-major array.
@@ -111,7 +111,7 @@ struct Output {
     std::vector<std::string> labels;
 };
 
-// Weights in the form a kernel wants (packed panels, transposed copies ...), made once per model and shared by sessions.
+// Weights in the form a kernel wants (packed panels, transposed copies ...), made once per model, shared by sessions.
 class Prepared {
 public:
     // Returns the object stored under (weight, form), making it with `make` the first time. Thread-safe.

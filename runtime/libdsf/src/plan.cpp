@@ -193,8 +193,9 @@ void Plan::find_storages(const std::vector<Group>& groups) {
                 storages_[static_cast<size_t>(shared)].last = last;
                 storage_of_[static_cast<size_t>(output)] = shared;
             } else {
+                int first = keep_values_ ? 0 : step;
                 storage_of_[static_cast<size_t>(output)] =
-                    add_storage(Storage::Kind::arena, -1, keep_values_ ? 0 : step, keep_values_ ? end : last, bytes(output));
+                    add_storage(Storage::Kind::arena, -1, first, keep_values_ ? end : last, bytes(output));
             }
         }
         ++step;
@@ -217,8 +218,8 @@ int Plan::storage_in_place(const Group& group, int step) const {
     const TensorType& to = types_[static_cast<size_t>(group.output)];
     int place = storage_of_[static_cast<size_t>(input)];
     const Storage& storage = storages_[static_cast<size_t>(place)];
-    if (storage.kind != Storage::Kind::arena || storage.last != step || from.dtype != to.dtype || from.shape != to.shape)
-        return -1;
+    if (storage.kind != Storage::Kind::arena || storage.last != step) return -1;
+    if (from.dtype != to.dtype || from.shape != to.shape) return -1;
     for (size_t i = 1; i < node.inputs.size(); ++i)
         if (node.inputs[i] >= 0 && storage_of_[static_cast<size_t>(node.inputs[i])] == place) return -1;
     return place;
@@ -229,7 +230,10 @@ void Plan::add_step(const Group& group, int step) {
     added.node = &node_at(*model_, group.nodes[0]);
     added.values = added.node->inputs;
     Preparation preparation{*model_, *added.node, batch_, {}, {}, group.epilogue, threads_};
-    for (int node : group.nodes) added.op += (added.op.empty() ? "" : "+") + std::string(node_at(*model_, node).op->name);
+    for (int node : group.nodes) {
+        if (!added.op.empty()) added.op += "+";
+        added.op += node_at(*model_, node).op->name;
+    }
     for (int input : added.values) {
         const TensorType* type = input < 0 ? nullptr : &types_[static_cast<size_t>(input)];
         preparation.inputs.push_back(type);
@@ -299,8 +303,8 @@ void Plan::bind() {
         const Storage& source = storage(value);
         if (source.kind == Storage::Kind::arena) continue;
         bool input = source.kind == Storage::Kind::input;
-        copies_.push_back({input ? source.index : -1, input ? nullptr : constant(source.index), output(static_cast<int>(i)),
-                           static_cast<size_t>(type(value).bytes())});
+        copies_.push_back({input ? source.index : -1, input ? nullptr : constant(source.index),
+                           output(static_cast<int>(i)), static_cast<size_t>(type(value).bytes())});
     }
 }
 
@@ -344,8 +348,8 @@ void Plan::run(const void* const* inputs, Threads& threads, bool profile) {
     using Clock = std::chrono::steady_clock;
     Clock::time_point before = profile ? Clock::now() : Clock::time_point();
     for (Step& step : steps_) {
-        step.kernel->run({step.inputs.data(), step.outputs.data(), static_cast<const float*>(step.residual), step.scratch,
-                          threads});
+        const float* residual = static_cast<const float*>(step.residual);
+        step.kernel->run({step.inputs.data(), step.outputs.data(), residual, step.scratch, threads});
         if (!profile) continue;
         Clock::time_point now = Clock::now();
         step.seconds = std::chrono::duration<double>(now - before).count();

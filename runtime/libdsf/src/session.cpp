@@ -13,8 +13,8 @@ namespace {
 
 int processors() {
     cpu_set_t allowed;
-    int count = ::sched_getaffinity(0, sizeof allowed, &allowed) == 0 ? CPU_COUNT(&allowed)
-                                                                     : static_cast<int>(std::thread::hardware_concurrency());
+    bool known = ::sched_getaffinity(0, sizeof allowed, &allowed) == 0;
+    int count = known ? CPU_COUNT(&allowed) : static_cast<int>(std::thread::hardware_concurrency());
     return std::clamp(count, 1, MAX_THREADS);
 }
 
@@ -60,11 +60,13 @@ void Session::check_input(int index, const dsf_tensor& tensor, int64_t* batch) c
         model_error(model_->path + ": input '" + value.name + "'", std::move(found), std::move(expected));
     };
     if (!tensor.data) refuse("its data is null", "a pointer");
-    if (tensor.dtype != static_cast<dsf_dtype>(value.dtype)) {
-        bool known = tensor.dtype >= DSF_FLOAT32 && tensor.dtype <= DSF_BOOL;
-        refuse(known ? std::string("it is ") + name_of(static_cast<Dtype>(tensor.dtype))
-                     : "its dtype is " + std::to_string(static_cast<int>(tensor.dtype)),
-               name_of(value.dtype));
+    int dtype = 0;  // copied, for a caller may have put any number there
+    static_assert(sizeof dtype == sizeof tensor.dtype, "an enum of C is an int");
+    std::memcpy(&dtype, &tensor.dtype, sizeof dtype);
+    if (dtype != static_cast<int>(value.dtype)) {
+        bool known = dtype >= DSF_FLOAT32 && dtype <= DSF_BOOL;
+        std::string found = known ? name_of(static_cast<Dtype>(dtype)) : "of dtype " + std::to_string(dtype);
+        refuse("it is " + found, name_of(value.dtype));
     }
     if (tensor.rank != value.shape.rank) refuse("it has " + shape_text(tensor), value.shape.text());
     uint64_t bytes = static_cast<uint64_t>(size_of(value.dtype));
@@ -83,7 +85,8 @@ void Session::check_input(int index, const dsf_tensor& tensor, int64_t* batch) c
                                                        std::to_string(MAX_TENSOR_BYTES) + " bytes");
     }
     if (tensor.bytes != bytes)
-        refuse("it has " + std::to_string(tensor.bytes) + " bytes", std::to_string(bytes) + " for " + shape_text(tensor));
+        refuse("it has " + std::to_string(tensor.bytes) + " bytes",
+               std::to_string(bytes) + " for " + shape_text(tensor));
     if (reinterpret_cast<uintptr_t>(tensor.data) % static_cast<uintptr_t>(size_of(value.dtype)) != 0)
         refuse("its data is not aligned", "an address that is a multiple of " + std::to_string(size_of(value.dtype)));
 }

@@ -83,7 +83,7 @@ uint64_t spread_to_4(uint64_t x) {
     return (x | x << 3) & 0x1111111111111111;
 }
 
-// Nonzero where a weight among those of 64 low-plane bits is a zero with a sign. marks: sign (and high) bits of the same.
+// Nonzero where a weight among those of 64 low-plane bits is a zero with a sign. marks: their sign (and high) bits.
 template <int WIDTH> uint64_t signed_zeros(uint64_t low, uint64_t marks) {
     if (WIDTH == 1) return low & marks;
     if (WIDTH == 2) return low & low >> 1 & spread_to_2(marks);
@@ -348,7 +348,8 @@ void decode(const Weight& weight, const TensorType& type, void* out) {
 
     for (int64_t first = 0; first < channels; first += channel_block) {
         int64_t last = std::min(first + channel_block, channels);
-        for (int64_t c = first; c < last && !one_table; ++c) make_table(shift, c, tables[static_cast<size_t>(c - first)]);
+        for (int64_t c = first; c < last && !one_table; ++c)
+            make_table(shift, c, tables[static_cast<size_t>(c - first)]);
         for (int64_t row = 0; row < rows; ++row) {
             int64_t row_offset = 0, rest = row;
             for (size_t axis = axes.size(); axis-- > 0; rest /= axes[axis].size)
