@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from dscompress.assemble import Assembled, Labelling, assemble
@@ -32,28 +33,35 @@ def compile_model(
     metadata: dict[str, str] | None = None,
     trust_pickle: bool = False,
     require_shift: bool = False,
+    on_step: Callable[[str], None] = lambda step: None,
 ) -> Report:
     """Turns a model into a .dsf file, or into its bytes where no output is given (Report.data).
 
     source: an nn.Module, an ExportedProgram, or the path of a .pt2, .pt, .pth or .onnx file; its content says which.
     input_shape: "1,3,224,224" or a tuple, batch first. model, model_args: what makes the module that a state_dict fits.
     preprocess: "imagenet", "digits", a JSON file or a dsruntime.file.Image. labels: a text file, one a line, or a list.
-    require_shift: refuse if the weight of a conv or linear layer stays float.
+    require_shift: refuse if the weight of a conv or linear layer stays float. on_step: called with each step's name as
+    it begins: capture, passes, encode, prove, write.
     """
     if output is not None:
         check_target(output)
     image, names = read_recipe(preprocess), read_labels(labels)
+    on_step("capture")
     captured = capture(source, CaptureOptions(input_shape, dynamic_batch, model, model_args, trust_pickle))
     title = name or name_of(source)
+    on_step("passes")
     graph = run_pipeline(captured.model)
     nodes = lower(graph)
+    on_step("encode")
     assembled = assemble(graph, nodes, Labelling(title, image, names, all_metadata(metadata, captured)))
     if require_shift:
         refuse_float_weights(assembled)
     data = build(assembled.description)
     path = None if output is None else os.fspath(output)
+    on_step("prove")
     report = make_report(data, path, assembled, prove(data, assembled), captured)
     if path is not None:
+        on_step("write")
         write_atomically(path, data)
     return report
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import click
 
 from dscompress.cli import extras, show
@@ -50,26 +52,45 @@ def command(source, output, factory, as_json, **settings):
           --input-shape 1,3,224,224 --preprocess imagenet --labels imagenet.txt
     """
     extras.require("export", "compiler", only=("PyTorch", "ONNX", "onnx-ir", "ONNX Script"))
-    import time
     from pathlib import Path
 
-    from dscompress import compile_model
-
     output = output or Path(source).with_suffix(".dsf").name
-    started = time.perf_counter()
-    with show.progress(f"Exporting {source}"):
-        report = compile_model(source, output, model=factory, **settings)
-    seconds = time.perf_counter() - started
+    with show.progress(f"Exporting {source}") as advance:
+        clock = Clock(lambda step: advance(label=f"Exporting {source}: {step}"))
+        from dscompress import compile_model
+
+        report = compile_model(source, output, model=factory, on_step=clock.begin, **settings)
+        seconds = clock.end()
     if as_json:
         show.as_json(as_data(source, report, seconds))
     elif not show.is_quiet():
         print_report(source, report, seconds)
 
 
-def as_data(source, report, seconds: float) -> dict:
+class Clock:
+    """Seconds of each step, from its beginning to the next one's. The first step is the loading of PyTorch."""
+
+    def __init__(self, tell) -> None:
+        self.tell = tell
+        self.seconds: dict[str, float] = {}
+        self.begin("load")
+
+    def begin(self, step: str) -> None:
+        self.end()
+        self.step, self.started = step, time.perf_counter()
+        self.tell(step)
+
+    def end(self) -> dict[str, float]:
+        if hasattr(self, "step"):
+            self.seconds[self.step] = time.perf_counter() - self.started
+        return self.seconds
+
+
+def as_data(source, report, seconds: dict[str, float]) -> dict:
     data = report.as_dict()
     data["ledger"] = data.pop("rows")
-    return {"source": str(source), **data, "float32_bytes": float_bytes(report), "seconds": seconds}
+    return {"source": str(source), **data, "float32_bytes": float_bytes(report),
+            "seconds": sum(seconds.values()), "seconds_by_step": seconds}
 
 
 def float_bytes(report) -> int:
@@ -79,7 +100,7 @@ def float_bytes(report) -> int:
     return sum(4 * prod(row.shape) for row in report.rows if row.section == "weight" and row.dtype == "float32")
 
 
-def print_report(source, report, seconds: float) -> None:
+def print_report(source, report, seconds: dict[str, float]) -> None:
     size, whole = show.size(report.bytes), float_bytes(report)
     bits = "" if report.bits_per_weight is None else f"{report.bits_per_weight:.2f} bits per conv and linear weight"
     show.fields([
@@ -89,7 +110,8 @@ def print_report(source, report, seconds: float) -> None:
          if whole else size),
         ("weights", ", ".join(filter(None, [f"{report.shift_weights} as shift", f"{len(report.float_weights)} of conv "
                                             "and linear layers stayed float", bits]))),
-        ("time", f"{seconds:.1f} s"),
+        ("time", f"{sum(seconds.values()):.1f} s: "
+         + ", ".join(f"{step} {spent:.1f}" for step, spent in seconds.items() if spent >= 0.05)),
     ])
     for text in report.notes:
         show.note(f"note: {text}")

@@ -7,9 +7,9 @@
     moving, choosing       |y' - y| ≤ the same move or choice of δ      max_pool, concat, transpose, ...
 
 The first term is what the inputs explain, the second what float32 explains in any order of summation; |w|*x is the
-node's own operator on absolute values, computed by the reference backend. What is beyond the bound is a wrong
-computation. A table function (exp, erf, ...) is allowed the units in the last place and the absolute error of ROUNDING,
-for both runs together: ONNX Runtime's sigmoid, tanh, erf and exp are such approximations.
+node's own operator on absolute values, computed by the reference backend (conv by PyTorch, which is faster). What is
+beyond the bound is a wrong computation. A table function (exp, erf, ...) is allowed the units in the last place and the
+absolute error of ROUNDING, for both runs together: ONNX Runtime's sigmoid, tanh, erf and exp are such approximations.
 
 To add an op: a function of a Step in BOUNDS, or a row of ROUNDING and SLOPES.
 """
@@ -85,6 +85,8 @@ class Step:
     def apply(self, *inputs, **attributes) -> list[np.ndarray]:
         """The node's own operator on other inputs; more than it has are left out."""
         inputs = inputs[: len(self.inputs)]
+        if self.node.op == "conv":
+            return [conv(*inputs, **self.node.attributes)]
         node = replace(self.node, inputs=tuple(None if x is None else i for i, x in enumerate(inputs)),
                        attributes={**self.node.attributes, **attributes})
         arrays = [None if x is None else np.asarray(x, np.float32 if x.dtype.kind == "f" else x.dtype) for x in inputs]
@@ -108,6 +110,18 @@ def bounds(step: Step) -> list[np.ndarray | float]:
         found = BOUNDS[step.node.op](step)
         found = found if isinstance(found, list) else [found]
         return [np.nan_to_num(np.asarray(b * SLACK), nan=np.inf, posinf=np.inf) for b in found]
+
+
+def conv(x, w, b=None, *, strides=None, pads=None, dilations=None, group=1) -> np.ndarray:
+    """ONNX's Conv by PyTorch in float32: of numbers that are not negative, so within γ_n of itself."""
+    import torch
+
+    rank = w.ndim - 2
+    begins, ends = (pads or [0] * 2 * rank)[:rank], (pads or [0] * 2 * rank)[rank:]
+    x, w, b = (None if a is None else torch.from_numpy(np.ascontiguousarray(a, np.float32)) for a in (x, w, b))
+    x = torch.nn.functional.pad(x, [p for axis in reversed(range(rank)) for p in (begins[axis], ends[axis])])
+    function = torch.conv1d if rank == 1 else torch.conv2d
+    return function(x, w, b, strides or [1] * rank, 0, dilations or [1] * rank, group).numpy().astype(np.float64)
 
 
 def gamma(n: int) -> float:
@@ -147,7 +161,7 @@ def sum_of_products(step: Step):
         carried = carried + step.apply(x, dw, None, **signs)[0]
     n = terms(step) + 5  # bias, alpha, beta
     magnitude = step.apply(x + dx, w + dw, None if c is None else c + dc, **signs)[0]
-    return (carried + 2 * gamma(n) * magnitude) * (1 + gamma(n)) + n * TINY
+    return (carried + 2 * gamma(n) * magnitude) * (1 + 2 * gamma(n)) + n * TINY
 
 
 def slope(step: Step):
