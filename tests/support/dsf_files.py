@@ -118,10 +118,8 @@ def pack_planes(levels, signs, bits: int) -> bytes:
 
 
 def pack_plane(codes, width: int) -> bytes:
-    out = bytearray((codes.size * width + 7) // 8)
-    for i, code in enumerate(codes.reshape(-1).tolist()):
-        out[i * width // 8] |= code << i * width % 8
-    return bytes(out)
+    bits = codes.reshape(-1, 1) >> np.arange(width) & 1
+    return np.packbits(bits.astype(np.uint8), bitorder="little").tobytes()
 
 
 def round_up(length: int) -> int:
