@@ -1,0 +1,15 @@
+"""The examples in docstrings are true."""
+
+import doctest
+
+import pytest
+
+import dsruntime.image
+import dsruntime.model
+from tests.support import dsf_files
+
+
+@pytest.mark.parametrize("module", [dsruntime.image, dsruntime.model, dsf_files])
+def test_examples(module):
+    failures, tried = doctest.testmod(module)
+    assert (failures, tried > 0) == (0, True)
