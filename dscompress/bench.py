@@ -91,8 +91,7 @@ def bench_model(path, *, backend: str = "auto", threads: int | None = None, batc
     if onnx is not None:
         found.peer_latency = latency(times[1])
         found.ratio = found.latency.median / found.peer_latency.median
-    arena = getattr(session._runner, "arena_bytes", None)
-    found.arena_bytes = arena() if arena else None
+    found.arena_bytes = session.arena_bytes()
     session.close()
     if profile:
         found.ops = profile_ops(model, backend, threads, feed, warmup, min(runs, 20), advance)

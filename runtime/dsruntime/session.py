@@ -113,6 +113,11 @@ class Session:
             self._refuse_unless(self._profiles, "profile")
             return runner.profile()
 
+    def arena_bytes(self) -> int | None:
+        """Bytes of activation memory that the last run's plan took; None where the backend does not plan memory."""
+        with self._lock:
+            return self._open().arena_bytes()
+
     def close(self) -> None:
         """Gives the session's memory and threads back; the model stays."""
         with self._lock:

@@ -196,6 +196,13 @@ def test_profiles_every_step(backend):
     assert all(step.seconds >= 0 and step.kernel for step in steps)
 
 
+def test_the_arena_holds_the_activations():
+    session = dsruntime.load(classifier())
+    session.run(X)
+    assert session.arena_bytes() >= 0
+    assert dsruntime.load(classifier(), "reference").arena_bytes() is None
+
+
 @on_every_backend
 def test_asking_for_what_was_not_kept(backend):
     session = dsruntime.load(classifier(), backend)

@@ -5,8 +5,8 @@ A module has two functions:
     availability() -> (usable, sentence)                             what this machine has; never raises
     open_runner(model, threads, keep_values, profile) -> runner      or a BackendError that says what is missing
 
-and a runner has threads, run(arrays, batch) -> outputs in the model's order, values(), profile() and close(). Session
-has checked the arrays and holds a lock around every call.
+and a runner has threads, run(arrays, batch) -> outputs in the model's order, values(), profile(), arena_bytes()
+and close(). Session has checked the arrays and holds a lock around every call.
 """
 
 from __future__ import annotations

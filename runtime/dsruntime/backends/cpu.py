@@ -64,7 +64,6 @@ class Runner:
         return steps
 
     def arena_bytes(self) -> int:
-        """Bytes of activation memory that the last run's plan takes."""
         return library.library().dsf_session_arena_bytes(self.handle.pointer)
 
     def close(self) -> None:

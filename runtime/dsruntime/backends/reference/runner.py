@@ -40,5 +40,8 @@ class Runner:
         timed = zip(self.graph.nodes, self.seconds, strict=True)
         return [Step(node.op, node.name, node.module, "numpy", seconds) for node, seconds in timed]
 
+    def arena_bytes(self):
+        return None
+
     def close(self) -> None:
         self.last, self.weights = [], []
