@@ -162,7 +162,7 @@ def test_everything_in_the_way_is_reported_at_once_with_its_place():
     model = parse("g (float[n, 2] x) => (float[n, 2] y) { a = Celu(x) b = Relu(a) c = Mish(b) y = Softsign(c) }")
     for node in model.graph:
         node.metadata_props["pkg.torch.onnx.name_scopes"] = f"['', 'block.{node.op_type}', 'op']"
-        frames = f'File "/home/me/net.py", line {len(node.op_type)}, in forward\n  File "/x/torch/nn/f.py", line 1, in f'
+        frames = f'File "/home/me/net.py", line {len(node.op_type)}, in f\n  File "/x/torch/nn/f.py", line 1, in f'
         node.metadata_props["pkg.torch.onnx.stack_trace"] = frames
     with pytest.raises(CompileError) as caught:
         lowered(model)
