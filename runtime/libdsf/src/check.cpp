@@ -38,9 +38,10 @@ public:
         inputs();
         nodes();
         outputs();
-        everything_is_used();
+        values_are_defined();
         infer_types(model_, 2);
         infer_types(model_, 3);
+        weights_are_read();
     }
 
 private:
@@ -357,9 +358,12 @@ private:
         }
     }
 
-    void everything_is_used() {
+    void values_are_defined() {
         for (const Value& value : model_.values)
             if (!defined(value)) refuse("value " + quoted(value.name), "nothing defines it", "one definition");
+    }
+
+    void weights_are_read() {
         for (const Weight& weight : model_.weights)
             if (!read_[static_cast<size_t>(weight.value)])
                 refuse("weight " + quoted(weight.source), "nothing reads it", "a node that does");
