@@ -60,12 +60,9 @@ def load(path: Path, trusted: bool) -> torch.export.ExportedProgram:
 
 
 def capture_loaded(program: torch.export.ExportedProgram, options: CaptureOptions, where: str) -> Captured:
-    if program.graph_signature.buffers_to_mutate:
-        changed = ", ".join(list(program.graph_signature.buffers_to_mutate.values())[:3])
-        raise CompileError(
-            where, f"the program changes its own buffers ({changed}): it was exported in training mode",
-            what_to_do=EXPORT_AGAIN,
-        )  # fmt: skip
+    if in_training_mode(program):
+        found = "the program was exported in training mode (batch norm or dropout as in training)"
+        raise CompileError(where, found, "one of model.eval()", EXPORT_AGAIN)
     notes: list[str] = []
     inputs = input_dims(program)
     wanted = parse_input_shapes(options.input_shape)
@@ -75,6 +72,12 @@ def capture_loaded(program: torch.export.ExportedProgram, options: CaptureOption
     if free_elsewhere or free_batch != options.dynamic_batch:
         program = exported_again(program, shapes, options.dynamic_batch, free_elsewhere, where, notes)
     return Captured(to_onnx(program, where), KIND, notes=notes)
+
+
+def in_training_mode(program: torch.export.ExportedProgram) -> bool:
+    flags = {torch.ops.aten.batch_norm.default: 5, torch.ops.aten.dropout.default: 2}  # which argument says training
+    calls = [node for node in program.graph.nodes if node.target in flags]
+    return bool(program.graph_signature.buffers_to_mutate) or any(node.args[flags[node.target]] for node in calls)
 
 
 def exported_again(program, shapes: list[Shape], dynamic_batch: bool, must: bool, where: str, notes: list[str]):

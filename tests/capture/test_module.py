@@ -1,0 +1,113 @@
+"""An nn.Module in memory: weights to the bit, a free batch, the caller's model untouched, failures in one sentence."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from dscompress.capture import CaptureOptions, capture
+from dscompress.capture.torch_export import export_module, to_onnx
+from dscompress.errors import CompileError
+from dscompress.nn import ShiftConv2d, ShiftLinear
+from tests.capture import models
+from tests.capture.run import first_dims, run
+
+
+def weights_of(model) -> dict[str, np.ndarray]:
+    return {name: value.const_value.numpy() for name, value in model.graph.initializers.items()}
+
+
+def test_answers_with_a_free_batch(net, x, answer):
+    captured = capture(net, CaptureOptions(input_shape=models.SHAPE))
+    assert captured.kind == "nn.Module" and captured.sha256 is None and captured.notes == []
+    assert first_dims(captured.model) == ["N"]
+    assert [str(dim) for dim in captured.model.graph.outputs[0].shape] == ["N", "10"]
+    np.testing.assert_allclose(run(captured.model, x.numpy()), answer, atol=1e-5)
+
+
+def test_a_fixed_batch(net, x, answer):
+    captured = capture(net, CaptureOptions(input_shape=(3, 1, 8, 8), dynamic_batch=False))
+    assert first_dims(captured.model) == ["3"]
+    np.testing.assert_allclose(run(captured.model, x[:3].numpy()), answer[:3], atol=1e-5)
+
+
+@pytest.mark.parametrize("method", ["q", "ps"])
+def test_weights_are_the_effective_weights_bit_for_bit(method):
+    model = nn.Sequential(ShiftConv2d(2, 4, 3, method=method), nn.Flatten(), ShiftLinear(16, 3, method=method))
+    weights = weights_of(capture(model, CaptureOptions(input_shape="1,2,4,4")).model)
+    assert np.array_equal(weights["0.weight"], model[0].effective_weight.detach().numpy())
+    assert np.array_equal(weights["2.weight"], model[2].effective_weight.detach().numpy())
+
+
+def test_batch_norm_folds_to_a_scale_per_channel_times_powers_of_two(net):
+    weights = weights_of(capture(net, CaptureOptions(input_shape=models.SHAPE)).model)["0.weight"]
+    for channel in weights:
+        significands, _ = np.frexp(channel[channel != 0])
+        assert len(set(np.abs(significands))) <= 1
+
+
+@pytest.mark.parametrize("factory", [models.q_net, models.ps_net])
+def test_what_parameters_alone_decide_is_folded_to_the_same_bits(factory):
+    """The way of a .pt2: the layers' own rounding is in the exported graph."""
+    model = factory().eval()
+    through_layers = to_onnx(export_module(model, [(1, 1, 8, 8)], True, "net"), "net")
+    baked = capture(model, CaptureOptions(input_shape=models.SHAPE)).model
+    assert [node.op_type for node in through_layers.graph] == [node.op_type for node in baked.graph]
+    one, other = weights_of(through_layers), weights_of(baked)
+    assert one.keys() == other.keys()
+    assert all(np.array_equal(one[name], other[name]) for name in one)
+
+
+def test_the_callers_model_stays_as_it_was(net):
+    model = models.ps_net().double().train()
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    capture(model, CaptureOptions(input_shape=models.SHAPE))
+    assert model.training and all(child.training for child in model.modules())
+    for name, value in model.state_dict().items():
+        assert value.dtype == before[name].dtype and torch.equal(value, before[name])
+
+
+def test_an_images_shape_may_leave_out_the_batch(net):
+    captured = capture(net, CaptureOptions(input_shape="1,8,8"))
+    assert first_dims(captured.model) == ["N"]
+    assert captured.notes == ["input shape 1,8,8 taken as one image, batch 1"]
+
+
+def test_the_module_may_say_its_input_shape():
+    model = models.float_net()
+    model.input_shape = (1, 1, 8, 8)
+    assert first_dims(capture(model).model) == ["N"]
+
+
+def test_several_inputs():
+    options = CaptureOptions(input_shape=["1,2,4,4", "1,2,1,1"])
+    captured = capture(models.TwoInputs(), options)
+    assert first_dims(captured.model) == ["N", "N"]
+    image, scale = np.ones((3, 2, 4, 4), np.float32), np.full((3, 2, 1, 1), 2, np.float32)
+    assert np.array_equal(run(captured.model, image, scale), image * 2)
+
+
+def test_nothing_is_printed(net, capfd, recwarn):
+    capture(net, CaptureOptions(input_shape=models.SHAPE))
+    assert capfd.readouterr() == ("", "")
+    assert not list(recwarn)
+
+
+@pytest.mark.parametrize("model, options, parts", [
+    (models.float_net, {}, ["Sequential", "does not say its input's shape", "--input-shape 1,3,224,224"]),
+    (models.float_net, {"input_shape": "1,3,8,8"}, ["'0' (Conv2d)", "to have 1 channels", "check --input-shape"]),
+    (models.float_net, {"input_shape": "1,x"}, ["input shape '1,x'", "--input-shape 1,3,224,224"]),
+    (models.float_net, {"input_shape": "0,1,8,8"}, ["input shape '0,1,8,8'", "positive"]),
+    (models.Branches, {"input_shape": models.SHAPE},
+     ["models.py line", "if y.sum() > 0:", "data-dependent", "torch.where"]),
+    (models.FixedBatch, {"input_shape": models.SHAPE}, ["FixedBatch", "batch size", "--no-dynamic-batch"]),
+    (models.Untranslatable, {"input_shape": models.SHAPE},
+     ["no translation of", "bessel_j0", "models.py line", "torch.special.bessel_j0(x)"]),
+])  # fmt: skip
+def test_failures_are_one_sentence(model, options, parts):
+    with pytest.raises(CompileError) as caught:
+        capture(model(), CaptureOptions(**options))
+    text = str(caught.value)
+    assert "\n" not in text and len(text) < 700
+    for part in parts:
+        assert part in text

@@ -1,0 +1,87 @@
+""".onnx files: checked, upgraded, the batch freed where the graph allows it."""
+
+import numpy as np
+import onnx
+import pytest
+
+from dscompress.capture import CaptureOptions, capture
+from dscompress.errors import CompileError
+from tests.capture.run import first_dims, run
+
+CONV = """
+<ir_version: 8, opset_import: ["" : {opset}]>
+net (float[{batch},1,{size},{size}] x) => (float[{batch},2,{out},{out}] y)
+<float[2,1,3,3] w = {{1,2,3,4,5,6,7,8,9,9,8,7,6,5,4,3,2,1}}>
+{{ y = Conv(x, w) }}
+"""
+FLATTENED_TO_ONE = """
+<ir_version: 8, opset_import: ["" : 18]>
+net (float[1,4] x) => (float[1,4] y) <int64[2] shape = {1,4}>
+{ y = Reshape(x, shape) }
+"""
+
+
+def written(folder, text: str, **values):
+    proto = onnx.parser.parse_model(text.format(**values) if values else text)
+    onnx.save(proto, folder / "any.name")
+    return folder / "any.name"
+
+
+def conv(folder, opset=18, batch="batch", size=6, out=4):
+    return written(folder, CONV, opset=opset, batch=batch, size=size, out=out)
+
+
+@pytest.mark.parametrize("opset", [9, 13, 18, 20, 22])
+@pytest.mark.parametrize("batch", ["batch", 1, 4])
+def test_answers_with_a_free_batch(tmp_path, opset, batch):
+    captured = capture(conv(tmp_path, opset, batch))
+    assert captured.kind == "ONNX" and first_dims(captured.model) == ["N"]
+    assert captured.notes == ([f"converted from opset {opset} to 20"] if opset < 18 else [])
+    x = np.random.default_rng(0).standard_normal((3, 1, 6, 6), np.float32)
+    assert run(captured.model, x).shape == (3, 2, 4, 4)
+    one_by_one = np.concatenate([run(captured.model, x[index : index + 1]) for index in range(3)])
+    np.testing.assert_allclose(run(captured.model, x), one_by_one, atol=1e-5)
+
+
+def test_a_fixed_batch(tmp_path):
+    assert first_dims(capture(conv(tmp_path), CaptureOptions(dynamic_batch=False)).model) == ["1"]
+    assert first_dims(capture(conv(tmp_path, batch=4), CaptureOptions(dynamic_batch=False)).model) == ["4"]
+
+
+def test_a_batch_that_cannot_be_freed_is_kept_and_said(tmp_path):
+    captured = capture(written(tmp_path, FLATTENED_TO_ONE))
+    assert first_dims(captured.model) == ["1"]
+    assert captured.notes == ["the graph fixes its batch at 1; to free it, export it with a dynamic batch"]
+
+
+def test_free_sizes_need_a_shape(tmp_path):
+    path = conv(tmp_path, size="size", out="out")
+    with pytest.raises(CompileError, match=r"input 'x' has shape \?,1,\?,\?; add --input-shape"):
+        capture(path)
+    shape = capture(path, CaptureOptions(input_shape="1,1,5,5")).model.graph.inputs[0].shape
+    assert [str(dim) for dim in shape] == ["N", "1", "5", "5"]
+    with pytest.raises(CompileError, match=r"--input-shape 1,3,5,5 for input 'x'; expected \?,1,\?,\?"):
+        capture(path, CaptureOptions(input_shape="1,3,5,5"))
+
+
+def test_weights_listed_as_inputs_are_weights(tmp_path):
+    proto = onnx.load(conv(tmp_path))
+    proto.graph.input.append(onnx.helper.make_tensor_value_info("w", onnx.TensorProto.FLOAT, [2, 1, 3, 3]))
+    onnx.save(proto, tmp_path / "old.onnx")
+    assert [value.name for value in capture(tmp_path / "old.onnx").model.graph.inputs] == ["x"]
+
+
+def test_damage(tmp_path):
+    content = conv(tmp_path).read_bytes()
+    for length in range(1, len(content)):
+        (tmp_path / "cut.onnx").write_bytes(content[:length])
+        with pytest.raises(CompileError):
+            capture(tmp_path / "cut.onnx")
+
+
+def test_the_checker_is_asked(tmp_path):
+    proto = onnx.load(conv(tmp_path))
+    proto.graph.node[0].input[0] = "nowhere"
+    onnx.save(proto, tmp_path / "bad.onnx")
+    with pytest.raises(CompileError, match="onnx.checker refuses it"):
+        capture(tmp_path / "bad.onnx")
