@@ -1,6 +1,8 @@
 """Every command and snippet of the documentation runs; the README names every command; generated pages are current."""
 
 import os
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,23 +16,31 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = [page for page in sorted(ROOT.glob("*.md")) + sorted(ROOT.glob("*/*.md")) if blocks_of(page, ROOT)]
 
 
+@pytest.fixture
+def workplace() -> Path:
+    """An empty folder that looks like the checkout's root, always the same one: what CMake built there is kept."""
+    folder = ROOT / "build" / "docs"
+    folder.mkdir(parents=True, exist_ok=True)
+    for entry in folder.iterdir():
+        if entry.name != "build":
+            shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
+    for name in ("runtime", "schema", "tools"):
+        (folder / name).symlink_to(ROOT / name)
+    return folder
+
+
 @pytest.mark.slow
 @pytest.mark.xdist_group("native builds")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_every_block_runs(page: Path, tmp_path: Path):
-    built = ROOT / "build" / "docs"  # libdsf is compiled once for all pages, quickly rather than well
-    built.mkdir(parents=True, exist_ok=True)
-    for name in ("runtime", "schema", "tools"):  # pages speak as if typed in the checkout's root
-        (tmp_path / name).symlink_to(ROOT / name)
-    (tmp_path / "build").symlink_to(built)
+def test_every_block_runs(page: Path, workplace: Path):
     environment = os.environ | {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "COLUMNS": "110",
-        "CMAKE_BUILD_TYPE": "Debug",
+        "CMAKE_BUILD_TYPE": "Debug",  # compiled quickly rather than well
         "CMAKE_BUILD_PARALLEL_LEVEL": "2",
     }
     for block in blocks_of(page, ROOT):
-        block.run(tmp_path, environment)
+        block.run(workplace, environment)
 
 
 def test_the_readme_names_every_command():
@@ -45,8 +55,6 @@ def test_the_table_of_operators_is_current(tmp_path: Path):
 
 
 def test_links_between_pages_lead_somewhere():
-    import re
-
     broken = []
     for page in [*ROOT.glob("*.md"), *ROOT.glob("*/*.md")]:
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
