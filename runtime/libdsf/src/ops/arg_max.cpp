@@ -40,9 +40,9 @@ std::vector<TensorType> infer(const Inference& node) {
     node.expect_outputs(1, 1);
     const Shape& x = node.input(0).shape;
     const size_t axis = static_cast<size_t>(node.axis("axis", 0, x.rank));
-    node.integer("select_last_index", 0);
+    flag(node, "select_last_index", false);
     std::vector<int64_t> dims = dims_of(x);
-    if (node.integer("keepdims", 1) != 0) dims[axis] = 1;
+    if (flag(node, "keepdims", true)) dims[axis] = 1;
     else dims.erase(dims.begin() + static_cast<std::ptrdiff_t>(axis));
     return {{Dtype::int64, output_shape(node, dims)}};
 }
@@ -50,7 +50,7 @@ std::vector<TensorType> infer(const Inference& node) {
 std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
     const Inference attributes = preparation.attributes();
     return std::make_unique<ArgMaxKernel>(attributes.axis("axis", 0, preparation.inputs[0]->shape.rank),
-                                          attributes.integer("select_last_index", 0) != 0);
+                                          flag(attributes, "select_last_index", false));
 }
 
 }  // namespace

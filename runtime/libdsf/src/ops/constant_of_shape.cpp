@@ -29,14 +29,24 @@ private:
     float value_;
 };
 
+bool holds(Dtype dtype, float value) {
+    return dtype == Dtype::float32 || with_type(dtype, [&](auto type) {
+               if constexpr (std::is_same_v<decltype(type), Half>) return false;
+               else return convert<float>(convert<decltype(type)>(value)) == value;
+           });
+}
+
 std::vector<TensorType> infer(const Inference& node) {
     node.expect_inputs(0, 0);
     node.expect_outputs(1, 1);
-    node.real("value", 0.0f);
+    const float value = node.real("value", 0.0f);
     const Shape shape = output_shape(node, attribute_dimensions(node, "shape"));
     const std::string dtype = node.text("dtype", "float32");
-    for (Dtype candidate : DTYPES)
-        if (dtype == name_of(candidate)) return {{candidate, shape}};
+    for (Dtype candidate : DTYPES) {
+        if (dtype != name_of(candidate)) continue;
+        if (!holds(candidate, value)) node.refuse("value is " + std::to_string(value), "a value of dtype " + dtype);
+        return {{candidate, shape}};
+    }
     node.refuse("dtype is '" + dtype + "'", "float32, int64, int32, uint8, int8 or bool");
 }
 

@@ -11,8 +11,8 @@ struct Parameters {
 };
 
 Parameters read(const Inference& node) {
-    return {node.real("alpha", 1.0f), node.real("beta", 1.0f), node.integer("trans_a", 0) != 0,
-            node.integer("trans_b", 0) != 0};
+    return {node.real("alpha", 1.0f), node.real("beta", 1.0f), flag(node, "trans_a", false),
+            flag(node, "trans_b", false)};
 }
 
 std::vector<TensorType> infer(const Inference& node) {

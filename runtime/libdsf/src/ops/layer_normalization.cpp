@@ -10,14 +10,15 @@ namespace {
 
 class LayerNormalizationKernel final : public Kernel {
 public:
-    LayerNormalizationKernel(int axis, float epsilon) : axis_(axis), epsilon_(epsilon) {}
+    LayerNormalizationKernel(int axis, float epsilon, bool has_bias)
+        : axis_(axis), epsilon_(epsilon), has_bias_(has_bias) {}
     const char* name() const override { return "layer_normalization"; }
 
     void run(const Run& run) const override {
         const Shape& shape = run.outputs[0].shape();
         const int64_t row = product(shape, axis_, shape.rank);
         const float* scale = run.inputs[1].as<const float>();
-        const float* bias = run.inputs[2].as<const float>();
+        const float* bias = has_bias_ ? run.inputs[2].as<const float>() : nullptr;
         for_items(run.threads, product(shape, 0, axis_), row, [&](int64_t begin, int64_t end) {
             for (int64_t item = begin; item < end; ++item) {
                 const float* x = run.inputs[0].as<const float>() + item * row;
@@ -36,6 +37,7 @@ public:
 private:
     int axis_;
     float epsilon_;
+    bool has_bias_;
 };
 
 std::vector<TensorType> infer(const Inference& node) {
@@ -58,8 +60,9 @@ std::vector<TensorType> infer(const Inference& node) {
 
 std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
     const Inference attributes = preparation.attributes();
-    return std::make_unique<LayerNormalizationKernel>(attributes.axis("axis", -1, preparation.inputs[0]->shape.rank),
-                                                      attributes.real("epsilon", 1e-5f));
+    const int axis = attributes.axis("axis", -1, preparation.inputs[0]->shape.rank);
+    const bool has_bias = preparation.inputs.size() > 2 && preparation.inputs[2] != nullptr;
+    return std::make_unique<LayerNormalizationKernel>(axis, attributes.real("epsilon", 1e-5f), has_bias);
 }
 
 }  // namespace

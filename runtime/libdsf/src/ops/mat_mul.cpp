@@ -40,7 +40,7 @@ std::vector<TensorType> infer(const Inference& node) {
     if (a[a.rank - 1] != b[b.rank - 2])
         node.refuse("matrices of " + left.text() + " and " + right.text() + " do not multiply",
                     "as many columns of a as rows of b");
-    std::vector<int64_t> dims = dims_of(broadcast_shape(node, stack_of(a), stack_of(b)));
+    std::vector<int64_t> dims = dims_of(broadcast_shape(node, a, b, 2));
     if (left.rank > 1) dims.push_back(a[a.rank - 2]);
     if (right.rank > 1) dims.push_back(b[b.rank - 1]);
     return {{Dtype::float32, output_shape(node, dims)}};

@@ -47,8 +47,8 @@ Windows windows(const Inference& node, Pooling pooling) {
     const auto strides = spatial(node, "strides", axes, 1, 1, MAX_DIM);
     const auto dilations = spatial(node, "dilations", axes, 1, 1, MAX_DIM);
     const auto pads = spatial(node, "pads", 2 * axes, 0, 0, MAX_DIM);
-    const bool ceil = node.integer("ceil_mode", 0) != 0;
-    if (pooling == Pooling::average) node.integer("count_include_pad", 0);
+    const bool ceil = flag(node, "ceil_mode", false);
+    if (pooling == Pooling::average) flag(node, "count_include_pad", false);
 
     Window both[2];
     for (size_t i = 0; i < axes; ++i) {
@@ -157,7 +157,7 @@ std::vector<TensorType> infer_pool(const Inference& node, Pooling pooling) {
 
 std::unique_ptr<Kernel> prepare_pool(const Preparation& preparation, Pooling pooling) {
     const Inference attributes = preparation.attributes();
-    const bool count_padding = pooling == Pooling::average && attributes.integer("count_include_pad", 0) != 0;
+    const bool count_padding = pooling == Pooling::average && flag(attributes, "count_include_pad", false);
     return std::make_unique<PoolKernel>(windows(attributes, pooling), pooling, count_padding, preparation.threads);
 }
 

@@ -123,7 +123,7 @@ std::vector<TensorType> infer_reduce(const Inference& node) {
     const Shape& x = node.input(0).shape;
     const std::vector<int> axes = node.axes("axes", x.rank);
     if (axes.empty()) node.refuse("axes is empty", "the axes to reduce");
-    const bool keep = node.integer("keepdims", 1) != 0;
+    const bool keep = flag(node, "keepdims", true);
     std::vector<int64_t> dims = dims_of(x);
     for (auto axis = axes.rbegin(); axis != axes.rend(); ++axis) {
         if (keep) dims[static_cast<size_t>(*axis)] = 1;

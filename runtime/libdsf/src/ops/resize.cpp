@@ -102,13 +102,6 @@ bool one_of(const std::string& text, const char* const (&names)[4]) {
     return false;
 }
 
-std::vector<float> scales_of(const Inference& node, const Shape& x, const std::vector<int64_t>& sizes) {
-    std::vector<float> derived;
-    for (size_t axis = 0; axis < sizes.size(); ++axis)
-        derived.push_back(static_cast<float>(sizes[axis]) / static_cast<float>(x.dims[axis]));
-    return node.reals("scales", derived);
-}
-
 std::vector<TensorType> infer(const Inference& node) {
     node.expect_inputs(1, 1);
     node.expect_outputs(1, 1);
@@ -119,7 +112,7 @@ std::vector<TensorType> infer(const Inference& node) {
     if (sizes.size() != static_cast<size_t>(x.rank) || sizes[0] != x[0] || sizes[1] != x[1])
         node.refuse("sizes is not the input's batch and channels and new spatial dimensions",
                     std::to_string(x.rank) + " entries, the first two as in " + x.text());
-    const std::vector<float> scales = scales_of(node, x, sizes);
+    const std::vector<float> scales = node.reals("scales");
     if (scales.size() != sizes.size()) node.refuse("scales differs in length from sizes", "one entry an axis");
     for (float scale : scales)
         if (!(scale > 0.0f) || !std::isfinite(scale))
@@ -139,7 +132,7 @@ std::vector<TensorType> infer(const Inference& node) {
 std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
     const Inference node = preparation.attributes();
     const Shape &x = preparation.inputs[0]->shape, &y = preparation.outputs[0].shape;
-    const std::vector<float> scales = scales_of(node, x, dims_of(y));
+    const std::vector<float> scales = node.reals("scales");
     const std::string transformation = node.text("coordinate_transformation_mode", "half_pixel");
     const std::string rounding = node.text("nearest_mode", "round_prefer_floor");
     const bool is_linear = node.text("mode", "nearest") == "linear";

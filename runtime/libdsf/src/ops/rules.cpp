@@ -37,11 +37,11 @@ std::vector<int64_t> dims_of(const Shape& shape) {
     return std::vector<int64_t>(shape.dims.begin(), shape.dims.begin() + shape.rank);
 }
 
-Shape broadcast_shape(const Inference& node, const Shape& a, const Shape& b) {
-    const int rank = std::max(a.rank, b.rank);
+Shape broadcast_shape(const Inference& node, const Shape& a, const Shape& b, int without) {
+    const int rank_a = a.rank - without, rank_b = b.rank - without, rank = std::max(rank_a, rank_b);
     std::vector<int64_t> dims(static_cast<size_t>(rank));
     for (int axis = 0; axis < rank; ++axis) {
-        const int in_a = axis - (rank - a.rank), in_b = axis - (rank - b.rank);
+        const int in_a = axis - (rank - rank_a), in_b = axis - (rank - rank_b);
         const int64_t left = in_a < 0 ? 1 : a[in_a], right = in_b < 0 ? 1 : b[in_b];
         if (left != right && left != 1 && right != 1)
             node.refuse("shapes " + a.text() + " and " + b.text() + " do not broadcast",
@@ -49,6 +49,12 @@ Shape broadcast_shape(const Inference& node, const Shape& a, const Shape& b) {
         dims[static_cast<size_t>(axis)] = left == 1 ? right : left;
     }
     return output_shape(node, dims);
+}
+
+bool flag(const Inference& node, const char* attribute, bool absent) {
+    const int64_t value = node.integer(attribute, absent);
+    if (value != 0 && value != 1) node.refuse(std::string(attribute) + " is " + std::to_string(value), "0 or 1");
+    return value != 0;
 }
 
 std::vector<int64_t> spatial(const Inference& node, const char* attribute, size_t count, int64_t absent, int64_t least,

@@ -18,8 +18,11 @@ std::vector<int64_t> attribute_dimensions(const Inference& node, const char* att
 
 std::vector<int64_t> dims_of(const Shape& shape);
 
-// numpy.broadcast_shapes.
-Shape broadcast_shape(const Inference& node, const Shape& a, const Shape& b);
+// numpy.broadcast_shapes of the leading axes of a and b, all but the last `without`.
+Shape broadcast_shape(const Inference& node, const Shape& a, const Shape& b, int without = 0);
+
+// An attribute that is 0 or 1.
+bool flag(const Inference& node, const char* attribute, bool absent);
 
 // An attribute with one entry a spatial axis, each within [least, most].
 std::vector<int64_t> spatial(const Inference& node, const char* attribute, size_t count, int64_t absent, int64_t least,

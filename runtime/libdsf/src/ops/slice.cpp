@@ -30,7 +30,7 @@ std::vector<Range> ranges(const Inference& node) {
     for (int axis = 0; axis < x.rank; ++axis) result.push_back({0, 1, x[axis]});
     node.axes("axes", x.rank);  // in range, none twice
     for (size_t i = 0; i < axes.size(); ++i) {
-        if (steps[i] == 0) node.refuse("a step is 0", "a positive or negative step");
+        if (steps[i] == 0) node.refuse("steps has the entry 0", "positive or negative steps");
         const size_t axis = static_cast<size_t>(axes[i] < 0 ? axes[i] + x.rank : axes[i]);
         result[axis] = range_of(starts[i], ends[i], steps[i], x.dims[axis]);
     }

@@ -80,6 +80,7 @@ private:
 }  // namespace
 
 std::vector<TensorType> infer_softmax(const Inference& node) {
+    node.expect_rank(0, 1, MAX_RANK);
     node.axis("axis", -1, node.input(0).shape.rank);
     return float_like_input(node);
 }

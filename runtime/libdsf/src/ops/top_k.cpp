@@ -55,8 +55,8 @@ std::vector<TensorType> infer(const Inference& node) {
     const TensorType& x = node.input(0);
     const int axis = node.axis("axis", -1, x.shape.rank);
     const int64_t k = node.integer("k");
-    node.integer("largest", 1);
-    node.integer("sorted", 1);
+    flag(node, "largest", true);
+    flag(node, "sorted", true);
     if (k < 1 || k > x.shape[axis])
         node.refuse("k is " + std::to_string(k), "1 to " + std::to_string(x.shape[axis]) + ", the axis' length");
     std::vector<int64_t> dims = dims_of(x.shape);
@@ -69,7 +69,7 @@ std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
     const Inference attributes = preparation.attributes();
     const Shape& x = preparation.inputs[0]->shape;
     return std::make_unique<TopKKernel>(x, attributes.axis("axis", -1, x.rank), attributes.integer("k"),
-                                        attributes.integer("largest", 1) != 0, preparation.threads);
+                                        flag(attributes, "largest", true), preparation.threads);
 }
 
 }  // namespace
