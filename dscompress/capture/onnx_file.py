@@ -122,29 +122,34 @@ def set_input_shapes(proto: onnx.ModelProto, options: CaptureOptions, where: str
                 dim.dim_value = size or 1
             elif fixed is None:
                 raise CompileError(where, f"input {value.name!r} has shape {shown}", what_to_do=f"add {HOW}")
-        if not dims:
+        if not value.type.tensor_type.HasField("shape"):
             raise CompileError(where, f"input {value.name!r} has no shape", what_to_do=f"add {HOW}")
 
 
 def free_the_batch(proto: onnx.ModelProto, notes: list[str]) -> None:
     """Dimension 0 of every input becomes N, unless the graph then no longer fits together."""
-    fixed = {value.type.tensor_type.shape.dim[0].dim_value for value in real_inputs(proto)} - {0}
+    fixed = {dim.dim_value for dim in first_dimensions(proto)} - {0}
     if not fixed:
         return
     batch = fixed.pop()
     if not fixed and works_with_batch(proto, batch + 1):
-        for value in real_inputs(proto):
-            value.type.tensor_type.shape.dim[0].dim_param = BATCH
+        for dim in first_dimensions(proto):
+            dim.dim_param = BATCH
         forget_inferred_shapes(proto)
     else:
         notes.append(f"the graph fixes its batch at {batch}; to free it, export it with a dynamic batch")
 
 
+def first_dimensions(proto: onnx.ModelProto) -> list[onnx.TensorShapeProto.Dimension]:
+    shapes = (value.type.tensor_type.shape.dim for value in real_inputs(proto))
+    return [dims[0] for dims in shapes if dims]
+
+
 def works_with_batch(proto: onnx.ModelProto, batch: int) -> bool:
     trial = onnx.ModelProto()
     trial.CopyFrom(proto)
-    for value in real_inputs(trial):
-        value.type.tensor_type.shape.dim[0].dim_value = batch
+    for dim in first_dimensions(trial):
+        dim.dim_value = batch
     forget_inferred_shapes(trial)
     try:
         inferred = onnx.shape_inference.infer_shapes(trial, strict_mode=True, data_prop=True)

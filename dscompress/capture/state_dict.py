@@ -148,11 +148,16 @@ def note_latent_weights(built: torch.nn.Module, weights: dict, notes: list[str])
     """DeepShift-Q saves what looks like a float model: say so where a float model was built for such weights."""
     from dscompress.nn.layers import ShiftLayer
 
-    matrices = [value for value in weights.values() if isinstance(value, torch.Tensor) and value.dim() >= 2]
+    matrices = [
+        value
+        for value in weights.values()
+        if isinstance(value, torch.Tensor) and value.dim() > 1 and value.is_floating_point()
+    ]
     if any(isinstance(child, ShiftLayer) for child in built.modules()) or sum(m.numel() for m in matrices) < 1000:
         return
-    magnitudes = (matrix.abs() for matrix in matrices)
-    if all(bool(((m == 0) | ((m >= 2.0**-15) & (m <= 1))).all()) for m in magnitudes):
+    rounded = all(bool(((m == 0) | (torch.frexp(m).mantissa.abs() == 0.5)).all()) for m in matrices)
+    in_range = all(bool(((m == 0) | ((m.abs() >= 2.0**-15) & (m.abs() <= 1))).all()) for m in matrices)
+    if in_range and not rounded:
         notes.append(
             "every weight lies in ±[2^-15, 1], as after training with method 'q'; if so, let the factory return "
             "dscompress.nn.convert(model, 'q', bits=...)[0], or the latent float weights are exported"

@@ -8,6 +8,7 @@ import torch
 
 from dscompress.capture import CaptureOptions, capture
 from dscompress.errors import CompileError
+from dscompress.nn import bake
 from tests.capture import models
 from tests.capture.run import run
 
@@ -87,6 +88,8 @@ def test_latent_weights_of_method_q_in_a_float_model_are_pointed_out(tmp_path):
     path = saved(tmp_path, models.q_net().state_dict())
     captured = capture(path, CaptureOptions(model=FLOAT, input_shape=models.SHAPE))
     assert "after training with method 'q'" in captured.notes[0]
+    rounded = saved(tmp_path, bake(models.q_net()).state_dict())
+    assert capture(rounded, CaptureOptions(model=FLOAT, input_shape=models.SHAPE)).notes == []
 
 
 @pytest.mark.parametrize("content, part", [
