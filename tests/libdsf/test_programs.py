@@ -61,6 +61,12 @@ def test_models_run_clean(tmp_path):
     assert output.split("\n")[:-1] == ["ok"] * len(paths)
 
 
+def test_a_second_run_allocates_nothing(tmp_path):
+    path = tmp_path / "net.dsf"
+    path.write_bytes(conv_net(5, True))
+    run(built("address,undefined", "allocations") / "allocations", path)
+
+
 def conv_net(bits: int, zero: bool) -> bytes:
     rng = np.random.default_rng(bits)
     levels = rng.integers(0, (1 << bits - 1) - zero, 5 * 5 * 9)

@@ -1,0 +1,50 @@
+/* allocations: a run after the first with the same batch size allocates nothing, and nor does a return to it.
+ *
+ * usage: allocations MODEL.dsf    a model with one float32 input (N, 5, 6, 7) and at most 16 outputs. Needs ASan. */
+#include <string.h>
+
+#include "dsf.h"
+#include "expect.h"
+
+/* From the sanitizer's runtime; GCC ships no header for it. */
+int __sanitizer_install_malloc_and_free_hooks(void (*on_malloc)(const volatile void*, size_t),
+                                              void (*on_free)(const volatile void*));
+
+static int allocations; /* by any thread; the runs below are the only ones to add to it */
+
+static void count(const volatile void* memory, size_t bytes) {
+    (void)memory, (void)bytes;
+    __atomic_add_fetch(&allocations, 1, __ATOMIC_RELAXED);
+}
+
+static void ignore(const volatile void* memory) { (void)memory; }
+
+static int allocations_of_run(dsf_model* model, dsf_session* session, float* data, int64_t batch) {
+    dsf_tensor x = {DSF_FLOAT32, 4, {batch, 5, 6, 7}, data, (size_t)batch * 840}, outputs[16];
+    memset(outputs, 0, sizeof outputs);
+    int before = allocations;
+    EXPECT(dsf_session_run(session, &x, 1, outputs, dsf_model_output_count(model), NULL) == DSF_OK);
+    return allocations - before;
+}
+
+int main(int argument_count, char** arguments) {
+    EXPECT(argument_count == 2);
+    dsf_model* model = NULL;
+    dsf_session* session = NULL;
+    dsf_session_options options = {2, 0, 1};
+    float* data = calloc(3, 840);
+    EXPECT(dsf_model_open(arguments[1], NULL, &model, NULL) == DSF_OK);
+    EXPECT(dsf_session_create(model, &options, &session, NULL) == DSF_OK);
+    EXPECT(__sanitizer_install_malloc_and_free_hooks(count, ignore) > 0);
+    EXPECT(allocations_of_run(model, session, data, 1) > 0);
+    EXPECT(allocations_of_run(model, session, data, 1) == 0);
+    EXPECT(allocations_of_run(model, session, data, 3) > 0);
+    for (int round = 0; round < 5; ++round) {
+        EXPECT(allocations_of_run(model, session, data, 3) == 0);
+        EXPECT(allocations_of_run(model, session, data, 1) == 0);
+    }
+    dsf_session_destroy(session);
+    dsf_model_destroy(model);
+    free(data);
+    return 0;
+}
