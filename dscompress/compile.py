@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from dscompress.assemble import Assembled, Labelling, assemble
-from dscompress.capture import CaptureOptions, capture
+from dscompress.capture import Captured, CaptureOptions, capture
 from dscompress.errors import CompileError
 from dscompress.labelling import read_labels, read_recipe
 from dscompress.lower import lower
@@ -47,23 +48,38 @@ def compile_model(
         check_target(output)
     image, names = read_recipe(preprocess), read_labels(labels)
     on_step("capture")
-    captured = capture(source, CaptureOptions(input_shape, dynamic_batch, model, model_args, trust_pickle))
+    options = CaptureOptions(input_shape, dynamic_batch, model, model_args, trust_pickle)
+    captured = capture(source, options)
     title = name or name_of(source)
-    on_step("passes")
-    graph = run_pipeline(captured.model)
-    nodes = lower(graph)
-    on_step("encode")
-    assembled = assemble(graph, nodes, Labelling(title, image, names, all_metadata(metadata, captured)))
+    labelling = Labelling(title, image, names, all_metadata(metadata, captured))
+    try:
+        assembled, data, proof = translate(captured, labelling, on_step)
+    except CompileError:
+        if not captured.freed:
+            raise
+        captured = capture(source, replace(options, dynamic_batch=False))
+        captured.notes.append("the graph fixes its batch; to free it, export it with a dynamic batch")
+        assembled, data, proof = translate(captured, labelling, on_step)
     if require_shift:
         refuse_float_weights(assembled)
-    data = build(assembled.description)
     path = None if output is None else os.fspath(output)
-    on_step("prove")
-    report = make_report(data, path, assembled, prove(data, assembled), captured)
+    report = make_report(data, path, assembled, proof, captured)
     if path is not None:
         on_step("write")
         write_atomically(path, data)
     return report
+
+
+def translate(captured: Captured, labelling: Labelling, on_step: Callable[[str], None]):
+    """The graph as it goes into the file, the file's bytes, and the model that libdsf read from them."""
+    on_step("passes")
+    graph = run_pipeline(captured.model)
+    nodes = lower(graph)
+    on_step("encode")
+    assembled = assemble(graph, nodes, labelling)
+    data = build(assembled.description)
+    on_step("prove")
+    return assembled, data, prove(data, assembled)
 
 
 def name_of(source) -> str:

@@ -31,10 +31,10 @@ def capture(path: Path, options: CaptureOptions) -> Captured:
         proto.ParseFromString(path.read_bytes())
     except Exception as error:
         raise CompileError(where, f"is damaged ({error})", "an ONNX model", "export or copy it again") from None
-    return Captured(*from_proto(proto, options, where))
+    return from_proto(proto, options, where)
 
 
-def from_proto(proto: onnx.ModelProto, options: CaptureOptions, where: str) -> tuple[ir.Model, str, None, list[str]]:
+def from_proto(proto: onnx.ModelProto, options: CaptureOptions, where: str) -> Captured:
     notes: list[str] = []
     refuse_external_data(proto, where)
     try:
@@ -44,14 +44,13 @@ def from_proto(proto: onnx.ModelProto, options: CaptureOptions, where: str) -> t
         raise CompileError(where, found, what_to_do="export it again") from None
     proto = current_opset(proto, where, notes)
     set_input_shapes(proto, options, where)
-    if options.dynamic_batch:
-        free_the_batch(proto, notes)
+    freed = options.dynamic_batch and free_the_batch(proto, notes)
     model = ir.from_proto(proto)
     for value in list(model.graph.inputs):  # old files list their weights among the inputs
         if value.name in model.graph.initializers:
             model.graph.inputs.remove(value)
     name_the_batch(model)
-    return model, KIND, None, notes
+    return Captured(model, KIND, notes=notes, freed=freed)
 
 
 def refuse_external_data(proto: onnx.ModelProto, where: str) -> None:
@@ -126,18 +125,22 @@ def set_input_shapes(proto: onnx.ModelProto, options: CaptureOptions, where: str
             raise CompileError(where, f"input {value.name!r} has no shape", what_to_do=f"add {HOW}")
 
 
-def free_the_batch(proto: onnx.ModelProto, notes: list[str]) -> None:
-    """Dimension 0 of every input becomes N, unless the graph then no longer fits together."""
+def free_the_batch(proto: onnx.ModelProto, notes: list[str]) -> bool:
+    """Dimension 0 of every input becomes N, unless the graph then no longer fits together. Whether it did.
+
+    ONNX's inference overlooks some misfits, such as a Reshape to a fixed size: compile_model() then goes back.
+    """
     fixed = {dim.dim_value for dim in first_dimensions(proto)} - {0}
     if not fixed:
-        return
+        return False
     batch = fixed.pop()
     if not fixed and works_with_batch(proto, batch + 1):
         for dim in first_dimensions(proto):
             dim.dim_param = BATCH
         forget_inferred_shapes(proto)
-    else:
-        notes.append(f"the graph fixes its batch at {batch}; to free it, export it with a dynamic batch")
+        return True
+    notes.append(f"the graph fixes its batch at {batch}; to free it, export it with a dynamic batch")
+    return False
 
 
 def first_dimensions(proto: onnx.ModelProto) -> list[onnx.TensorShapeProto.Dimension]:

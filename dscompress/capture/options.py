@@ -19,9 +19,13 @@ class CaptureOptions:
 
 @dataclass(frozen=True)
 class Captured:
-    """model: dimension 0 of its inputs is "N" where the batch is free. sha256: of the source file."""
+    """model: dimension 0 of its inputs is "N" where the batch is free. sha256: of the source file.
+
+    freed: the source fixes its batch, and capture freed it because nothing seemed to depend on it.
+    """
 
     model: ir.Model
     kind: str
     sha256: str | None = None
     notes: list[str] = field(default_factory=list)
+    freed: bool = False

@@ -4,6 +4,7 @@ That exporter keeps no module paths; a .pt2 says more in reports and profiles.
 """
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import onnx
@@ -43,5 +44,5 @@ def capture(path: Path, options: CaptureOptions) -> Captured:
     except Exception as error:
         reason = onnx_file.first_line(error)
         raise CompileError(where, f"PyTorch could not turn it into ONNX ({reason})", what_to_do=INSTEAD) from None
-    model, _, _, notes = onnx_file.from_proto(onnx.ModelProto.FromString(buffer.getvalue()), options, where)
-    return Captured(model, KIND, notes=notes)
+    captured = onnx_file.from_proto(onnx.ModelProto.FromString(buffer.getvalue()), options, where)
+    return replace(captured, kind=KIND)

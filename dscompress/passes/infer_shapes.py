@@ -22,6 +22,7 @@ import onnx_ir as ir
 
 from dscompress.errors import CompileError
 from dscompress.passes import batch
+from dscompress.passes.corrected_shapes import corrected
 from dscompress.passes.evaluate import can_evaluate, evaluate
 from dscompress.passes.source import describe
 
@@ -176,7 +177,8 @@ def infer_node(facts: Facts, node: ir.Node, inputs: list[np.ndarray | None]) -> 
         dims = tensor.tensor_type.shape.dim
         facts.dtypes[value] = ir.DataType(tensor.tensor_type.elem_type)
         if all(dim.HasField("dim_value") for dim in dims):
-            facts.shapes[value] = tuple(dim.dim_value for dim in dims)
+            shape = tuple(dim.dim_value for dim in dims)
+            facts.shapes[value] = corrected(node, type_of(facts, node.inputs[0])[1], shape, inputs)
 
 
 def type_of(facts: Facts, value: ir.Value | None) -> tuple[ir.DataType | None, tuple[int, ...] | None]:
