@@ -205,6 +205,10 @@ def max_pool(g: Graph, x: Tensor):
     kernel, stride = g.choices.integer(1, 3), g.choices.integer(1, 3)
     pad, ceil = g.choices.integer(0, kernel // 2), g.choices.integer(0, 1)
     size = [pooled(s, kernel, stride, pad, ceil) for s in x.shape[1:]]
+    if any(
+        (s + 2 * pad - kernel + ceil * (stride - 1)) // stride + 1 != n for s, n in zip(x.shape[1:], size, strict=True)
+    ):
+        return None  # ONNX's own inference, which makes the test's model, counts a window too many
     rank = len(size)
     return g.moved(
         "MaxPool",

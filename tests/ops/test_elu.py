@@ -17,7 +17,7 @@ REFUSED = [
     Case("unknown attribute", (normals(3),), {"wrong": 1.0}, mentions="wrong"),
     Case("two inputs too many", (normals(3), normals(3), normals(3)), mentions="input"),
     Case("int64", (indices(1, 2),), mentions="int64"),
-    Case("wrong output shape", (normals(3),), output_types=(("float32", (4,)),), mentions="(4)"),
+    Case("wrong output shape", (normals(3),), output_types=(("float32", (4,)),), mentions="(4,)"),
     Case("alpha an integer", (normals(3),), {"alpha": 1}, mentions="alpha"),
 ]
 

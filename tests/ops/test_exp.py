@@ -21,7 +21,7 @@ REFUSED = [
     Case("two outputs", (normals(3),), outputs=2, mentions="output"),
     Case("int64", (indices(1, 2),), mentions="int64"),
     Case("float16", (normals(3).astype(np.float16),), mentions="float16"),
-    Case("wrong output shape", (normals(3),), output_types=(("float32", (4,)),), mentions="(4)"),
+    Case("wrong output shape", (normals(3),), output_types=(("float32", (4,)),), mentions="(4,)"),
     Case("wrong output dtype", (normals(3),), output_types=(("int32", (3,)),), mentions="int32"),
     Case("absent input", (None, normals(3)), mentions="input"),
 ]

@@ -52,7 +52,7 @@ REFUSED = [
         (ints(2, 5), shifts(5, 3), ints(4)),
         weights=(1, 2),
         output_types=(("float32", (2, 3)),),
-        mentions="(4)",
+        mentions="(4,)",
     ),
     Case("c widens the output", (ints(1, 5), shifts(5, 3), ints(2, 3)), output_types=(("float32", (2, 3)),)),
     Case("c of rank 3", (ints(2, 5), shifts(5, 3), ints(1, 2, 3)), output_types=(("float32", (2, 3)),)),

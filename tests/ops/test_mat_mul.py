@@ -27,7 +27,7 @@ CASES = [
 
 REFUSED = [
     Case("inner sizes differ", (ints(2, 5), ints(4, 3)), mentions="(4, 3)"),
-    Case("batches do not broadcast", (ints(2, 2, 5), ints(3, 5, 3)), mentions="(3, 5, 3)"),
+    Case("batches do not broadcast", (ints(2, 2, 5), ints(3, 5, 3)), mentions="broadcast"),
     Case("scalar", (ints(2, 5), np.array(1, np.float32)), mentions="rank"),
     Case("int64", (indices(1, shape=(1, 1)), indices(1, shape=(1, 1))), mentions="int64"),
     Case("unknown attribute", (ints(2, 5), ints(5, 3)), {"trans_b": 1}, mentions="trans_b"),

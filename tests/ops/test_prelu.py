@@ -20,7 +20,7 @@ REFUSED = [
     Case("unknown attribute", (normals(3), normals(3)), {"alpha": 1.0}, mentions="alpha"),
     Case("no slope", (normals(3),), mentions="input"),
     Case("slope wider than x", (normals(3), normals(2, 3)), mentions="(2, 3)"),
-    Case("slope that does not broadcast", (normals(2, 3), normals(2)), mentions="(2)"),
+    Case("slope that does not broadcast", (normals(2, 3), normals(2)), mentions="(2,)"),
     Case("int64 slope", (normals(2), indices(1, 2)), mentions="int64"),
 ]
 

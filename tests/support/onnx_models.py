@@ -84,7 +84,7 @@ def one_node_model(op: str, case, batch: int = 0) -> onnx.ModelProto:
     batch = batch or batch_of(case)
     for name in attributes:
         if (op, name) in DIMENSIONS:
-            attributes[name] = [d if d >= 0 else -d * batch for d in attributes[name]]
+            attributes[name] = [d if d >= 0 else in_onnx_dimension(op, -d * batch) for d in attributes[name]]
     if op == "reshape":
         attributes["allowzero"] = 1
     attributes = in_onnx(op, attributes, case)
@@ -106,6 +106,11 @@ def one_node_model(op: str, case, batch: int = 0) -> onnx.ModelProto:
         if a is not None and i not in case.weights
     ]
     return graph_model([node], inputs, outputs, constants)
+
+
+def in_onnx_dimension(op: str, size: int) -> int:
+    """What ONNX has for a dimension that moves with the batch: -1 in a Reshape, 1 where an Expand keeps x's own."""
+    return {"reshape": -1, "expand": 1}.get(op, size)
 
 
 def batch_of(case) -> int:

@@ -1,0 +1,22 @@
+// load: any bytes are a model or a typed error with a sentence
+#include <cstdlib>
+
+#include "dsf.h"
+
+#ifdef REPAIR
+#include "repair.h"
+
+extern "C" size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size, size_t max_size, unsigned seed) {
+    return fuzz::mutate(data, size, max_size, seed);
+}
+#endif
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+    const dsf_limits limits = {1 << 20, 1 << 20};
+    dsf_model* model = nullptr;
+    dsf_error error;
+    const dsf_status status = dsf_model_from_memory(data, size, &limits, &model, &error);
+    if (status != DSF_OK && (model != nullptr || error.status != status || error.message[0] == 0)) std::abort();
+    dsf_model_destroy(model);
+    return 0;
+}
