@@ -3,11 +3,13 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from tests.corrupt.small_model import small_model
 
+ROOT = Path(__file__).resolve().parents[2]
 VALUES = ("0", "1", "127", "255", "^1", "^128")
 PARTS = 4
 
@@ -28,7 +30,7 @@ def test_every_byte(part, tmp_path):
         str(progress),
         *VALUES,
     ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=ROOT)
     assert done.returncode == 0, f"byte and value {progress.read_text()}: exit {done.returncode}\n{done.stderr[-3000:]}"
     counts = json.loads(done.stdout)
     assert sum(counts.values()) > 3 * (edges[part + 1] - edges[part]), counts
