@@ -400,3 +400,20 @@ def test_refusing_takes_little_memory():
         [sys.executable, "-c", textwrap.dedent(LITTLE_MEMORY)], capture_output=True, text=True, timeout=120, cwd=ROOT
     )
     assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_a_vector_off_its_alignment_is_refused():
+    """Four bytes put before a list of 8-byte numbers: every offset is right, and C++ may not read it."""
+
+    def edit(data):
+        table = fb.Model.GetRootAs(data[64:]).Values(0)._tab
+        field = 64 + table.Pos + table.Offset(8)  # the shape
+        start = field + int.from_bytes(data[field : field + 4], "little")
+        data[start : start + 16] = bytes(4) + data[start : start + 12]  # the last half of the only dimension is lost
+        data[start + 4 : start + 12] = b"\1\0\0\0\5\0\0\0"
+        data[field : field + 4] = (start + 4 - field).to_bytes(4, "little")
+
+    values = [{"name": "x", "shape": [5, 5]}, {"name": "y", "shape": [5, 5]}]
+    node = {"op": "relu", "inputs": ["x"], "outputs": ["y"]}
+    data = build(values=values, nodes=[node], inputs=["x"], outputs=["y"], edit_bytes=edit)
+    assert "aligned" in refusal(data)

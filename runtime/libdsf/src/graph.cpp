@@ -156,6 +156,7 @@ private:
         uint32_t count = number<uint32_t>(at);
         uint64_t bytes = 0;
         if (!checked_mul(count, size, &bytes) || !checked_add(bytes, 4, &bytes)) refuse("a vector is too long", at);
+        if ((at + 4) % size != 0) refuse("a vector's numbers are not aligned", at);  // the Verifier overlooks this
         claim(at, bytes);
         return count;
     }
