@@ -73,7 +73,7 @@ DSF_INLINE Vec sigmoid_of(Vec x) {
     return select(x < 0.0f, e, splat(1.0f)) / (1.0f + e);
 }
 
-// x P(x^2) up to 1; 1 - e^-Q(x) above, which is 1 from 4 on. Within 2 ulp.
+// x P(x^2) up to 1; 1 - e^-Q(x) above, which is 1 from 4 on. Within 3 ulp.
 DSF_INLINE Vec erf_of(Vec x) {
     const Vec size = magnitude(x), square = x * x;
     Vec p = splat(7.889119297e-05f);
