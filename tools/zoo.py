@@ -13,6 +13,7 @@ Nothing is downloaded. So that top-1 agreement means something on random weights
 
 import importlib
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -140,7 +141,8 @@ def photograph_files() -> list[Path]:
 def write_onnx(model: nn.Module, path: str | Path) -> None:
     """PyTorch's own float32 export, batch left open: what ONNX Runtime is asked to run."""
     image, batch = torch.zeros(2, 3, SIZE, SIZE), {0: torch.export.Dim("batch")}
-    program = torch.onnx.export(model, (image,), dynamo=True, dynamic_shapes=(batch,), verbose=False)
+    with warnings.catch_warnings(action="ignore", category=FutureWarning):  # PyTorch's, about itself
+        program = torch.onnx.export(model, (image,), dynamo=True, dynamic_shapes=(batch,), verbose=False)
     program.save(path, external_data=False)
 
 
