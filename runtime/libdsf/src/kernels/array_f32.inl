@@ -168,7 +168,8 @@ float max(const float* x, int64_t count) {
             const Vec v = load(x + i);
             most = select((v > most) | (v != v), v, most);
         }
-        for (int lane = 0; lane < WIDTH; ++lane) best = most[lane] > best || most[lane] != most[lane] ? most[lane] : best;
+        for (int lane = 0; lane < WIDTH; ++lane)
+            best = most[lane] > best || most[lane] != most[lane] ? most[lane] : best;
     }
     for (; i < count; ++i) best = x[i] > best || x[i] != x[i] ? x[i] : best;
     return best;

@@ -79,7 +79,8 @@ GemmBlocks cut_gemm(const GemmF32& kernel, int64_t m, int64_t n, int64_t k, int6
     const int64_t wanted = threads == 1 ? 1 : std::min<int64_t>(threads * 4, 1 + m * n * copies / divide_up(ENOUGH_WORK, k));
     while (row_blocks * column_blocks * copies < wanted) {
         // Whichever side has more left: a cut costs the packing of the other side once more.
-        const int64_t rows = row_panels * kernel.rows / row_blocks, columns = column_panels * kernel.columns / column_blocks;
+        const int64_t rows = row_panels * kernel.rows / row_blocks;
+        const int64_t columns = column_panels * kernel.columns / column_blocks;
         if (columns >= rows && column_blocks < column_panels) ++column_blocks;
         else if (row_blocks < row_panels) ++row_blocks;
         else if (column_blocks < column_panels) ++column_blocks;

@@ -30,7 +30,10 @@ struct GemmTile {
     float low, high;            // c = min(max(c, low), high) if clip; NaN stays NaN
 };
 
-// Copies runs of image pixels into a packed b panel: to[k][column] = base[offsets[k] + run.from + (column - run.column)].
+// Copies runs of image pixels into a packed b panel:
+//
+//   to[k][column] = base[offsets[k] + run.from + (column - run.column)]
+//
 // Whole vectors are copied: up to WIDTH - 1 floats are read past a run's end and written past a row's end.
 struct PixelRun {
     int32_t column;

@@ -7,8 +7,8 @@
 //
 //   stride 1   row: 0 1 2 3 4 5 6 7        stride 2   row: 0 2 4 6 | 1 3 5 7
 //
-// Three ways to compute it, the first that fits: depthwise (one input channel a group), direct (1x1, nothing to prepare)
-// and packed (the micro-kernel's b panels are gathered from the prepared image, k block by k block).
+// Three ways to compute it, the first that fits: depthwise (one input channel a group), direct (1x1, nothing to
+// prepare) and packed (the micro-kernel's b panels are gathered from the prepared image, k block by k block).
 #pragma once
 
 #include "op.h"

@@ -7,7 +7,7 @@ namespace dsf {
 
 namespace {
 
-// Where matrix i of the stack starts in an operand whose own stack is `operand` and whose matrices have `size` elements.
+// Where matrix i of the stack starts in an operand: `operand` is its own stack, of matrices of `size` elements.
 int64_t offset_of(int64_t i, const Shape& stack, const Shape& operand, int64_t size) {
     int64_t offset = 0;
     for (int axis = stack.rank; axis-- > 0; i /= stack[axis]) {

@@ -10,7 +10,8 @@ std::vector<TensorType> infer(const Inference& node) {
     const TensorType& x = node.input(0);
     const Shape shape = output_shape(node, attribute_dimensions(node, "shape"));
     if (shape.elements() != x.shape.elements())
-        node.refuse("shape " + shape.text() + " for an input of " + x.shape.text(), "as many elements as the input has");
+        node.refuse("shape " + shape.text() + " for an input of " + x.shape.text(),
+                    "as many elements as the input has");
     return {{x.dtype, shape}};
 }
 
