@@ -76,7 +76,8 @@ GemmBlocks cut_gemm(const GemmF32& kernel, int64_t m, int64_t n, int64_t k, int6
     constexpr int64_t COLUMNS = 480, ENOUGH_WORK = int64_t(1) << 18;  // multiplications that are worth a task
     const int64_t row_panels = divide_up(m, kernel.rows), column_panels = divide_up(n, kernel.columns);
     int64_t column_blocks = divide_up(n, COLUMNS), row_blocks = 1;
-    const int64_t wanted = threads == 1 ? 1 : std::min<int64_t>(threads * 4, 1 + m * n * copies / divide_up(ENOUGH_WORK, k));
+    const int64_t worth = 1 + m * n * copies / divide_up(ENOUGH_WORK, k);
+    const int64_t wanted = threads == 1 ? 1 : std::min<int64_t>(threads * 4, worth);
     while (row_blocks * column_blocks * copies < wanted) {
         // Whichever side has more left: a cut costs the packing of the other side once more.
         const int64_t rows = row_panels * kernel.rows / row_blocks;

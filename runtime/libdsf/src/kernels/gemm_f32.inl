@@ -1,6 +1,8 @@
-// gemm_f32: one micro-kernel for all instruction sets. Before including: GEMM_NAME, GEMM_LABEL, GEMM_ROWS, GEMM_VECTORS.
+// gemm_f32: one micro-kernel for all instruction sets. Before including: GEMM_NAME, GEMM_LABEL, GEMM_ROWS and
+// GEMM_VECTORS.
 //
-// ROWS * VECTORS sums stay in registers; each step of k loads VECTORS vectors of b and broadcasts ROWS floats of a. Rows and vectors are template parameters, so an edge tile costs only what it computes.
+// ROWS * VECTORS sums stay in registers; each step of k loads VECTORS vectors of b and broadcasts ROWS floats of a. Rows
+// and vectors are template parameters, so an edge tile costs only what it computes.
 #include "gemm_f32.h"
 #include "vector.inl"
 
