@@ -117,6 +117,7 @@ std::vector<TensorType> infer(const Inference& node) {
     for (float scale : scales)
         if (!(scale > 0.0f) || !std::isfinite(scale))
             node.refuse("scales has the entry " + std::to_string(scale), "finite numbers above 0");
+    if (scales[0] != 1.0f || scales[1] != 1.0f) node.refuse("scales changes the batch or the channels", "1.0 for both");
     const std::string mode = node.text("mode", "nearest");
     if (mode != "nearest" && mode != "linear") node.refuse("mode is '" + mode + "'", "'nearest' or 'linear'");
     const std::string transformation = node.text("coordinate_transformation_mode", "half_pixel");
