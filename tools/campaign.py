@@ -3,6 +3,7 @@
     python tools/campaign.py graphs --count 10000 [--seed 0]    random graphs against ONNX Runtime, on every backend
     python tools/campaign.py bytes model.dsf                    every byte of a file, all 255 other values, CRC repaired
     python tools/campaign.py flips model.dsf                    every bit of a file flipped: all must be refused
+    python tools/campaign.py corpus build/fuzz/corpus-run       cpu against reference on all files that are accepted
 """
 
 from __future__ import annotations
@@ -79,18 +80,33 @@ def flips(path: Path) -> int:
     return 1 if accepted else 0
 
 
+def corpus(folder: Path) -> int:
+    from tests.corrupt.agreement import check_agreement
+
+    counts: dict[str, int] = {}
+    for path in sorted(folder.iterdir()):
+        try:
+            outcome = check_agreement(path.read_bytes())
+        except Exception as error:
+            outcome = "differed"
+            print(f"{path}: {error}")
+        counts[outcome] = counts.get(outcome, 0) + 1
+    print(f"{folder}: {counts}")
+    return 1 if "differed" in counts else 0
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     kinds = parser.add_subparsers(dest="kind", required=True)
     options = kinds.add_parser("graphs")
     options.add_argument("--count", type=int, default=1000)
     options.add_argument("--seed", type=int, default=0)
-    for kind in ("bytes", "flips"):
-        kinds.add_parser(kind).add_argument("file", type=Path)
+    for kind in ("bytes", "flips", "corpus"):
+        kinds.add_parser(kind).add_argument("path", type=Path)
     chosen = parser.parse_args()
     if chosen.kind == "graphs":
         return graphs(chosen.count, chosen.seed)
-    return (damage if chosen.kind == "bytes" else flips)(chosen.file)
+    return {"bytes": damage, "flips": flips, "corpus": corpus}[chosen.kind](chosen.path)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.corrupt.agreement import check_agreement
 from tests.corrupt.damage import attempt
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,6 +24,10 @@ def test_seeds_load_and_run():
     outcomes = {path.stem: attempt(path.read_bytes()) for path in SEEDS}
     # an index of the run may rightly be out of range: the inputs are all ones
     assert {name for name, outcome in outcomes.items() if outcome != "ran"} <= {"gather_0", "gather_1"}
+
+
+def test_backends_agree_on_every_seed():
+    assert {check_agreement(path.read_bytes()) for path in SEEDS} == {"agreed"}
 
 
 @pytest.mark.parametrize("path", FOUND, ids=lambda path: path.stem)
