@@ -30,7 +30,6 @@ def workplace() -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("native builds")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_block_runs(page: Path, workplace: Path):
     environment = os.environ | {

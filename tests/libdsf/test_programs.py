@@ -16,7 +16,6 @@ from tests.support.dsf_files import build, shift_weight
 ROOT = Path(__file__).parents[2]
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.xdist_group("libdsf"),  # one process builds
     pytest.mark.skipif(not shutil.which("cmake") or not shutil.which("c++"), reason="needs cmake and a C++ compiler"),
 ]
 

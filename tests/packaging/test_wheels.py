@@ -14,7 +14,7 @@ import pytest
 from tests.support.example_model import write_example_model
 
 ROOT = Path(__file__).resolve().parents[2]
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("native builds")]
+pytestmark = pytest.mark.slow
 
 ABSENT = ("torch", "onnx", "onnx_ir", "onnxscript", "onnxruntime")
 

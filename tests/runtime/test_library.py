@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from dsruntime import library
@@ -78,8 +79,11 @@ def test_an_uninstalled_library_says_how_to_install(tmp_path):
     package = tmp_path / "dsruntime"
     shutil.copytree(RUNTIME / "dsruntime", package, ignore=shutil.ignore_patterns("*.so", "__pycache__"))
     code = "import dsruntime\ntry: dsruntime.load('x.dsf')\nexcept dsruntime.BackendError as e: print(e)"
-    environment = {k: v for k, v in os.environ.items() if k != "DSF_LIBRARY"} | {"PYTHONPATH": str(tmp_path)}
-    printed = subprocess.run([sys.executable, "-c", code], env=environment, check=True, capture_output=True, text=True)
+    # -S, and NumPy's folder by name: the hook of an editable install would find that one first
+    paths = os.pathsep.join([str(tmp_path), str(Path(np.__file__).parents[1])])
+    environment = {k: v for k, v in os.environ.items() if k != "DSF_LIBRARY"} | {"PYTHONPATH": paths}
+    command = [sys.executable, "-S", "-c", code]
+    printed = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
     assert f"looked for {package / 'libdsf.so'}" in printed.stdout and "pip install" in printed.stdout
 
 
