@@ -18,6 +18,7 @@ from dscompress.errors import CompileError
 KIND = "ONNX"
 LARGEST = 2**31 - 1  # protobuf's own limit
 OLDEST_OPSET, OPSET = 18, 20
+LAST_PLAIN_RESIZE = 10  # the last opset whose Resize does not say how it maps coordinates
 EMBED = "save it in one file: onnx.save(onnx.load('model.onnx'), 'one.onnx', save_as_external_data=False)"
 
 
@@ -86,8 +87,54 @@ def current_opset(proto: onnx.ModelProto, where: str, notes: list[str]) -> onnx.
             where, f"opset {version} could not be brought to {OPSET}: {first_line(error)}",
             f"opset {OLDEST_OPSET} or newer", f"export it again with opset_version={OPSET}",
         ) from None  # fmt: skip
+    if version <= LAST_PLAIN_RESIZE:
+        keep_plain_resizes(proto, converted, where)
     notes.append(f"converted from opset {version} to {OPSET}")
     return converted
+
+
+def keep_plain_resizes(old: onnx.ModelProto, converted: onnx.ModelProto, where: str) -> None:
+    """Upsample, and Resize of opset 10, read pixel out / scale; the converter makes them half_pixel, today's default.
+
+    As ONNX Runtime has it, nearest rounds down where the image grows and up where it shrinks.
+    """
+    rounding = {}
+    for graph in graphs(old):
+        constants = {tensor.name: tensor for tensor in graph.initializer}
+        constants |= {node.output[0]: node.attribute[0].t for node in graph.node if node.op_type == "Constant"}
+        for node in graph.node:
+            if node.op_type in ("Upsample", "Resize"):
+                rounding[node.output[0]] = nearest_mode(node, constants, where)
+    for graph in graphs(converted):
+        for node in graph.node:
+            if node.op_type == "Resize":
+                mode = rounding.get(node.output[0], "floor")
+                node.attribute.append(onnx.helper.make_attribute("coordinate_transformation_mode", "asymmetric"))
+                node.attribute.append(onnx.helper.make_attribute("nearest_mode", mode))
+
+
+def nearest_mode(node: onnx.NodeProto, constants: dict[str, onnx.TensorProto], where: str) -> str:
+    attributes = {attribute.name: onnx.helper.get_attribute_value(attribute) for attribute in node.attribute}
+    if node.op_type == "Upsample" or attributes.get("mode", b"nearest") != b"nearest":
+        return "floor"
+    scales = constants.get(node.input[1])
+    values = None if scales is None else onnx.numpy_helper.to_array(scales)
+    if values is None or (values.min() < 1 < values.max()):
+        found = "scales that are not constant" if values is None else "scales that grow one side and shrink another"
+        raise CompileError(
+            where, f"node '{node.name or node.output[0]}' (Resize of opset 10) has {found}",
+            what_to_do="export it again with opset_version=18 or newer",
+        )  # fmt: skip
+    return "ceil" if values.min() < 1 else "floor"
+
+
+def graphs(message) -> Iterator[onnx.GraphProto]:
+    """Every graph in a model: its own, and those of its nodes' branches."""
+    waiting = [message.graph]
+    while waiting:
+        graph = waiting.pop()
+        yield graph
+        waiting.extend(attribute.g for node in graph.node for attribute in node.attribute if attribute.HasField("g"))
 
 
 def real_inputs(proto: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
@@ -126,12 +173,12 @@ def set_input_shapes(proto: onnx.ModelProto, options: CaptureOptions, where: str
 
 
 def free_the_batch(proto: onnx.ModelProto, notes: list[str]) -> bool:
-    """Dimension 0 of every input becomes N, unless the graph then no longer fits together. Whether it did.
+    """Dimension 0 of every input becomes N if all are fixed, unless the graph then no longer fits. Whether it did.
 
     ONNX's inference overlooks some misfits, such as a Reshape to a fixed size: compile_model() then goes back.
     """
-    fixed = {dim.dim_value for dim in first_dimensions(proto)} - {0}
-    if not fixed:
+    fixed = {dim.dim_value for dim in first_dimensions(proto)}
+    if not fixed or 0 in fixed:  # the author freed the batch: what is fixed beside it is no batch
         return False
     batch = fixed.pop()
     if not fixed and works_with_batch(proto, batch + 1):

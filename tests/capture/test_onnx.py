@@ -2,6 +2,7 @@
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 
 from dscompress.capture import CaptureOptions, capture
@@ -85,3 +86,32 @@ def test_the_checker_is_asked(tmp_path):
     onnx.save(proto, tmp_path / "bad.onnx")
     with pytest.raises(CompileError, match="onnx.checker refuses it"):
         capture(tmp_path / "bad.onnx")
+
+
+@pytest.mark.parametrize("opset, op", [(9, "Upsample"), (10, "Resize"), (10, "Resize of a third")])
+@pytest.mark.parametrize("mode", ["nearest", "linear"])
+def test_old_resizes_keep_their_coordinates(tmp_path, opset, op, mode):
+    scales = (0.6, 0.3) if op.endswith("third") else (3, 1.7)
+    proto = onnx.parser.parse_model(f"""
+<ir_version: 8, opset_import: ["" : {opset}]>
+net (float[N,2,5,7] x) => (float[N,2,h,w] y) {{ y = {op.split()[0]}<mode = "{mode}">(x, scales) }}""")
+    proto.graph.initializer.append(onnx.numpy_helper.from_array(np.float32([1, 1, *scales]), "scales"))
+    onnx.save(proto, tmp_path / "old.onnx")
+    x = np.random.default_rng(0).standard_normal((3, 2, 5, 7)).astype(np.float32)
+    expected = onnxruntime.InferenceSession(proto.SerializeToString()).run(None, {"x": x})[0]
+    np.testing.assert_allclose(run(capture(tmp_path / "old.onnx").model, x), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_an_old_resize_that_shrinks_and_grows_is_refused(tmp_path):
+    path = written(tmp_path, """
+<ir_version: 8, opset_import: ["" : 10]>
+net (float[N,2,5,7] x) => (float[N,2,h,w] y) <float[4] scales = {1, 1, 0.5, 2}> { y = Resize(x, scales) }""")
+    with pytest.raises(CompileError, match=r"'y' \(Resize of opset 10\) has scales that grow one side"):
+        capture(path)
+
+
+def test_beside_a_free_batch_what_is_fixed_stays(tmp_path):
+    path = written(tmp_path, """
+<ir_version: 8, opset_import: ["" : 18]>
+net (float[batch,4] x, float[1,4] offset) => (float[batch,4] y) { y = Add(x, offset) }""")
+    assert first_dims(capture(path).model) == ["N", "1"]
