@@ -1,5 +1,6 @@
 """torch_export: nn.Module → ExportedProgram → onnx_ir.Model, and one sentence where PyTorch prints pages."""
 
+import inspect
 import linecache
 import re
 import traceback
@@ -21,7 +22,7 @@ def export_module(module: torch.nn.Module, shapes: list[Shape], dynamic_batch: b
     if dynamic_batch:  # a batch of 1 would be taken for a constant
         shapes = [(max(shape[0], 2), *shape[1:]) for shape in shapes]
         batch = torch.export.Dim("batch")
-        dynamic_shapes = tuple({0: batch} for _ in shapes)
+        dynamic_shapes = by_parameter(module, [{0: batch} for _ in shapes])
     else:
         dynamic_shapes = None
     # Weights that PyTorch made are on its device; the example inputs only say shapes.
@@ -35,8 +36,18 @@ def export_module(module: torch.nn.Module, shapes: list[Shape], dynamic_batch: b
         raise capture_error(error, module, where, dynamic_batch) from error
 
 
+def by_parameter(module: torch.nn.Module, dims: list[dict]) -> tuple:
+    """One entry for each parameter of forward(); those that *args takes make one tuple."""
+    parameters = list(inspect.signature(module.forward).parameters.values())
+    plain = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    if not any(p.kind is p.VAR_POSITIONAL for p in parameters) or len(dims) <= len(plain):
+        return tuple(dims)
+    return (*dims[: len(plain)], tuple(dims[len(plain) :]))
+
+
 def to_onnx(program: torch.export.ExportedProgram, where: str) -> ir.Model:
     """The ONNX graph of a program; what depends on parameters alone is computed by PyTorch, bit for bit."""
+    refuse_divisors(program, where)
     try:
         with quiet(), torch.no_grad():
             fold_constants(program)
@@ -45,6 +56,16 @@ def to_onnx(program: torch.export.ExportedProgram, where: str) -> ir.Model:
         raise translation_error(error, program, where) from error
     name_the_batch(model)
     return model
+
+
+def refuse_divisors(program: torch.export.ExportedProgram, where: str) -> None:
+    """torch.onnx drops the divisor of an average pool without a word."""
+    for node in program.graph.nodes:
+        if node.target not in (torch.ops.aten.avg_pool2d.default, torch.ops.aten.avg_pool3d.default):
+            continue
+        if node.kwargs.get("divisor_override", (*node.args, *[None] * 7)[6]) is not None:
+            found = f"ONNX has no average pool with divisor_override, called in {place_of(node)}"
+            raise CompileError(where, found, what_to_do="pool without it and multiply by a constant")
 
 
 def capture_error(error: Exception, module: torch.nn.Module, where: str, dynamic_batch: bool) -> CompileError:
@@ -96,13 +117,17 @@ def place_in_program(program: torch.export.ExportedProgram, operator: str) -> st
     for node in program.graph.nodes:
         # a decomposition may have renamed it: aten.special_bessel_j0 becomes prims.bessel_j0
         if node.op == "call_function" and wanted in (str(node.target).split(".") + [""])[1]:
-            modules = node.meta.get("nn_module_stack") or {}
-            path, owner = list(modules.values())[-1][:2] if modules else ("", "")
-            lines = re.findall(r'File "([^"]+)", line (\d+)', node.meta.get("stack_trace") or "")
-            own = [entry for entry in lines if "/torch/" not in entry[0]] or lines
-            line = f", {source_line(own[-1][0], int(own[-1][1]))}" if own else ""
-            return f"{repr(path) if path else 'the model'} ({getattr(owner, '__name__', owner)}){line}"
+            return place_of(node)
     return None
+
+
+def place_of(node: torch.fx.Node) -> str:
+    modules = node.meta.get("nn_module_stack") or {}
+    path, owner = list(modules.values())[-1][:2] if modules else ("", "")
+    lines = re.findall(r'File "([^"]+)", line (\d+)', node.meta.get("stack_trace") or "")
+    own = [entry for entry in lines if "/torch/" not in entry[0]] or lines
+    line = f", {source_line(own[-1][0], int(own[-1][1]))}" if own else ""
+    return f"{repr(path) if path else 'the model'} ({getattr(owner, '__name__', owner)}){line}"
 
 
 def source_line(path: str, number: int) -> str:

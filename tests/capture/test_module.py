@@ -111,3 +111,19 @@ def test_failures_are_one_sentence(model, options, parts):
     assert "\n" not in text and len(text) < 700
     for part in parts:
         assert part in text
+
+
+def test_forward_may_take_its_inputs_as_a_star():
+    class Sum(nn.Module):
+        def forward(self, first, *others):
+            return first + sum(others)
+
+    captured = capture(Sum(), CaptureOptions(input_shape=["1,4", "1,4", "1,4"]))
+    assert first_dims(captured.model) == ["N", "N", "N"]
+
+
+@pytest.mark.parametrize("ceil_mode", [False, True])
+def test_a_divisor_that_onnx_cannot_say_is_refused(ceil_mode):
+    model = nn.Sequential(nn.AvgPool2d(3, 2, 1, ceil_mode=ceil_mode, divisor_override=5))
+    with pytest.raises(CompileError, match="no average pool with divisor_override, called in '0'"):
+        capture(model, CaptureOptions(input_shape="1,3,8,8"))
