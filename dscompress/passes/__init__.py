@@ -11,7 +11,6 @@ import logging
 
 import onnx_ir as ir
 from onnx_ir.passes.common import (
-    IdentityEliminationPass,
     InlinePass,
     LiftConstantsToInitializersPass,
     LiftSubgraphInitializersToMainGraphPass,
@@ -24,6 +23,7 @@ from onnx_ir.passes.common import (
 
 from dscompress.errors import CompileError
 from dscompress.passes.eliminate_dropout import EliminateDropout
+from dscompress.passes.eliminate_identity import EliminateIdentity
 from dscompress.passes.float_exponents import FloatExponents
 from dscompress.passes.fold_batch_norm import FoldBatchNorm
 from dscompress.passes.fold_constants import FoldConstants
@@ -31,12 +31,14 @@ from dscompress.passes.fold_sequences import FoldSequences
 from dscompress.passes.gather_in_order import GatherInOrder
 from dscompress.passes.infer_shapes import InferShapes
 from dscompress.passes.resolve_auto_pad import ResolveAutoPad
+from dscompress.passes.restore_outputs import RestoreOutputs
 from dscompress.passes.split_swish import SplitSwish
 from dscompress.passes.widen_indices import WidenIndices
 
 logger = logging.getLogger(__name__)
 
 PIPELINE = [
+    RestoreOutputs(),
     InlinePass(),
     RemoveUnusedFunctionsPass(),
     LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0),
@@ -46,12 +48,13 @@ PIPELINE = [
     NameFixPass(),
     FoldSequences(),
     EliminateDropout(),
-    IdentityEliminationPass(),
+    EliminateIdentity(),
     SplitSwish(),
     WidenIndices(),
     FloatExponents(),
     FoldConstants(),
     FoldBatchNorm(),
+    RestoreOutputs(),
     InferShapes(),
     FoldConstants(),
     GatherInOrder(),
