@@ -27,9 +27,7 @@ def capture(path: Path, options: CaptureOptions) -> Captured:
 
 
 def capture_program(program: torch.export.ExportedProgram, options: CaptureOptions) -> Captured:
-    with quiet():
-        copied = program.run_decompositions({})  # the caller's program stays as it is
-    return capture_loaded(copied, options, "ExportedProgram")
+    return capture_loaded(program, options, "ExportedProgram", callers=True)
 
 
 def load(path: Path, trusted: bool) -> torch.export.ExportedProgram:
@@ -59,7 +57,10 @@ def load(path: Path, trusted: bool) -> torch.export.ExportedProgram:
     return next(iter(programs.values()))
 
 
-def capture_loaded(program: torch.export.ExportedProgram, options: CaptureOptions, where: str) -> Captured:
+def capture_loaded(
+    program: torch.export.ExportedProgram, options: CaptureOptions, where: str, callers: bool = False
+) -> Captured:
+    """callers: the program is the caller's, and stays as it is."""
     if in_training_mode(program):
         found = "the program was exported in training mode (batch norm or dropout as in training)"
         raise CompileError(where, found, "one of model.eval()", EXPORT_AGAIN)
@@ -70,8 +71,13 @@ def capture_loaded(program: torch.export.ExportedProgram, options: CaptureOption
     free_batch = all(not isinstance(dims[0], int) for dims in inputs)
     free_elsewhere = any(not isinstance(dim, int) for dims in inputs for dim in dims[1:])
     if free_elsewhere or free_batch != options.dynamic_batch:
-        program = exported_again(program, shapes, options.dynamic_batch, free_elsewhere, where, notes)
-    return Captured(to_onnx(program, where), KIND, notes=notes)
+        chosen = exported_again(program, shapes, options.dynamic_batch, free_elsewhere, where, notes)
+    else:
+        chosen = program
+    if chosen is program and callers:
+        with quiet():
+            chosen = program.run_decompositions({})  # a copy; it also writes a fixed batch into every view
+    return Captured(to_onnx(chosen, where), KIND, notes=notes)
 
 
 def in_training_mode(program: torch.export.ExportedProgram) -> bool:
@@ -92,7 +98,7 @@ def exported_again(program, shapes: list[Shape], dynamic_batch: bool, must: bool
             again = export_module(module, shapes, False, where)
         else:
             again = program
-    notes.append(f"the archive fixes its batch at {shapes[0][0]}; to free it, export it with dynamic_shapes")
+    notes.append(f"the program fixes its batch at {shapes[0][0]}; to free it, export it with dynamic_shapes")
     return again
 
 

@@ -48,12 +48,21 @@ def test_a_program_in_memory_stays_as_it_is(net, x, answer):
     np.testing.assert_allclose(run(captured.model, x.numpy()), answer, atol=1e-5)
 
 
+def test_a_fixed_batch_is_freed_in_memory_as_in_a_file():
+    net = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.Flatten(), torch.nn.Linear(72, 3)).eval()
+    program = torch.export.export(net, (torch.zeros(1, 1, 8, 8),))
+    before = str(program.graph), sorted(program.state_dict)
+    captured = capture(program)
+    assert captured.notes == [] and first_dims(captured.model) == ["N"]
+    assert (str(program.graph), sorted(program.state_dict)) == before
+
+
 def test_a_batch_that_cannot_be_freed_is_kept_and_said(tmp_path):
     path = tmp_path / "model.pt2"
     torch.export.save(torch.export.export(models.FixedBatch(), (torch.zeros(2, 1, 8, 8),)), path)
     captured = capture(path)
     assert first_dims(captured.model) == ["2"]
-    assert "the archive fixes its batch at 2" in captured.notes[0]
+    assert "the program fixes its batch at 2" in captured.notes[0]
 
 
 def test_free_dimensions_need_a_shape(tmp_path):
