@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import click
 
 from dscompress.cli import DIFFERENT, extras, show
@@ -66,10 +68,8 @@ def print_details(found, every_layer: bool) -> None:
     different = len(found.different_weights)
     weights = f"all {found.weights} equal, bit for bit" if not different else f"{different} of {found.weights} differ"
     checked = [layer for layer in found.layers if layer.within]
-    noisiest = min(found.layers, key=lambda layer: layer.snr, default=None)
-    pairs = [("weights", weights),
-             ("layers", f"{len(checked)} of {len(found.layers)} compared are within their bound"
-              + (f"; lowest signal to noise: {show.decibels(noisiest.snr)} at {noisiest.node}" if noisiest else ""))]
+    within = f"{len(checked)} of {len(found.layers)} compared are within their bound"
+    pairs = [("weights", weights), ("layers", within + noisiest(found.layers))]
     if found.unchecked:
         pairs.append(("", f"{len(found.unchecked)} not compared by themselves: {', '.join(found.unchecked[:5])}"))
     for output in found.outputs:
@@ -82,6 +82,16 @@ def print_details(found, every_layer: bool) -> None:
         rows = [(layer.node, layer.op, layer.module, f"{layer.error:.3g}", show.decibels(layer.snr),
                  f"{layer.ratio:.2g}", "" if layer.within else "BAD") for layer in found.layers]
         show.table(("node", "op", "module", "max error>", "SNR>", "× bound>", ""), rows)
+
+
+def noisiest(layers) -> str:
+    """What the layers line says about the worst of them."""
+    if not layers:
+        return ""
+    worst = min(layers, key=lambda layer: layer.snr)
+    if worst.snr == math.inf:
+        return "; every value is equal"
+    return f"; lowest signal to noise: {show.decibels(worst.snr)} at {worst.node}"
 
 
 def verdict(found) -> list[str]:

@@ -36,8 +36,9 @@ def mismatch(graph, source, path: str, source_name: str) -> str:
         shape = [d if isinstance(d, int) else None for d in theirs[value.name].shape]
         if len(shape) != len(value.shape) or any(
                 b is not None and a != b for a, b in zip(value.shape, shape, strict=True)):
-            return (f"input '{value.name}' is {shown(value.shape)} in {path}, {theirs[value.name].shape} in "
-                    f"{source_name}; give the --input-shape and --dynamic-batch of the export")
+            there = "(" + ", ".join(str(d) for d in theirs[value.name].shape) + ")"
+            return (f"input '{value.name}' is {shown(value.shape)} in {path}, {there} in {source_name}; give the same "
+                    "source, and the --input-shape and --no-dynamic-batch of the export")
     for weight in graph.weights:
         value = graph.values[weight.value]
         tensor = source_tensor(graph, source, weight)

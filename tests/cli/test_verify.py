@@ -1,7 +1,12 @@
 """dscompress verify: exit code 0 for the same model, 1 for another, and the layer's name."""
 
 import json
+import math
+from types import SimpleNamespace
 
+import pytest
+
+from dscompress.cli.verify import noisiest
 from tests.compiler.test_verify import flip_sign
 from tests.support.small_model import write_onnx
 
@@ -45,3 +50,18 @@ def test_a_source_that_is_not_there(call, files, tmp_path):
     result = call("verify", files.dsf, tmp_path / "none.onnx")
     assert result.exit_code == 3
     assert "none.onnx" in result.stderr
+
+
+@pytest.mark.parametrize(("snrs", "says"), [
+    ([], ""),
+    ([math.inf, math.inf], "; every value is equal"),
+    ([math.inf, 120.0], "; lowest signal to noise: 120.0 dB at b"),
+])
+def test_what_is_said_about_the_noisiest_layer(snrs, says):
+    assert noisiest([SimpleNamespace(snr=snr, node=node) for snr, node in zip(snrs, "ab", strict=False)]) == says
+
+
+def test_another_input_shape_is_drawn_alike_on_both_sides(call, files, tmp_path):
+    write_onnx(tmp_path / "small.onnx", seed=0)
+    result = call("verify", files.dsf, tmp_path / "small.onnx", "--no-dynamic-batch", "--input-shape", "2,3,8,8")
+    assert "[" not in result.output.splitlines()[-1]
