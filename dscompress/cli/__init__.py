@@ -78,16 +78,23 @@ def no_such_command(name: str) -> str:
 def report(error: BaseException) -> int:
     """Says on stderr what went wrong and returns the exit code."""
     if isinstance(error, click.ClickException):
+        if error_context := getattr(error, "ctx", None):
+            error_context.color = color()
         error.show()
         return error.exit_code
     if isinstance(error, (KeyboardInterrupt, click.Abort)):
         click.echo("interrupted", err=True)
         return INTERRUPTED
     code, text, what_to_do = explain(error)
-    click.echo(click.style("error: ", fg="red", bold=True) + text, err=True)
+    click.echo(click.style("error: ", fg="red", bold=True) + text, err=True, color=color())
     if what_to_do:
         click.echo(f"  → {what_to_do}", err=True)
     return code
+
+
+def color() -> bool | None:
+    """False where NO_COLOR (no-color.org) asks for plain text; None leaves it to the terminal."""
+    return False if os.environ.get("NO_COLOR") else None
 
 
 def explain(error: BaseException) -> tuple[int, str, str]:
@@ -132,6 +139,7 @@ def cli(context, quiet):
     """
     from dscompress.cli import show
 
+    context.color = color()
     show.start(quiet)
 
 

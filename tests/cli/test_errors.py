@@ -74,3 +74,13 @@ def test_interrupt_is_130_and_no_traceback(files):
         _, stderr = running.communicate(timeout=20)
     assert running.returncode == 130
     assert stderr.strip().endswith("interrupted") and "Traceback" not in stderr
+
+
+@pytest.mark.parametrize("asked", ["", "1"])
+def test_no_color_is_heeded(asked, capsys, monkeypatch):
+    from dscompress.cli import report
+
+    monkeypatch.setenv("NO_COLOR", asked)
+    monkeypatch.setattr("click.utils.should_strip_ansi", lambda stream=None, color=None: color is False)
+    report(FileNotFoundError(2, "No such file or directory", "none.dsf"))
+    assert ("\x1b[" in capsys.readouterr().err) is not bool(asked)
