@@ -101,13 +101,11 @@ def float_bytes(report) -> int:
 
 
 def print_report(source, report, seconds: dict[str, float]) -> None:
-    size, whole = show.size(report.bytes), float_bytes(report)
     bits = "" if report.bits_per_weight is None else f"{report.bits_per_weight:.2f} bits per conv and linear weight"
     show.fields([
         ("source", f"{source} ({report.kind})"),
         ("written", f"{report.path}: {report.name}, {report.nodes} nodes"),
-        ("size", f"{size}, {whole / report.bytes:.2f} times smaller than its weights as floats ({show.size(whole)})"
-         if whole else size),
+        ("size", show.size_beside(report.bytes, float_bytes(report))),
         ("weights", ", ".join(filter(None, [f"{report.shift_weights} as shift", f"{len(report.float_weights)} of conv "
                                             "and linear layers stayed float", bits]))),
         ("time", f"{sum(seconds.values()):.1f} s: "
@@ -120,3 +118,6 @@ def print_report(source, report, seconds: dict[str, float]) -> None:
         show.warn(f"weight '{weight.name}' {weight.shape} of {weight.op}{inside} stayed float: {weight.reason}")
     if len(report.float_weights) > MOST_WARNINGS:
         show.warn(f"{len(report.float_weights) - MOST_WARNINGS} more; dscompress inspect {report.path} lists all")
+    if report.float_weights and not report.shift_weights:
+        show.warn("no weight is a power of two, so the file is no smaller: train the model with shift layers first "
+                  "(dscompress.nn.convert)")

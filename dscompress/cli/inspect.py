@@ -111,12 +111,10 @@ def count_ops(graph) -> list[tuple[str, int]]:
 
 def print_header(model) -> None:
     graph = model.graph
-    whole = float32_bytes(graph)
     show.title(f"{os.fspath(model.path or 'model')}: {model.name}")
     show.fields([
         ("format", f".dsf {version(model)}, {graph.mode} mode, written by {graph.producer}"),
-        ("size", f"{show.size(graph.file_length)}, {whole / graph.file_length:.2f} times smaller than its weights as "
-                 f"floats ({show.size(whole)})"),
+        ("size", show.size_beside(graph.file_length, float32_bytes(graph))),
         *sorted(model.metadata.items()),
     ])
 
@@ -172,7 +170,7 @@ def print_ledger(rows) -> None:
              for row in rows]
     total = sum(row.bytes for row in rows)
     show.table(("part", "shape", "codec", "bits/weight>", "entropy>", "bytes>", "share>", "note"), lines,
-               total=("total: the file's length", "", "", "", "", f"{total:,}", "100.0%", ""))
+               total=("total", "", "", "", "", f"{total:,}", "100.0%", ""))
 
 
 def number(value) -> str:

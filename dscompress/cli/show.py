@@ -87,8 +87,17 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]], total: Seque
     right = [name.endswith(">") for name in columns]
     cells = [[str(cell) for cell in row] for row in rows]
     last = None if total is None else [str(cell) for cell in total]
-    draw = rich_table if is_terminal(sys.stdout) else plain_table
+    draw = rich_table if is_terminal(sys.stdout) and fits(names, right, cells) else plain_table
     draw(names, right, cells, last)
+
+
+def fits(names, right, rows) -> bool:
+    """Whether the terminal holds the numbers whole, and 10 characters of every text; else lines run over its edge."""
+    from shutil import get_terminal_size
+
+    widths = [max(len(row[i]) for row in [names, *rows]) for i in range(len(names))]
+    needed = sum((width if r else min(width, 10)) + 3 for width, r in zip(widths, right, strict=True))
+    return needed <= get_terminal_size().columns
 
 
 def plain_table(names, right, rows, total) -> None:
@@ -112,7 +121,7 @@ def rich_table(names, right, rows, total) -> None:
     drawn = Table(box=SIMPLE, show_footer=total is not None, pad_edge=False)
     for i, name in enumerate(names):
         drawn.add_column(Text(name), footer=Text(total[i]) if total else "", justify="right" if right[i] else "left",
-                         overflow="fold")
+                         overflow="fold", no_wrap=right[i])
     for row in rows:
         drawn.add_row(*(Text(cell) for cell in row))
     Console().print(drawn)
@@ -151,6 +160,15 @@ def size(count: float) -> str:
         if count < 1000:
             return f"{count:.2f} {unit}" if count < 10 else f"{count:.1f} {unit}"
     return f"{count / 1000:.2f} GB"
+
+
+def size_beside(length: int, floats: int) -> str:
+    """A file's length, and how it compares with its weights as float32."""
+    if not floats:
+        return size(length)
+    apart = (f"{floats / length:.2f} times smaller than" if length < floats
+             else "as large as" if length < 1.005 * floats else f"{length / floats:.2f} times as large as")
+    return f"{size(length)}, {apart} its weights as floats ({size(floats)})"
 
 
 def milliseconds(seconds: float) -> str:

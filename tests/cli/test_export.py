@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from dscompress.cli import show
+
 
 def test_export_says_what_it_wrote(call, files, tmp_path):
     result = call("export", files.onnx, "-o", tmp_path / "m.dsf", "--name", "tiny", "--metadata", "licence=CC0",
@@ -60,3 +62,20 @@ def test_a_text_file_is_no_model(call, tmp_path):
     result = call("export", tmp_path / "m.pt")
     assert result.exit_code == 3
     assert "m.pt" in result.stderr
+
+
+@pytest.mark.parametrize(("length", "floats", "says"), [
+    (50, 100, "50 B, 2.00 times smaller than its weights as floats (100 B)"),
+    (1001, 1000, "1,001 B, as large as its weights as floats (1,000 B)"),
+    (200, 100, "200 B, 2.00 times as large as its weights as floats (100 B)"),
+    (200, 0, "200 B"),
+])
+def test_a_size_beside_the_weights(length, floats, says):
+    assert show.size_beside(length, floats) == says
+
+
+def test_a_table_that_the_terminal_cannot_hold_is_plain(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    names, right = ["part", "bytes", "share"], [False, True, True]
+    assert show.fits(names, right, [["a long name of a weight", "1,000", "50.0%"]])
+    assert not show.fits(names, right, [["a long name of a weight", "1,000,000,000", "50.0000000%"]])

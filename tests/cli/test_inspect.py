@@ -17,7 +17,7 @@ def test_text_shows_the_total_and_the_recipe(call, files):
     result = call("inspect", files.dsf)
     assert result.exit_code == 0
     total = result.output.splitlines()[-1]
-    assert total.startswith("total: the file's length") and f"{files.dsf.stat().st_size:,}" in total
+    assert total.startswith("total") and f"{files.dsf.stat().st_size:,}" in total
     assert "(N, 1, 8, 8)" in result.output and "gray image" in result.output and "10 labels: zero, one" in result.output
     assert "source.sha256" in result.output
 
