@@ -45,6 +45,8 @@ def command(context, model, inputs, top, batch, output, backend, threads, as_jso
     from dscompress.cli.arrays import is_array
     from dsruntime import DsError, load
 
+    if output and not str(output).endswith((".npy", ".npz")):
+        raise click.UsageError(f"--output {output} is neither a .npy nor a .npz file.")
     session = load(model, backend, threads)
     results = Results(session, top, as_json)
     arrays, images = [], []
@@ -71,7 +73,7 @@ def expand(inputs, results):
         if not found:
             results.failed(path, "no image in this folder; expected .png, .jpg, .jpeg or .bmp files")
         elif len(found) < len(entries):
-            show.note(f"{path}: {len(entries) - len(found)} files are no .png, .jpg, .jpeg or .bmp and are left out")
+            show.note(f"{path}: left out what is no .png, .jpg, .jpeg or .bmp ({len(entries) - len(found)})")
         yield from ((str(entry), True) for entry in found)
 
 
@@ -197,7 +199,7 @@ class Results:
                           "threads": session.threads, "results": self.data, "failed": self.failures})
         if self.failures:
             if len(self.failures) > 1 or self.data:
-                show.note(f"{len(self.failures)} inputs failed")
+                show.note("1 input failed" if len(self.failures) == 1 else f"{len(self.failures)} inputs failed")
             context.exit(WRONG_INPUT)
 
 

@@ -47,7 +47,7 @@ def test_a_folder_goes_through_in_batches_and_bad_images_are_named(call, files, 
     assert result.exit_code == 3
     assert [r["input"][-5:] for r in data["results"]] == ["0.png", "1.png", "3.png", "4.png"]
     assert [f["input"][-5:] for f in data["failed"]] == ["2.png"]
-    assert "2.png" in result.stderr and "1 inputs failed" in result.stderr
+    assert "2.png" in result.stderr and "1 input failed" in result.stderr
 
 
 def test_every_backend_gives_the_same_labels(call, files):
@@ -113,3 +113,9 @@ def test_run_loads_no_torch_and_no_rich(process, files):
     loaded = {line.rsplit("|", 1)[-1].strip().split(".")[0] for line in done.stderr.splitlines() if "|" in line}
     assert "dsruntime" in loaded
     assert not loaded & {"torch", "onnx", "onnxruntime", "onnx_ir", "onnxscript", "rich"}
+
+
+def test_an_output_of_another_kind_is_refused_before_anything_runs(call, files, tmp_path):
+    result = call("run", files.dsf, files.array, "--output", tmp_path / "y.txt")
+    assert result.exit_code == 2 and ".npy" in result.stderr
+    assert not (tmp_path / "y.txt").exists() and result.stdout == ""
