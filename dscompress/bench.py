@@ -127,7 +127,7 @@ def random_feed(model: Model, batch: int, seed: int = 0) -> dict[str, np.ndarray
         fixed = info.shape[0] if info.shape and isinstance(info.shape[0], int) else None
         if fixed is not None and batch not in (1, fixed):
             raise ModelError(f"input '{info.name}'", f"a batch of {batch}", f"{fixed}, to which this model is fixed",
-                             "leave --batch out, or export with --dynamic-batch")
+                             "leave --batch out, or export a source whose batch is dynamic, without --no-dynamic-batch")
         shape = tuple(d if isinstance(d, int) else int(d[:-1] or 1) * batch for d in info.shape)
         floats = info.dtype.startswith("float")
         feed[info.name] = numbers.standard_normal(shape).astype(info.dtype) if floats else np.zeros(shape, info.dtype)
@@ -161,7 +161,7 @@ def open_peer(path, threads: int, feed):
         session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # its errors have no common class but Exception
         raise ModelError(str(path), f"ONNX Runtime cannot load it ({' '.join(str(error).split())[:200]})",
-                         "an .onnx file") from None
+                         "an .onnx file", "export the model to ONNX with torch.onnx.export") from None
     theirs = [entry.name for entry in session.get_inputs()]
     if len(theirs) != len(feed):
         raise ModelError(str(path), f"{len(theirs)} inputs", f"{len(feed)}, as the .dsf has",

@@ -73,6 +73,7 @@ def compile_model(
 def translate(captured: Captured, labelling: Labelling, on_step: Callable[[str], None]):
     """The graph as it goes into the file, the file's bytes, and the model that libdsf read from them."""
     on_step("passes")
+    captured.model.graph.name = labelling.name  # PyTorch calls every graph main_graph; errors say this name
     graph = run_pipeline(captured.model)
     nodes = lower(graph)
     on_step("encode")

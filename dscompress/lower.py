@@ -84,16 +84,18 @@ LOWERINGS: dict[str, Callable[[Source], Lowered]] = {
 # What a pass of the pipeline turns into operators above.
 BY_PASSES = {"Constant": "constants", "Swish": "sigmoid and mul"}
 
+RECURRENT = "recurrent layers cannot be exported: use convolutions or linear layers over the time axis"
 ADVICE = {
     "Einsum": "write it with matmul and transpose",
-    "GRU": "recurrent layers are not supported",
+    "GRU": RECURRENT,
     "GroupNormalization": "use BatchNorm2d, which is folded into the convolution before it, or LayerNorm",
     "If": "branches that depend on the input are not supported",
     "InstanceNormalization": "use BatchNorm2d, which is folded into the convolution before it, or LayerNorm",
-    "LSTM": "recurrent layers are not supported",
+    "LSTM": RECURRENT,
     "Loop": "loops that depend on the input are not supported",
     "QuantizeLinear": "export the model in float32, before quantisation",
     "DequantizeLinear": "export the model in float32, before quantisation",
+    "RNN": RECURRENT,
 }
 
 

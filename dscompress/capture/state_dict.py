@@ -136,7 +136,10 @@ def listed(what: str, keys: list[str]) -> str:
 
 def remedy_for(missing: list[str], unexpected: list[str], shapes: list[str]) -> str:
     if any(key.endswith((".shift", ".sign")) or key in ("shift", "sign") for key in unexpected):
-        return "the file holds PS shift layers: let the factory return dscompress.nn.convert(model, 'ps', bits=...)[0]"
+        return (
+            "the file holds PS shift layers: let the factory return dscompress.nn.convert(model, 'ps', bits=...)[0], "
+            "or save dscompress.nn.bake(model).state_dict() and keep --model"
+        )
     if any(key.endswith((".shift", ".sign")) or key in ("shift", "sign") for key in missing):
         return "the model has PS shift layers and the file float weights: let the factory return the model unconverted"
     if shapes and not missing and not unexpected:

@@ -208,7 +208,7 @@ def shape_advice(found, expected) -> str:
     if len(found) == 4 and fits((found[0], found[3], found[1], found[2]), expected):
         return "put the channels second: x.transpose(0, 3, 1, 2)"
     if isinstance(expected[0], int) and found[0] != expected[0] and fits(found[1:], expected[1:]):
-        return f"this model runs batches of {expected[0]}; split the array, or export with --dynamic-batch"
+        return f"this model runs batches of {expected[0]}; split the array, or export a source whose batch is dynamic"
     return "reshape or resample the array"
 
 

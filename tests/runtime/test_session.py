@@ -98,7 +98,7 @@ def test_inputs_must_agree_on_the_batch(backend):
 def test_a_fixed_batch_says_so():
     data = build(values=[{"name": "x", "shape": [1, 2]}, {"name": "y", "shape": [1, 2]}],
                  nodes=[{"op": "relu", "inputs": ["x"], "outputs": ["y"]}], inputs=["x"], outputs=["y"])
-    refuses(dsruntime.load(data), np.ones((3, 2), np.float32), "batches of 1", "--dynamic-batch")
+    refuses(dsruntime.load(data), np.ones((3, 2), np.float32), "batches of 1", "a source whose batch is dynamic")
 
 
 @on_every_backend
