@@ -172,7 +172,8 @@ def outputs_of(graph: ir.Graph, nodes: list[LoweredNode], index: dict, labelling
     if not shape or shape[-1] != len(labelling.labels):
         last = shape[-1] if shape else 1
         raise CompileError(
-            "labels", f"{len(labelling.labels)} labels for output '{graph.outputs[0].name}'", f"{last}, one a class"
+            "labels", f"{len(labelling.labels)} labels for output '{graph.outputs[0].name}'", f"{last}, one a class",
+            "give one name for each class, in the order of the model's output",
         )
     found[0] = replace(found[0], labels=labelling.labels, meaning=found[0].meaning or "logits")
     return found

@@ -38,6 +38,14 @@ class Report:
     rows: list[Row] = field(repr=False)
     notes: list[str]
 
+    def __str__(self) -> str:
+        bits = "" if self.bits_per_weight is None else f", {self.bits_per_weight:.2f} bits per conv and linear weight"
+        weights = f"{self.shift_weights} weights as shift, {len(self.float_weights)} of conv and linear layers as float"
+        lines = [f"{self.path or self.name}: {self.bytes:,} bytes, {self.nodes} nodes, {weights}{bits}"]
+        lines += [f"  note: {text}" for text in self.notes]
+        lines += [f"  {weight.name} stayed float: {weight.reason}" for weight in self.float_weights]
+        return "\n".join(lines)
+
     def as_dict(self) -> dict:
         """Everything but the bytes themselves, ready for JSON."""
         plain = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "data"}

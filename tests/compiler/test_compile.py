@@ -54,6 +54,11 @@ def test_report(tmp_path):
     json.dumps(report.as_dict())
 
 
+def test_a_report_prints_as_lines(tmp_path):
+    text = str(compile_model(save(net(), tmp_path), name="small"))
+    assert text.startswith("small: ") and " bytes, " in text and "Report(" not in text
+
+
 def test_require_shift_names_the_weight_and_writes_nothing(tmp_path):
     with pytest.raises(CompileError, match=r"'head_weight' \(4, 6\), gemm .*6 different significands"):
         compile_model(save(net(random(4, 6)), tmp_path), tmp_path / "out.dsf", require_shift=True)
