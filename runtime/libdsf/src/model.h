@@ -153,4 +153,9 @@ struct Model {
 // Decodes a whole weight into out, in the value's own shape and dtype (type.bytes() bytes). codecs/table.cpp.
 void decode(const Model& model, const Weight& weight, void* out);
 
+// Rows [first, last) of a value's dimension 0 alone, for weights that are stored by such rows: packing a large weight
+// then needs no decoded copy of all of it.
+bool has_rows(const Weight& weight);
+void decode_rows(const Model& model, const Weight& weight, int64_t first, int64_t last, void* out);
+
 }  // namespace dsf

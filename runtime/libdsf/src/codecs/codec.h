@@ -10,8 +10,8 @@ struct Codec {
     const char* name;
     // Refuses stored bytes and parameters that decode could not trust. type: the weight's value, within the caps.
     void (*check)(const Model& model, const Weight& weight, const TensorType& type);
-    // Writes type.bytes() bytes, in the value's shape.
-    void (*decode)(const Weight& weight, const TensorType& type, void* out);
+    // Writes channels [first, last), counted in stored dimension 0, in the value's shape. out: where channel first begins.
+    void (*decode)(const Weight& weight, const TensorType& type, int64_t first, int64_t last, void* out);
 };
 
 const Codec* find_codec(const std::string& name);  // null: unknown

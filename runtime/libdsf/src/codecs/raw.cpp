@@ -23,7 +23,11 @@ void check(const Model& model, const Weight& weight, const TensorType& type) {
                           "a bool is 0 or 1");
 }
 
-void decode(const Weight& weight, const TensorType&, void* out) { std::memcpy(out, weight.data, weight.length); }
+void decode(const Weight& weight, const TensorType& type, int64_t first, int64_t last, void* out) {
+    uint64_t channels = type.shape.rank == 0 ? 1 : static_cast<uint64_t>(type.shape[0]);
+    uint64_t bytes = weight.length / channels;
+    std::memcpy(out, weight.data + bytes * static_cast<uint64_t>(first), bytes * static_cast<uint64_t>(last - first));
+}
 
 }  // namespace
 

@@ -316,7 +316,7 @@ std::vector<Axis> axes_of(const Weight& weight, const Shape& stored, const std::
 }
 
 // The stored tensor is [channels][rows][columns]: a row has one place in the value, its columns a constant stride.
-void decode(const Weight& weight, const TensorType& type, void* out) {
+void decode(const Weight& weight, const TensorType& type, int64_t begin, int64_t end, void* out) {
     std::array<int64_t, MAX_RANK> strides{};  // of the value
     int64_t step = 1;
     for (int axis = type.shape.rank - 1; axis >= 0; --axis) {
@@ -324,7 +324,6 @@ void decode(const Weight& weight, const TensorType& type, void* out) {
         step *= type.shape[axis];
     }
     Shape stored = stored_shape(weight, type.shape);
-    int64_t channels = stored[0];
     int64_t channel_stride = strides[weight.order.empty() ? 0 : static_cast<size_t>(weight.order[0])];
     std::vector<Axis> axes = axes_of(weight, stored, strides);
     int64_t columns = 1, column_stride = 1, rows = 1;
@@ -346,8 +345,8 @@ void decode(const Weight& weight, const TensorType& type, void* out) {
     Reader reader(weight, static_cast<uint64_t>(type.shape.elements()));
     float* values = static_cast<float*>(out);
 
-    for (int64_t first = 0; first < channels; first += channel_block) {
-        int64_t last = std::min(first + channel_block, channels);
+    for (int64_t first = begin; first < end; first += channel_block) {
+        int64_t last = std::min(first + channel_block, end);
         for (int64_t c = first; c < last && !one_table; ++c)
             make_table(shift, c, tables[static_cast<size_t>(c - first)]);
         for (int64_t row = 0; row < rows; ++row) {
@@ -360,7 +359,7 @@ void decode(const Weight& weight, const TensorType& type, void* out) {
                     const float* table = tables[one_table ? 0 : static_cast<size_t>(c - first)].data();
                     const uint8_t* codes = reader.read(static_cast<uint64_t>((c * rows + row) * columns + column),
                                                        static_cast<uint64_t>(count));
-                    float* place = values + c * channel_stride + row_offset + column * column_stride;
+                    float* place = values + (c - begin) * channel_stride + row_offset + column * column_stride;
                     if (column_stride == 1)
                         for (int64_t i = 0; i < count; ++i) place[i] = table[codes[i]];
                     else

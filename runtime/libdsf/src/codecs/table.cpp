@@ -22,7 +22,16 @@ void refuse_weight(const Model& model, const Weight& weight, std::string found, 
 
 void decode(const Model& model, const Weight& weight, void* out) {
     const Value& value = model.values[static_cast<size_t>(weight.value)];
-    find_codec(weight.codec)->decode(weight, {value.dtype, value.shape}, out);
+    size_t axis = weight.order.empty() ? 0 : static_cast<size_t>(weight.order[0]);
+    int64_t channels = value.shape.rank == 0 ? 1 : value.shape.dims[axis];
+    find_codec(weight.codec)->decode(weight, {value.dtype, value.shape}, 0, channels, out);
+}
+
+bool has_rows(const Weight& weight) { return weight.order.empty() || weight.order[0] == 0; }
+
+void decode_rows(const Model& model, const Weight& weight, int64_t first, int64_t last, void* out) {
+    const Value& value = model.values[static_cast<size_t>(weight.value)];
+    find_codec(weight.codec)->decode(weight, {value.dtype, value.shape}, first, last, out);
 }
 
 }  // namespace dsf

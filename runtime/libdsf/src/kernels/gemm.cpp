@@ -1,19 +1,14 @@
 // Packing and cutting for matrix products.
 #include "gemm.h"
 
-#include <cstdlib>
 #include <cstring>
-#include <new>
+
+#include "../memory.h"
 
 namespace dsf {
 
 Floats::Floats(int64_t count)
-    : data_(static_cast<float*>(std::aligned_alloc(64, static_cast<size_t>(round_up(std::max<int64_t>(count, 1), 16)) *
-                                                           sizeof(float)))) {
-    if (!data_) throw std::bad_alloc();
-}
-
-void Floats::Free::operator()(float* data) const { std::free(data); }
+    : data_(allocate(static_cast<uint64_t>(round_up(std::max<int64_t>(count, 1), 16)) * sizeof(float), "weights")) {}
 
 const float* StridedRows::panel(const GemmF32& kernel, int64_t row, int64_t rows, int64_t k0, int64_t kc,
                                 float* scratch) const {

@@ -25,14 +25,11 @@ inline int64_t round_up(int64_t a, int64_t b) { return divide_up(a, b) * b; }
 class Floats {
 public:
     explicit Floats(int64_t count);
-    float* data() { return data_.get(); }
-    const float* data() const { return data_.get(); }
+    float* data() { return reinterpret_cast<float*>(data_.get()); }
+    const float* data() const { return reinterpret_cast<const float*>(data_.get()); }
 
 private:
-    struct Free {
-        void operator()(float* data) const;
-    };
-    std::unique_ptr<float[], Free> data_;
+    std::shared_ptr<uint8_t> data_;
 };
 
 // The length of the blocks that k is summed in: equal ones of at most 384, for 48 columns of which a block is 72 KiB.

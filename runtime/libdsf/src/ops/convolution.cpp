@@ -132,9 +132,8 @@ protected:
         if (!weight) return;
         const std::string full = form + (c_.transposed ? " transposed " : " ") + std::to_string(c_.groups);
         packed_ = preparation.model.prepared.get<Floats>(index_of(preparation, *weight), full, [&] {
-            const Floats values = decode_floats(preparation, *weight);
             auto packed = std::make_shared<Floats>(packed_floats());
-            pack(values.data(), packed->data());
+            pack(*weight, packed->data());
             return packed;
         });
     }
@@ -163,7 +162,9 @@ class DepthwiseKernel final : public ConvolutionKernel {
 public:
     DepthwiseKernel(const Preparation& preparation, const Convolution& convolution)
         : ConvolutionKernel(preparation, convolution) {
-        pack_now(preparation, kernel_.name, [&](const float* weight, float* to) { order(weight, to); });
+        pack_now(preparation, kernel_.name, [&](const Weight& weight, float* to) {
+            order(decode_floats(preparation, weight).data(), to);
+        });
     }
     const char* name() const override { return kernel_.name; }
 
@@ -224,9 +225,11 @@ public:
                   c.y.before == 0 && c.x.before == 0 && c.y.output == c.y.input && c.x.output == c.x.input),
           images_at_once_(direct_ ? c.images : std::max<int64_t>(1, std::min(c.images, IMAGE_FLOATS / image_floats()))),
           blocks_(cut_gemm(kernel_, c.filters, pixels_, k_, images_at_once_ * c.groups, preparation.threads)) {
-        pack_now(preparation, kernel_.name, [&](const float* weight, float* to) {
+        pack_now(preparation, kernel_.name, [&](const Weight& weight, float* to) {
+            if (!c_.transposed && has_rows(weight)) return pack_by_rows(preparation.model, weight, to);
+            const Floats values = decode_floats(preparation, weight);
             Floats ordered(c_.filters * k_);
-            for (int64_t group = 0; group < c_.groups; ++group) pack_group(weight, group, ordered.data(), to);
+            for (int64_t group = 0; group < c_.groups; ++group) pack_group(values.data(), group, ordered.data(), to);
         });
         if (direct_) return;
         for (int64_t channel = 0; channel < c.channels; ++channel)
@@ -261,6 +264,18 @@ private:
     void pack_group(const float* weight, int64_t group, float* ordered, float* to) const {
         order_weight(c_, weight, group, ordered);
         pack_rows(kernel_, ordered, k_, 1, c_.filters, k_, to + group * packed_rows_size(kernel_, c_.filters, k_));
+    }
+
+    // The same, a row panel at a time: no decoded copy of the whole weight.
+    void pack_by_rows(const Model& model, const Weight& weight, float* to) const {
+        Floats values(kernel_.rows * k_);
+        for (int64_t group = 0; group < c_.groups; ++group, to += packed_rows_size(kernel_, c_.filters, k_))
+            for (int64_t row = 0; row < c_.filters; row += kernel_.rows) {
+                const int64_t count = std::min<int64_t>(kernel_.rows, c_.filters - row);
+                const int64_t first = group * c_.filters + row;
+                decode_rows(model, weight, first, first + count, values.data());
+                pack_rows(kernel_, values.data(), k_, 1, count, k_, to + row * k_);
+            }
     }
 
     void some_images(const Run& run, const float* weight, int64_t first, int64_t count, float* scratch) const {

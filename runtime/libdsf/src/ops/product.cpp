@@ -52,8 +52,19 @@ ProductKernel::ProductKernel(const Preparation& preparation, Product product, in
     const std::string form = std::string(kernel_.name) + " columns " + std::to_string(product_.b.row_stride) + " " +
                              std::to_string(product_.b.column_stride);
     packed_ = preparation.model.prepared.get<Floats>(index_of(preparation, *weight), form, [&] {
-        const Floats values = decode_floats(preparation, *weight);
         auto packed = std::make_shared<Floats>(packed_columns_size(kernel_, product_.k, product_.n));
+        const bool by_rows = product_.b.row_stride == 1 && product_.b.column_stride == product_.k;
+        if (by_rows && has_rows(*weight)) {  // a column of b is a row of the weight
+            Floats values(kernel_.columns * product_.k);
+            for (int64_t column = 0; column < product_.n; column += kernel_.columns) {
+                const int64_t count = std::min<int64_t>(kernel_.columns, product_.n - column);
+                decode_rows(preparation.model, *weight, column, column + count, values.data());
+                pack_columns(kernel_, values.data(), 1, product_.k, product_.k, count,
+                             packed->data() + column * product_.k);
+            }
+            return packed;
+        }
+        const Floats values = decode_floats(preparation, *weight);
         pack_columns(kernel_, values.data(), product_.b.row_stride, product_.b.column_stride, product_.k, product_.n,
                      packed->data());
         return packed;
