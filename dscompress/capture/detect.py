@@ -1,6 +1,7 @@
 """detect: what a file is, told by its bytes and never by its name. Nothing is unpickled, parsed whole or run here."""
 
 import pickletools
+import stat
 import zipfile
 from pathlib import Path
 from typing import BinaryIO
@@ -33,6 +34,8 @@ def detect(path: Path) -> str:
     """One of the five kinds; a CompileError names anything else and the way out."""
     where = str(path)
     try:
+        if not stat.S_ISREG(mode := path.stat().st_mode) and not stat.S_ISDIR(mode):  # to open a pipe would wait
+            raise CompileError(where, "is a device, pipe or socket", KNOWN, "copy its bytes to a file first")
         with path.open("rb") as file:
             return detect_open_file(file, where)
     except FileNotFoundError:

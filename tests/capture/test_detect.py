@@ -1,6 +1,7 @@
 """What a file is, told by its bytes; every wrong kind gets a message that names it and the way out."""
 
 import io
+import os
 import zipfile
 
 import pytest
@@ -54,3 +55,9 @@ def test_no_file_and_a_folder(tmp_path):
         capture(tmp_path / "nothing.pt")
     with pytest.raises(CompileError, match="is a folder"):
         capture(tmp_path)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(CompileError, match="is a device, pipe or socket"):
+        capture(tmp_path / "pipe")
