@@ -1,8 +1,9 @@
 """A session: one model on one backend. What goes in is checked here, for every backend alike.
 
 Nothing is converted behind the caller's back: a wrong dtype, rank or dimension is a ModelError that says how to
-convert. NaN and infinities in inputs are computed through as IEEE 754 has it, as ONNX Runtime does; predict() refuses
-scores that are not finite, for a ranking of them means nothing.
+convert. NaN and infinities in inputs are computed through: sums, products and functions follow IEEE 754; relu, clip,
+max_pool and reduce_max pass NaN on; arg_max and top_k count it as the largest. predict() refuses scores that are not
+finite, for a ranking of them means nothing.
 """
 
 from __future__ import annotations

@@ -22,6 +22,13 @@ CASES = [
     Case("odd image", (normals(2, 37, 7, 7),), {"axes": [2, 3]}, batch=True),
     Case("negative", (ints(2, 8, low=-9, high=-1),), {"axes": [1]}),
     Case("infinity", (floats(1, np.inf, 2, -np.inf, 3, 4).reshape(3, 2),), {"axes": [1]}),
+    Case(
+        "nan",
+        (floats(1, np.nan, 3, np.nan, 2, 0, 4, 5, 6).reshape(3, 3),),
+        {"axes": [1]},
+        onnx=False,
+        output_types=(("float32", (3, 1)),),
+    ),
 ]
 
 REFUSED = [
