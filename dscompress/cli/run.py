@@ -43,11 +43,14 @@ def command(context, model, inputs, top, batch, output, backend, threads, as_jso
       dscompress run model.dsf x.npy --output y.npy
     """
     from dscompress.cli.arrays import is_array
-    from dsruntime import DsError, load
+    from dsruntime import DsError, Model
 
     if output and not str(output).endswith((".npy", ".npz")):
         raise click.UsageError(f"--output {output} is neither a .npy nor a .npz file.")
-    session = load(model, backend, threads)
+    opened = Model.open(model)
+    if backend in ("auto", "cpu"):
+        prepare_meanwhile(opened)
+    session = opened.session(backend, threads)
     results = Results(session, top, as_json)
     arrays, images = [], []
     for path, listed in expand(inputs, results):
@@ -60,6 +63,20 @@ def command(context, model, inputs, top, batch, output, backend, threads, as_jso
     run_arrays(session, arrays, output, results)
     run_images(session, images, batch, results)
     results.finish(context)
+
+
+def prepare_meanwhile(model) -> None:
+    """Packs the weights while this thread imports NumPy and Pillow and reads the first image."""
+    import contextlib
+    import threading
+
+    from dsruntime import DsError
+
+    def prepare() -> None:
+        with contextlib.suppress(DsError):  # the run will say the same
+            model.prepare()
+
+    threading.Thread(target=prepare).start()
 
 
 def expand(inputs, results):

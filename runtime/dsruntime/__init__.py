@@ -5,19 +5,32 @@
     best = session.predict("photo.jpg")[0]         # for models that say how an image becomes their input
     print(best.label, best.probability)
 
-Importing this loads neither libdsf nor Pillow nor anything of a GPU; what needs them loads them when it is called.
+Importing this loads neither NumPy nor libdsf nor Pillow nor anything of a GPU; what needs them loads them when it is
+called, sessions (and so NumPy) when they are first named.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from dsruntime.errors import BackendError, DsError, ModelError
 from dsruntime.model import Limits, Model, TensorInfo
-from dsruntime.session import Prediction, Session, Step
+
+if TYPE_CHECKING:
+    from dsruntime.session import Prediction, Session, Step
 
 __version__ = "0.1.0"
 __all__ = [
     "BackendError", "DsError", "Limits", "Model", "ModelError", "Prediction", "Session", "Step", "TensorInfo", "load",
 ]
+
+
+def __getattr__(name: str):
+    if name not in ("Prediction", "Session", "Step"):
+        raise AttributeError(f"module 'dsruntime' has no attribute {name!r}")
+    from dsruntime import session
+
+    return getattr(session, name)
 
 
 def load(source, backend: str = "auto", threads: int | None = None, *, limits: Limits | None = None) -> Session:

@@ -104,6 +104,7 @@ FUNCTIONS = {
     "dsf_model_metadata": (c_int32, [c_void_p, c_int32, POINTER(c_char_p), POINTER(c_char_p), POINTER(Error)]),
     "dsf_model_metadata_find": (c_char_p, [c_void_p, c_char_p]),
     "dsf_model_decode_weight": (c_int32, [c_void_p, c_int32, c_void_p, c_size_t, POINTER(Error)]),
+    "dsf_model_prepare": (c_int32, [c_void_p, POINTER(Error)]),
     "dsf_session_create": (c_int32, [c_void_p, POINTER(SessionOptions), POINTER(c_void_p), POINTER(Error)]),
     "dsf_session_destroy": (None, [c_void_p]),
     "dsf_session_threads": (c_int32, [c_void_p]),

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from dsruntime import library
 from dsruntime.errors import ModelError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from dsruntime.file import Graph, Image
     from dsruntime.session import Session
 
@@ -60,13 +60,20 @@ class Model:
         bounds = library.Limits(limits.file_bytes, limits.activation_bytes)
         pointer = ctypes.c_void_p()
         if isinstance(source, (bytes, bytearray, memoryview)):
-            data = np.frombuffer(source, np.uint8)
-            library.call("dsf_model_from_memory", data.ctypes.data, data.nbytes, bounds, ctypes.byref(pointer))
+            data = bytes(source)
+            library.call("dsf_model_from_memory", data, len(data), bounds, ctypes.byref(pointer))
             path = None
         else:
             path = path_of(source)
             library.call("dsf_model_open", os.fsencode(path), bounds, ctypes.byref(pointer))
         return cls(library.Handle(pointer, "dsf_model_destroy"), path)
+
+    def prepare(self) -> None:
+        """Does now what the first run on the cpu backend would do: brings the weights into the form it computes with.
+
+        Takes no Python lock, so that a thread can do it while the program imports or reads something.
+        """
+        library.call("dsf_model_prepare", self._handle.pointer)
 
     def session(self, backend: str = "auto", threads: int | None = None, *, keep_values: bool = False,
                 profile: bool = False) -> Session:
@@ -120,6 +127,8 @@ class Model:
         count = library.library().dsf_model_weight_count(self._handle.pointer)
         if not 0 <= index < count:
             raise ModelError(self.path or "model in memory", f"no weight {index}", f"0 to {count - 1}")
+        import numpy as np
+
         value = self.graph.value(self.graph.weights[index].value)
         array = np.empty(value.shape, value.dtype)
         library.call("dsf_model_decode_weight", self._handle.pointer, index, array.ctypes.data, array.nbytes)

@@ -120,6 +120,10 @@ DSF_API const char* dsf_model_metadata_find(const dsf_model* model, const char* 
 DSF_API dsf_status dsf_model_decode_weight(const dsf_model* model, int32_t index, void* data, size_t bytes,
                                            dsf_error* error);
 
+/* Brings the weights into the form that sessions on this machine compute with, which the first run would do otherwise.
+ * Optional; may be called from another thread while the program does something else. */
+DSF_API dsf_status dsf_model_prepare(dsf_model* model, dsf_error* error);
+
 DSF_API dsf_status dsf_session_create(dsf_model* model, const dsf_session_options* options, dsf_session** session,
                                       dsf_error* error);
 DSF_API void dsf_session_destroy(dsf_session* session); /* null is fine */

@@ -238,6 +238,13 @@ dsf_status dsf_model_decode_weight(const dsf_model* model, int32_t index, void* 
     });
 }
 
+dsf_status dsf_model_prepare(dsf_model* model, dsf_error* error) {
+    return guard(error, [&] {
+        need(model, "dsf_model_prepare", "model");
+        Plan(model->model, 1, 1, false);  // what it packs stays with the model
+    });
+}
+
 dsf_status dsf_session_create(dsf_model* model, const dsf_session_options* options, dsf_session** session,
                               dsf_error* error) {
     return guard(error, [&] {
