@@ -5,6 +5,7 @@ import copy
 import torch
 from torch import nn
 
+from dscompress.capture.dtypes import note_dtypes
 from dscompress.capture.input_shape import HOW, Shape, parse_input_shapes
 from dscompress.capture.options import Captured, CaptureOptions
 from dscompress.capture.torch_export import export_module, to_onnx
@@ -18,20 +19,22 @@ def capture(module: nn.Module, options: CaptureOptions, where: str = "") -> Capt
     where = where or type(module).__name__
     notes: list[str] = []
     shapes = input_shapes(module, options, where, notes)
-    plain = evaluation_copy(module, where)
+    plain = evaluation_copy(module, where, notes)
     model = to_onnx(export_module(plain, shapes, options.dynamic_batch, where), where)
     return Captured(model, KIND, notes=notes)
 
 
-def evaluation_copy(module: nn.Module, where: str) -> nn.Module:
+def evaluation_copy(module: nn.Module, where: str, notes: list[str]) -> nn.Module:
     """Shares its parameters with the module, unless they have to become float32."""
     try:
         plain = bake(module).eval()
-        if any(p.is_floating_point() and p.dtype != torch.float32 for p in [*plain.parameters(), *plain.buffers()]):
+        dtypes = {p.dtype for p in [*plain.parameters(), *plain.buffers()] if p.is_floating_point()}
+        if dtypes - {torch.float32}:
             plain = copy.deepcopy(plain).float()
     except Exception as error:
         found, expected = f"the module cannot be copied ({error})", "a module that copy.deepcopy takes"
         raise CompileError(where, found, expected) from error
+    note_dtypes((str(dtype).removeprefix("torch.") for dtype in dtypes), notes)
     return plain
 
 

@@ -3,6 +3,7 @@
 External data is refused before anything looks at it: such a tensor names another file, by a path.
 """
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import onnx
 import onnx_ir as ir
 
 from dscompress.capture.batch import BATCH, name_the_batch
+from dscompress.capture.dtypes import note_dtypes
 from dscompress.capture.input_shape import HOW, parse_input_shapes
 from dscompress.capture.options import Captured, CaptureOptions
 from dscompress.capture.quiet import quiet
@@ -19,6 +21,11 @@ KIND = "ONNX"
 LARGEST = 2**31 - 1  # protobuf's own limit
 OLDEST_OPSET, OPSET = 18, 20
 LAST_PLAIN_RESIZE = 10  # the last opset whose Resize does not say how it maps coordinates
+OTHER_FLOATS = {
+    onnx.TensorProto.DOUBLE: "float64",
+    onnx.TensorProto.FLOAT16: "float16",
+    onnx.TensorProto.BFLOAT16: "bfloat16",
+}
 EMBED = "save it in one file: onnx.save(onnx.load('model.onnx'), 'one.onnx', save_as_external_data=False)"
 
 
@@ -43,6 +50,8 @@ def from_proto(proto: onnx.ModelProto, options: CaptureOptions, where: str) -> C
     except Exception as error:
         found = f"onnx.checker refuses it: {first_line(error)}"
         raise CompileError(where, found, what_to_do="export it again") from None
+    weights = [tensor for tensor in tensors(proto) if math.prod(tensor.dims) > 1]  # a scalar is a setting, not a weight
+    note_dtypes((OTHER_FLOATS.get(tensor.data_type, "float32") for tensor in weights), notes)
     proto = current_opset(proto, where, notes)
     set_input_shapes(proto, options, where)
     freed = options.dynamic_batch and free_the_batch(proto, notes)

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from dscompress.capture import factory, module
+from dscompress.capture.dtypes import note_dtypes
 from dscompress.capture.input_shape import HOW as SHAPE_HOW
 from dscompress.capture.options import Captured, CaptureOptions
 from dscompress.capture.quiet import quiet
@@ -76,7 +77,7 @@ def capture_checkpoint(checkpoint: Any, options: CaptureOptions, where: str) -> 
     note_latent_weights(built, weights, notes)
     del checkpoint, weights
     captured = module.capture(built, options, where)
-    return Captured(captured.model, KIND, notes=notes + captured.notes)
+    return Captured(captured.model, KIND, notes=list(dict.fromkeys(notes + captured.notes)))
 
 
 def find_state_dict(checkpoint: Any, where: str, notes: list[str]) -> dict[str, torch.Tensor]:
@@ -120,6 +121,9 @@ def fill(built: torch.nn.Module, weights: dict, model: str, where: str, notes: l
         lists = [listed("missing", missing), listed("unexpected", unexpected), listed("of another shape", shapes)]
         found = f"the keys do not fit --model {model}: " + "; ".join(text for text in lists if text)
         raise CompileError(where, found, what_to_do=remedy_for(missing, unexpected, shapes))
+    tensors = [value for value in weights.values() if isinstance(value, torch.Tensor)]
+    floats = {tensor.dtype for tensor in tensors if tensor.is_floating_point()}
+    note_dtypes((str(dtype).removeprefix("torch.") for dtype in floats), notes)
     built.load_state_dict(weights, strict=False)
 
 

@@ -67,6 +67,13 @@ def test_the_callers_model_stays_as_it_was(net):
         assert value.dtype == before[name].dtype and torch.equal(value, before[name])
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16])
+def test_other_floats_are_stored_as_float32_and_said(dtype):
+    captured = capture(models.float_net().to(dtype), CaptureOptions(input_shape=models.SHAPE))
+    assert all(weight.dtype not in (np.float64, np.float16) for weight in weights_of(captured.model).values())
+    assert captured.notes == [f"found {str(dtype).removeprefix('torch.')} weights, stored as float32"]
+
+
 def test_an_images_shape_may_leave_out_the_batch(net):
     captured = capture(net, CaptureOptions(input_shape="1,8,8"))
     assert first_dims(captured.model) == ["N"]

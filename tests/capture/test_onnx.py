@@ -5,6 +5,7 @@ import onnx
 import onnxruntime
 import pytest
 
+from dscompress import compile_model
 from dscompress.capture import CaptureOptions, capture
 from dscompress.errors import CompileError
 from tests.capture.run import first_dims, run
@@ -63,6 +64,16 @@ def test_free_sizes_need_a_shape(tmp_path):
     assert [str(dim) for dim in shape] == ["N", "1", "5", "5"]
     with pytest.raises(CompileError, match=r"--input-shape 1,3,5,5 for input 'x'; expected \?,1,\?,\?"):
         capture(path, CaptureOptions(input_shape="1,3,5,5"))
+
+
+@pytest.mark.parametrize("dtype", ["double", "float16"])
+def test_other_floats_are_stored_as_float32_and_said(tmp_path, dtype):
+    text = CONV.replace("float[2,1,3,3] w", f"{dtype}[2,1,3,3] w").replace("{{ y", "{{ c = Cast<to = 1>(w) y")
+    path = written(tmp_path, text.replace("(x, w)", "(x, c)"), opset=18, batch="batch", size=6, out=4)
+    found = {"double": "float64"}.get(dtype, dtype)
+    report = compile_model(path)
+    assert report.notes == [f"found {found} weights, stored as float32"]
+    assert [row.dtype for row in report.rows if row.section == "weight"] == ["float32"]
 
 
 def test_weights_listed_as_inputs_are_weights(tmp_path):

@@ -44,6 +44,12 @@ def test_answers(tmp_path, net, x, answer, wrap):
     np.testing.assert_allclose(run(captured.model, x.numpy()), answer, atol=1e-5)
 
 
+def test_other_floats_are_said_once(tmp_path):
+    path = saved(tmp_path, models.float_net().double().state_dict())
+    captured = capture(path, CaptureOptions(model=FLOAT, input_shape=models.SHAPE))
+    assert captured.notes.count("found float64 weights, stored as float32") == 1
+
+
 def test_the_old_stream_of_torch_save(tmp_path, net):
     path = saved(tmp_path, net.state_dict(), _use_new_zipfile_serialization=False)
     assert capture(path, CaptureOptions(model=PS, input_shape=models.SHAPE)).kind == "state_dict"
