@@ -18,6 +18,7 @@ from dscompress.report import Report, float_weights, make_report
 from dscompress.write import build, check_target, write_atomically
 
 RESERVED = "source."
+FIXED_BATCH = "fixes its batch"  # in the notes of every capture that kept one
 
 
 def compile_model(
@@ -58,8 +59,9 @@ def compile_model(
         if not captured.freed:
             raise
         captured = capture(source, replace(options, dynamic_batch=False))
-        captured.notes.append("the graph fixes its batch; to free it, export it with a dynamic batch")
         assembled, data, proof = translate(captured, labelling, on_step)
+    if dynamic_batch:
+        note_a_fixed_batch(assembled, captured.notes)
     if require_shift:
         refuse_float_weights(assembled)
     path = None if output is None else os.fspath(output)
@@ -81,6 +83,15 @@ def translate(captured: Captured, labelling: Labelling, on_step: Callable[[str],
     data = build(assembled.description)
     on_step("prove")
     return assembled, data, prove(data, assembled)
+
+
+def note_a_fixed_batch(assembled: Assembled, notes: list[str]) -> None:
+    """Whatever the source: a free batch was asked for, and no input has one. A capture may have said why already."""
+    shapes = [assembled.description.values[entry.value].shape for entry in assembled.description.inputs]
+    batches = sorted({shape[0] for shape in shapes if shape})
+    if batches and batches[0] >= 0 and not any(FIXED_BATCH in text for text in notes):
+        found = " and ".join(map(str, batches))
+        notes.append(f"the graph {FIXED_BATCH} at {found}; to free it, export it with a dynamic batch")
 
 
 def name_of(source) -> str:

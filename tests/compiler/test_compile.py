@@ -66,6 +66,17 @@ def test_require_shift_names_the_weight_and_writes_nothing(tmp_path):
     compile_model(save(net(), tmp_path), tmp_path / "out.dsf", require_shift=True)
 
 
+@pytest.mark.parametrize("notes", [[], ["the program fixes its batch at 2; to free it, export it with dynamic_shapes"]])
+def test_a_fixed_batch_is_said_once_whatever_the_source(tmp_path, monkeypatch, notes):
+    import dscompress.compile as compiling
+
+    fixed = parse("g (float[2, 4] x) => (float[2, 4] y) { y = Relu(x) }")
+    monkeypatch.setattr(compiling, "capture", lambda source, options: compiling.Captured(fixed, "any", notes=[*notes]))
+    said = ["the graph fixes its batch at 2; to free it, export it with a dynamic batch"]
+    assert compile_model("any").notes == (notes or said)
+    assert compile_model("any", dynamic_batch=False).notes == notes
+
+
 def test_biases_and_norms_are_never_shift(tmp_path):
     model = parse("g (float[n, 4] x) => (float[n, 4] y) { y = LayerNormalization(x, s, b) }",
                   s=np.ones(4, np.float32), b=np.ones(4, np.float32))
