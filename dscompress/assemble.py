@@ -5,7 +5,7 @@ Values stand in one order: inputs, weights as they are first read, results as th
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 import onnx_ir as ir
@@ -175,7 +175,7 @@ def outputs_of(graph: ir.Graph, nodes: list[LoweredNode], index: dict, labelling
             "labels", f"{len(labelling.labels)} labels for output '{graph.outputs[0].name}'", f"{last}, one a class",
             "give one name for each class, in the order of the model's output",
         )
-    found[0] = replace(found[0], labels=labelling.labels, meaning=found[0].meaning or "logits")
+    found[0] = found[0]._replace(labels=labelling.labels, meaning=found[0].meaning or "logits")
     return found
 
 

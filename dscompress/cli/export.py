@@ -101,10 +101,12 @@ def float_bytes(report) -> int:
 
 
 def print_report(source, report, seconds: dict[str, float]) -> None:
+    from dscompress.report import counted
+
     bits = "" if report.bits_per_weight is None else f"{report.bits_per_weight:.2f} bits per conv and linear weight"
     show.fields([
         ("source", f"{source} ({report.kind})"),
-        ("written", f"{report.path}: {report.name}, {report.nodes} nodes"),
+        ("written", f"{report.path}: {report.name}, {counted(report.nodes, 'node')}"),
         ("size", show.size_beside(report.bytes, float_bytes(report))),
         ("weights", ", ".join(filter(None, [f"{report.shift_weights} as shift", f"{len(report.float_weights)} of conv "
                                             "and linear layers stayed float", bits]))),

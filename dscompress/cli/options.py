@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 
 import click
@@ -77,6 +76,8 @@ class Json(click.ParamType):
     def convert(self, value, parameter, context):
         if not isinstance(value, str):
             return value
+        import json
+
         try:
             data = json.loads(value)
         except ValueError as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 
 import click
 
@@ -85,13 +84,13 @@ def expand(inputs, results):
         if not os.path.isdir(path):
             yield path, False
             continue
-        entries = sorted(entry for entry in Path(path).iterdir() if not entry.name.startswith("."))
-        found = [entry for entry in entries if entry.suffix.lower() in IMAGES]
+        entries = sorted(name for name in os.listdir(path) if not name.startswith("."))
+        found = [name for name in entries if name.lower().endswith(IMAGES)]
         if not found:
             results.failed(path, "no image in this folder; expected .png, .jpg, .jpeg or .bmp files")
         elif len(found) < len(entries):
             show.note(f"{path}: left out what is no .png, .jpg, .jpeg or .bmp ({len(entries) - len(found)})")
-        yield from ((str(entry), True) for entry in found)
+        yield from ((os.path.join(path, name), True) for name in found)
 
 
 def run_images(session, paths, batch: int, results) -> None:

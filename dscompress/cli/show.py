@@ -5,7 +5,6 @@ rich is imported only where a terminal shows a table or a bar; `run` has to answ
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -52,6 +51,8 @@ def warn(text: str) -> None:
 
 
 def as_json(data) -> None:
+    import json
+
     click.echo(json.dumps(finite(data), indent=2, ensure_ascii=False, allow_nan=False))
 
 

@@ -7,7 +7,7 @@ the first half decides before the second is run.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -129,7 +129,7 @@ class Comparison:
                 inputs.append(theirs[values[i].name])
                 deltas.append(difference(ours[values[i].name], inputs[-1]))
         outputs = [theirs[values[i].name] for i in node.outputs]
-        step = Step(replace(node, inputs=tuple(range(len(inputs)))), inputs, deltas, outputs, batch)
+        step = Step(node._replace(inputs=tuple(range(len(inputs)))), inputs, deltas, outputs, batch)
         worst = None
         for i, y, bound in zip(node.outputs, outputs, bounds(step), strict=True):
             layer = compare(node, values[i].name, ours[values[i].name], y, bound)

@@ -1,4 +1,4 @@
-"""What a .dsf file says, as dataclasses, read from bytes that libdsf has checked.
+"""What a .dsf file says, as named tuples, read from bytes that libdsf has checked.
 
     0   prefix       64 bytes: magic, version, flags, lengths, CRC
     64  FlatBuffer   values, nodes, weights, inputs, outputs, metadata: this file reads it
@@ -11,8 +11,8 @@ Nothing here checks anything: never call it with bytes that did not come from a 
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,8 +20,7 @@ PREFIX = struct.Struct("<8sHHIQIIQQ16s")
 DTYPES = {1: "float32", 2: "float16", 3: "int8", 4: "uint8", 5: "int32", 6: "int64", 7: "bool"}
 
 
-@dataclass(frozen=True)
-class Value:
+class Value(NamedTuple):
     """A tensor of the graph. shape: a dimension -k is k * N, N the batch size of a run."""
 
     name: str
@@ -29,8 +28,7 @@ class Value:
     shape: tuple[int, ...]
 
 
-@dataclass(frozen=True)
-class Node:
+class Node(NamedTuple):
     """inputs and outputs are indices into Graph.values; None is an absent optional input."""
 
     op: str
@@ -41,8 +39,7 @@ class Node:
     attributes: dict
 
 
-@dataclass(frozen=True)
-class Shift:
+class Shift(NamedTuple):
     """weight = scale[c] * sign * 2^(base[c] - level); base and scale have one entry or one per channel."""
 
     bits: int
@@ -51,8 +48,7 @@ class Shift:
     scale: np.ndarray | None
 
 
-@dataclass(frozen=True)
-class Weight:
+class Weight(NamedTuple):
     """offset is from the start of the data section; stored tensor = transpose(value, order)."""
 
     value: int
@@ -65,8 +61,7 @@ class Weight:
     shift: Shift | None
 
 
-@dataclass(frozen=True)
-class Image:
+class Image(NamedTuple):
     """How an image becomes an input; dsruntime.image applies it."""
 
     color: str
@@ -78,15 +73,13 @@ class Image:
     std: tuple[float, ...]
 
 
-@dataclass(frozen=True)
-class Input:
+class Input(NamedTuple):
     value: int
     layout: str
     image: Image | None
 
 
-@dataclass(frozen=True)
-class Output:
+class Output(NamedTuple):
     value: int
     meaning: str
     labels: tuple[str, ...]

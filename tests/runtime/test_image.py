@@ -46,7 +46,7 @@ def test_rgb_is_read_as_it_is(tmp_path, name):
 
 def test_bgr_is_rgb_backwards():
     noise = rgb_noise()
-    recipe = Image(**{**vars(PLAIN), "color": "bgr"})
+    recipe = Image(**{**PLAIN._asdict(), "color": "bgr"})
     np.testing.assert_array_equal(pixels(noise, recipe), noise[:, :, ::-1])
 
 
@@ -57,7 +57,7 @@ def test_gray_becomes_rgb_and_back(tmp_path):
 
 
 def test_mean_and_std_are_in_units_of_one():
-    recipe = Image(**{**vars(GRAY), "mean": (0.5,), "std": (0.25,)})
+    recipe = Image(**{**GRAY._asdict(), "mean": (0.5,), "std": (0.25,)})
     got = load_image(np.array([[0, 255]], np.uint8), recipe, ("N", 1, 1, 2))
     np.testing.assert_array_equal(got, [[[[-2, 2]]]])
 
@@ -124,7 +124,7 @@ def test_digits_recipe_keeps_the_pixels_of_a_scan():
 
 
 def test_exact_box_averages():
-    recipe = Image(**{**vars(GRAY), "resize": "exact", "size": (1, 2), "filter": "box"})
+    recipe = Image(**{**GRAY._asdict(), "resize": "exact", "size": (1, 2), "filter": "box"})
     got = load_image(np.array([[0, 100, 10, 20], [100, 200, 20, 30]], np.uint8), recipe, ("N", 1, 1, 2))
     np.testing.assert_array_equal(np.rint(got * 255), [[[[100, 20]]]])
 
@@ -202,7 +202,7 @@ def small_cap(monkeypatch):
 
 def test_a_large_baseline_jpeg_is_decoded_smaller(tmp_path, small_cap):
     path = saved(tmp_path / "a.jpg", PIL.Image.new("L", (128, 96), 77))
-    recipe = Image(**{**vars(GRAY), "resize": "exact", "size": (2, 3)})
+    recipe = Image(**{**GRAY._asdict(), "resize": "exact", "size": (2, 3)})
     got = load_image(path, recipe, ("N", 1, 2, 3))
     assert np.abs(got * 255 - 77).max() <= 2
 
@@ -298,7 +298,7 @@ def test_modes_that_have_no_meaning_here():
 
 def test_a_picture_of_another_size_than_the_input():
     refused(np.zeros((4, 3), np.uint8), "4 x 3 pixels", "expected 2 x 3")
-    recipe = Image(**{**vars(GRAY), "crop": (2, 3)})
+    recipe = Image(**{**GRAY._asdict(), "crop": (2, 3)})
     refused(np.zeros((1, 3), np.uint8), "1 x 3 pixels", "at least 2 x 3", recipe=recipe)
 
 
@@ -308,7 +308,7 @@ def test_an_input_that_is_no_image(shape):
 
 
 def test_a_very_long_picture_is_refused():
-    recipe = Image(**{**vars(GRAY), "resize": "shorter", "size": (256,), "crop": (2, 3)})
+    recipe = Image(**{**GRAY._asdict(), "resize": "shorter", "size": (256,), "crop": (2, 3)})
     refused(np.zeros((1, 100_000), np.uint8), "less elongated", recipe=recipe)
 
 
