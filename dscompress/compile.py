@@ -110,8 +110,9 @@ def refuse_float_weights(assembled: Assembled) -> None:
     found = float_weights(assembled)
     if found:
         lines = "".join(f"\n  '{w.name}' {w.shape}, {w.op} in module '{w.module}': {w.reason}" for w in found)
+        count = "1 weight is no shift weight" if len(found) == 1 else f"{len(found)} weights are no shift weights"
         raise CompileError(
             assembled.description.name,
-            f"{len(found)} weights are no shift weights{lines}",
+            count + lines,
             what_to_do="train or convert these layers as shift layers, or export without --require-shift",
         )

@@ -40,8 +40,10 @@ class Report:
 
     def __str__(self) -> str:
         bits = "" if self.bits_per_weight is None else f", {self.bits_per_weight:.2f} bits per conv and linear weight"
-        weights = f"{self.shift_weights} weights as shift, {len(self.float_weights)} of conv and linear layers as float"
-        lines = [f"{self.path or self.name}: {self.bytes:,} bytes, {self.nodes} nodes, {weights}{bits}"]
+        weights = f"{counted(self.shift_weights, 'weight')} as shift"
+        weights += f", {len(self.float_weights)} of conv and linear layers as float"
+        nodes = counted(self.nodes, "node")
+        lines = [f"{self.path or self.name}: {self.bytes:,} bytes, {nodes}, {weights}{bits}"]
         lines += [f"  note: {text}" for text in self.notes]
         lines += [f"  {weight.name} stayed float: {weight.reason}" for weight in self.float_weights]
         return "\n".join(lines)
@@ -76,6 +78,11 @@ def make_report(data: bytes, path: str | None, assembled: Assembled, model: Mode
         rows=[] if isinstance(model, DsError) else ledger(model),
         notes=notes,
     )
+
+
+def counted(number: int, noun: str) -> str:
+    """ "1 node", "2 nodes"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def stored_bytes(encoded) -> int:

@@ -56,12 +56,18 @@ def test_report(tmp_path):
 
 def test_a_report_prints_as_lines(tmp_path):
     text = str(compile_model(save(net(), tmp_path), name="small"))
-    assert text.startswith("small: ") and " bytes, " in text and "Report(" not in text
+    assert text.startswith("small: ") and " bytes, 5 nodes, 2 weights as shift, 0 of conv" in text
+
+
+def test_one_is_not_plural(tmp_path):
+    one = parse("g (float[n, 4] x) => (float[n, 2] y) { y = MatMul(x, w) }", w=powers((4, 2), -7, 0))
+    assert " bytes, 1 node, 1 weight as shift, " in str(compile_model(save(one, tmp_path)))
 
 
 def test_require_shift_names_the_weight_and_writes_nothing(tmp_path):
-    with pytest.raises(CompileError, match=r"'head_weight' \(4, 6\), gemm .*6 different significands"):
-        compile_model(save(net(random(4, 6)), tmp_path), tmp_path / "out.dsf", require_shift=True)
+    says = r"small: 1 weight is no shift weight\n  'head_weight' \(4, 6\), gemm .*6 different significands"
+    with pytest.raises(CompileError, match=says):
+        compile_model(save(net(random(4, 6)), tmp_path), tmp_path / "out.dsf", name="small", require_shift=True)
     assert not (tmp_path / "out.dsf").exists()
     compile_model(save(net(), tmp_path), tmp_path / "out.dsf", require_shift=True)
 
