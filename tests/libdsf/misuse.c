@@ -35,6 +35,7 @@ static void null_arguments(const char* path) {
     EXPECT(refused(dsf_model_output(NULL, 0, &info, &error)));
     EXPECT(refused(dsf_model_metadata(NULL, 0, &text, &text, &error)));
     EXPECT(refused(dsf_model_decode_weight(NULL, 0, &info, 4, &error)));
+    EXPECT(refused(dsf_model_prepare(NULL, &error)));
     EXPECT(refused(dsf_session_create(NULL, NULL, &session, &error)));
     EXPECT(refused(dsf_session_run(NULL, NULL, 0, NULL, 0, &error)));
     EXPECT(refused(dsf_session_value(NULL, 0, NULL, &error)));
@@ -134,6 +135,7 @@ static void kept_values(dsf_model* model) {
     dsf_step_profile profile;
     float data[3] = {-1, 0, 1};
     dsf_tensor x = row(data), y = {0, 0, {0}, NULL, 0}, any;
+    EXPECT(dsf_model_prepare(model, &error) == DSF_OK);
     EXPECT(dsf_session_create(model, &options, &session, &error) == DSF_OK);
     EXPECT(refused(dsf_session_value(session, 0, &any, &error)));
     EXPECT(refused(dsf_session_profile(session, 0, &profile, &error)));

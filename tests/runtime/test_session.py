@@ -26,6 +26,14 @@ def test_runs_any_batch(backend):
         np.testing.assert_array_equal(session.run(x), classified(x))
 
 
+def test_weights_prepared_in_another_thread_give_the_same_answers():
+    model = Model.open(classifier())
+    with ThreadPoolExecutor(4) as pool:
+        for prepared in [pool.submit(model.prepare) for _ in range(8)]:
+            prepared.result()
+        np.testing.assert_array_equal(model.session().run(X), classified(X))
+
+
 def test_auto_is_cpu():
     assert dsruntime.load(classifier()).backend == "cpu"
 
