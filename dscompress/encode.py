@@ -137,8 +137,9 @@ def describe(stored: np.ndarray) -> Channels:
             least[rows], most[rows] = exponents.min(axis=1), exponents.max(axis=1)
         if (highest != lowest).any():
             row = int(np.argmax(highest != lowest))
-            count = len(np.unique(fractions[row][~zeros[row]]))
-            raise NotShiftError(f"channel {rows.start + row} holds {count} different significands, a shift channel one")
+            count = len(np.unique(np.abs(values[row][~zeros[row]])))
+            found = f"channel {rows.start + row} holds {count} magnitudes"
+            raise NotShiftError(f"{found} that are not one number times powers of two")
         significand[rows] = highest
     return Channels(significand, least, most, has_zero, stored.size)
 

@@ -9,6 +9,11 @@ from dscompress.errors import DsError
 from dsruntime.ledger import Row, ledger
 from dsruntime.model import Model
 
+ALL_FLOAT = (
+    "every weight of conv and linear layers stayed float, so the file is no smaller: train the model with shift layers "
+    "first (dscompress.nn.convert)"
+)
+
 
 @dataclass(frozen=True)
 class FloatWeight:
@@ -45,8 +50,15 @@ class Report:
         nodes = counted(self.nodes, "node")
         lines = [f"{self.path or self.name}: {self.bytes:,} bytes, {nodes}, {weights}{bits}"]
         lines += [f"  note: {text}" for text in self.notes]
+        if self.all_float:
+            return "\n".join([*lines, f"  {ALL_FLOAT}"])
         lines += [f"  {weight.name} stayed float: {weight.reason}" for weight in self.float_weights]
         return "\n".join(lines)
+
+    @property
+    def all_float(self) -> bool:
+        """No weight became shift, and some could have: then the reasons for each say less than one sentence."""
+        return bool(self.float_weights) and not self.shift_weights
 
     def as_dict(self) -> dict:
         """Everything but the bytes themselves, ready for JSON."""

@@ -101,7 +101,7 @@ def float_bytes(report) -> int:
 
 
 def print_report(source, report, seconds: dict[str, float]) -> None:
-    from dscompress.report import counted
+    from dscompress.report import ALL_FLOAT, counted
 
     bits = "" if report.bits_per_weight is None else f"{report.bits_per_weight:.2f} bits per conv and linear weight"
     show.fields([
@@ -115,11 +115,11 @@ def print_report(source, report, seconds: dict[str, float]) -> None:
     ])
     for text in report.notes:
         show.note(f"note: {text}")
+    if report.all_float:
+        show.warn(ALL_FLOAT)
+        return
     for weight in report.float_weights[:MOST_WARNINGS]:
         inside = f" in module {weight.module}" if weight.module else ""
         show.warn(f"weight '{weight.name}' {weight.shape} of {weight.op}{inside} stayed float: {weight.reason}")
     if len(report.float_weights) > MOST_WARNINGS:
         show.warn(f"{len(report.float_weights) - MOST_WARNINGS} more; dscompress inspect {report.path} lists all")
-    if report.float_weights and not report.shift_weights:
-        show.warn("no weight is a power of two, so the file is no smaller: train the model with shift layers first "
-                  "(dscompress.nn.convert)")

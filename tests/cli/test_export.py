@@ -2,6 +2,7 @@
 
 import json
 
+import onnx
 import pytest
 
 from dscompress.cli import show
@@ -15,6 +16,16 @@ def test_export_says_what_it_wrote(call, files, tmp_path):
     assert "weight 'last.weight'" in result.stderr and "stayed float" in result.stderr
     data = json.loads(call("inspect", tmp_path / "m.dsf", "--json").stdout)
     assert data["name"] == "tiny" and data["metadata"]["licence"] == "CC0" and data["metadata"]["note"] == "a=b"
+
+
+def test_where_every_weight_stayed_float_one_line_says_so(call, tmp_path):
+    model = onnx.parser.parse_model("""<ir_version: 8, opset_import: ["": 18]>
+        net (float[N, 3] x) => (float[N, 2] y) <float[3, 2] w = {1, 2, 3, 4, 5, 6}> { y = MatMul(x, w) }""")
+    onnx.save(model, tmp_path / "float.onnx")
+    result = call("export", tmp_path / "float.onnx", "-o", tmp_path / "m.dsf")
+    assert "dscompress.nn.convert" in result.stderr and "magnitudes" not in result.stderr
+    data = json.loads(call("export", tmp_path / "float.onnx", "-o", tmp_path / "m.dsf", "--json").stdout)
+    assert "not one number times powers of two" in data["float_weights"][0]["reason"]
 
 
 def test_json_and_quiet(call, files, tmp_path):

@@ -47,7 +47,7 @@ def test_report(tmp_path):
     assert report.shift_weights == 1
     (weight,) = report.float_weights
     assert (weight.name, weight.op, weight.shape) == ("head_weight", "gemm", (4, 6))
-    assert weight.reason == "channel 0 holds 6 different significands, a shift channel one"
+    assert weight.reason == "channel 0 holds 6 magnitudes that are not one number times powers of two"
     model = Model.open(report.data)
     assert model.name == "small" and model.metadata["who"] == "me" and len(model.metadata["source.sha256"]) == 64
     assert [w.note for w in model.graph.weights] == ["", "", weight.reason]
@@ -59,13 +59,21 @@ def test_a_report_prints_as_lines(tmp_path):
     assert text.startswith("small: ") and " bytes, 5 nodes, 2 weights as shift, 0 of conv" in text
 
 
+def test_where_every_weight_stayed_float_one_line_says_so(tmp_path):
+    floats = parse(NET, conv_weight=random(6, 3, 3, 3), conv_bias=random(6), head_weight=random(4, 6))
+    report = compile_model(save(floats, tmp_path))
+    summary, *lines = str(report).splitlines()
+    assert len(lines) == 1 and "train the model with shift layers first (dscompress.nn.convert)" in lines[0]
+    assert "magnitudes" not in lines[0] and len(report.as_dict()["float_weights"]) == 2
+
+
 def test_one_is_not_plural(tmp_path):
     one = parse("g (float[n, 4] x) => (float[n, 2] y) { y = MatMul(x, w) }", w=powers((4, 2), -7, 0))
     assert " bytes, 1 node, 1 weight as shift, " in str(compile_model(save(one, tmp_path)))
 
 
 def test_require_shift_names_the_weight_and_writes_nothing(tmp_path):
-    says = r"small: 1 weight is no shift weight\n  'head_weight' \(4, 6\), gemm .*6 different significands"
+    says = r"small: 1 weight is no shift weight\n  'head_weight' \(4, 6\), gemm .*6 magnitudes that are not"
     with pytest.raises(CompileError, match=says):
         compile_model(save(net(random(4, 6)), tmp_path), tmp_path / "out.dsf", name="small", require_shift=True)
     assert not (tmp_path / "out.dsf").exists()

@@ -115,7 +115,10 @@ def test_a_channel_of_one_weight_is_a_shift_channel():
 @pytest.mark.parametrize(
     "tensor, reason",
     [
-        (np.float32([[1, 1], [0.5, 0.75], [1, 1]]), "channel 1 holds 2 different significands, a shift channel one"),
+        (
+            np.float32([[1, 1, 1, 0], [0.5, -0.75, 0.25, 0]]),
+            "channel 1 holds 3 magnitudes that are not one number times powers of two",
+        ),
         (np.ldexp(np.float32(1), np.arange(40))[None], "channel 0 needs 40 exponent levels, a code holds 32"),
         (np.ldexp(np.float32(1), np.arange(33))[None] % 2**32, "needs 32 exponent levels, a code holds 31"),
         (np.float32([[1, np.inf]]), "it holds inf or nan"),
