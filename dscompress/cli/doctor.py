@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import sys
 
 import click
@@ -50,6 +51,7 @@ def examine() -> dict:
         "backends": {name: {"available": usable, "detail": detail}
                      for name, (usable, detail) in backends.availability().items()},
         "packages": {name: package_version(name) for name in PACKAGES},
+        "torchvision": examine_torchvision(),
         "extras": {name: {"installed": not extras.missing(name), "missing": extras.missing(name),
                           "command": f'pip install "dscompress[{name}]"'} for name in extras.EXTRAS},
     }
@@ -64,6 +66,29 @@ def examine_libdsf() -> dict:
         return {"path": None, "error": str(error)}
     return {"path": path, "version": dsf.dsf_version().decode(), "interface": dsf.dsf_abi_version(),
             "instruction_set": dsf.dsf_isa().decode(), "ops": dsf.dsf_op_count()}
+
+
+def examine_torchvision() -> str | None:
+    """What is wrong if torch and torchvision are of different builds. Their files say; importing them takes seconds."""
+    torch, torchvision = built_version("torch"), built_version("torchvision")
+    builds = [re.search(r"\+(cpu|cu\d+|rocm[\d.]+|xpu)$", version or "") for version in (torch, torchvision)]
+    if None in builds or builds[0][1] == builds[1][1]:
+        return None
+    return (f"{torchvision} was built for another torch than {torch}, and its import can fail; --model torchvision... "
+            "works all the same; to repair it: pip install --force-reinstall --no-deps "
+            f"torchvision=={torchvision.split('+')[0]} --index-url https://download.pytorch.org/whl/{builds[0][1]}")
+
+
+def built_version(name: str) -> str | None:
+    """With the build that the package was made for, 2.8.0+cpu, which pip may not know; None where not installed."""
+    from importlib.metadata import PackageNotFoundError, distribution
+
+    try:
+        text = distribution(name).locate_file(f"{name}/version.py").read_text()
+    except (PackageNotFoundError, OSError):
+        return None
+    found = re.search(r"^__version__ = ['\"](.+)['\"]", text, re.MULTILINE)
+    return found and found[1]
 
 
 def package_version(name: str) -> str | None:
@@ -90,6 +115,7 @@ def print_findings(data: dict) -> None:
         ("libdsf", libdsf.get("error") or f"{libdsf['version']}, interface {libdsf['interface']}, {libdsf['ops']} ops, "
                                           f"{libdsf['instruction_set']} kernels, {libdsf['path']}"),
         ("packages", ", ".join(f"{name} {version}" for name, version in data["packages"].items() if version)),
+        *([("torchvision", data["torchvision"])] if data["torchvision"] else []),
     ])
     click.echo()
     rows = [(name, "yes" if found["available"] else "no", found["detail"]) for name, found in data["backends"].items()]

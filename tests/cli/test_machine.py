@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 
 def test_bench(call, files):
     result = call("bench", files.dsf, "--runs", 3, "--warmup", 1, "--profile")
@@ -35,6 +37,21 @@ def test_doctor(call):
     assert data["libdsf"]["ops"] > 40 and data["extras"]["compiler"]["installed"]
     text = call("doctor").output
     assert "libdsf" in text and "numpy" in text
+
+
+@pytest.mark.parametrize(("torch", "torchvision", "says"), [
+    ("2.8.0+cpu", "0.23.0+cu130", "torchvision==0.23.0 --index-url https://download.pytorch.org/whl/cpu"),
+    ("2.8.0+cpu", "0.23.0+cpu", None),
+    ("2.8.0+cu130", None, None),
+    ("2.8.0", "0.23.0", None),
+])
+def test_doctor_on_a_torchvision_of_another_build(call, monkeypatch, torch, torchvision, says):
+    from dscompress.cli import doctor
+
+    monkeypatch.setattr(doctor, "built_version", {"torch": torch, "torchvision": torchvision}.get)
+    found = json.loads(call("doctor", "--json").stdout)["torchvision"]
+    assert says in found if says else found is None
+    assert ("--model torchvision... works" in " ".join(call("doctor").output.split())) is bool(says)
 
 
 def test_doctor_without_libdsf_says_what_to_do(process):
