@@ -22,6 +22,9 @@ def command(model, with_graph, as_json):
     The ledger has a row for each weight and for each other part of the file; its sum is the file's length. A weight
     that is stored as raw floats says why.
 
+    bits/weight counts all bytes from a weight's first to its last. Signs and levels lie in planes that begin at
+    multiples of 64 bytes, and the gaps between them count too: of a tensor of few weights they can be most of it.
+
     \b
     Example:
       dscompress inspect model.dsf

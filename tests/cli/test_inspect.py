@@ -2,6 +2,8 @@
 
 import json
 
+import onnx
+
 
 def test_the_ledger_sums_to_the_file(call, files):
     data = json.loads(call("inspect", files.dsf, "--json").stdout)
@@ -11,6 +13,17 @@ def test_the_ledger_sums_to_the_file(call, files):
     assert codecs["second.weight"] == "shift" and codecs["last.weight"] == "raw"
     raw = next(row for row in data["ledger"] if row["name"] == "last.weight")
     assert raw["note"] and raw["bits_per_weight"] == 32
+
+
+def test_gaps_between_planes_count_and_the_help_says_so(call, tmp_path):
+    model = onnx.parser.parse_model("""<ir_version: 8, opset_import: ["": 18]>
+        net (float[N, 2] x) => (float[N, 2] y) <float[2, 2] w = {1, 2, 4, 8}> { y = MatMul(x, w) }""")
+    onnx.save(model, tmp_path / "tiny.onnx")
+    assert call("export", tmp_path / "tiny.onnx", "-o", tmp_path / "tiny.dsf").exit_code == 0
+    data = json.loads(call("inspect", tmp_path / "tiny.dsf", "--json").stdout)
+    (row,) = [row for row in data["ledger"] if row["section"] == "weight"]
+    assert row["codec"] == "shift" and row["bytes"] > 64 and row["bits_per_weight"] == 8 * row["bytes"] / 4
+    assert "gaps between them count too" in " ".join(call("inspect", "--help").output.split())
 
 
 def test_text_shows_the_total_and_the_recipe(call, files):
