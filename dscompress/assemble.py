@@ -152,7 +152,8 @@ def check_image(graph: ir.Graph, image: Image) -> ir.Value:
     _, channels, height, width = shape_of(candidates[0])
     where = f"preprocess for input '{candidates[0].name}'"
     if COLORS[image.color] != channels:
-        raise CompileError(where, f"{image.color} has {COLORS[image.color]} channels, the input {channels}")
+        plural = "" if COLORS[image.color] == 1 else "s"
+        raise CompileError(where, f"{image.color} has {COLORS[image.color]} channel{plural}, the input {channels}")
     made = image.crop or (image.size if image.resize == "exact" else None)
     if made is not None and tuple(made) != (height, width):
         raise CompileError(
@@ -171,8 +172,9 @@ def outputs_of(graph: ir.Graph, nodes: list[LoweredNode], index: dict, labelling
     shape = shape_of(graph.outputs[0])
     if not shape or shape[-1] != len(labelling.labels):
         last = shape[-1] if shape else 1
+        count = "1 label" if len(labelling.labels) == 1 else f"{len(labelling.labels)} labels"
         raise CompileError(
-            "labels", f"{len(labelling.labels)} labels for output '{graph.outputs[0].name}'", f"{last}, one a class",
+            "labels", f"{count} for output '{graph.outputs[0].name}'", f"{last}, one a class",
             "give one name for each class, in the order of the model's output",
         )
     found[0] = found[0]._replace(labels=labelling.labels, meaning=found[0].meaning or "logits")

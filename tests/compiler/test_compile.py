@@ -135,9 +135,10 @@ def test_labels_give_logits_and_softmax_gives_probabilities(tmp_path):
     "options, reason",
     [
         ({"labels": ["a", "b"]}, "labels: 2 labels for output 'y'; expected 4"),
+        ({"labels": ["a"]}, "labels: 1 label for output 'y'; expected 4"),
         ({"labels": "missing.txt"}, "labels missing.txt: no such file"),
         ({"preprocess": "imagenet"}, "it makes 224 x 224 pixels, the input takes 8 x 8"),
-        ({"preprocess": "digits"}, "gray has 1 channels, the input 3"),
+        ({"preprocess": "digits"}, "gray has 1 channel, the input 3"),
         ({"preprocess": "unknown"}, "no recipe and no file has this name; expected digits, imagenet, or a JSON file"),
         ({"metadata": {"source.kind": "x"}}, "the key 'source.kind'"),
     ],
