@@ -11,6 +11,7 @@ import pytest
 from dscompress import cli as entry
 from dsruntime import BackendError, ModelError
 from tests.cli.conftest import ROOT
+from tests.support.signals import heed_interrupts
 
 
 @pytest.mark.parametrize(("error", "code", "text"), [
@@ -68,10 +69,14 @@ def test_a_closed_pipe_is_quiet():
 
 def test_interrupt_is_130_and_no_traceback(files):
     command = [sys.executable, "-m", "dscompress", "bench", str(files.dsf), "--runs", "100000000"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as running:
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, preexec_fn=heed_interrupts, **pipes) as running:
         time.sleep(2)
         running.send_signal(signal.SIGINT)
-        _, stderr = running.communicate(timeout=20)
+        try:
+            _, stderr = running.communicate(timeout=20)
+        finally:
+            running.kill()
     assert running.returncode == 130
     assert stderr.strip().endswith("interrupted") and "Traceback" not in stderr
 

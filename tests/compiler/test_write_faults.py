@@ -13,6 +13,7 @@ import pytest
 
 from dsruntime import Model
 from tests.compiler.test_write import DATA, description
+from tests.support.signals import heed_interrupts
 
 OLD = DATA
 NEW_SOURCE = "from tests.compiler.test_write import description; from dscompress.write import build, write_atomically"
@@ -71,11 +72,14 @@ def test_killed_at_random_instants(tmp_path):
 def test_interrupted(tmp_path):
     target = tmp_path / "model.dsf"
     target.write_bytes(OLD)
-    writer = python(WRITER, target, stderr=subprocess.DEVNULL)
+    writer = python(WRITER, target, stderr=subprocess.DEVNULL, preexec_fn=heed_interrupts)
     assert writer.stdout.readline() == "ready\n"
     time.sleep(0.05)
     writer.send_signal(signal.SIGINT)
-    writer.communicate()
+    try:
+        writer.communicate(timeout=20)
+    finally:
+        writer.kill()
     assert is_whole(target)
     assert os.listdir(tmp_path) == ["model.dsf"]
 
