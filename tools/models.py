@@ -17,6 +17,8 @@ import zoo
 
 import dscompress
 import dsruntime
+from dscompress.capture import CaptureOptions
+from dscompress.verify import verify_model
 from dsruntime.ledger import ledger
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "models.md"
@@ -36,15 +38,16 @@ not about accuracy on ImageNet. Inputs: 64 crops of scikit-learn's two sample ph
 |---|---|
 | nodes, ops | nodes in the file, and how many different operators they use |
 | bytes | the `.dsf` file, everything included |
-| bits/weight | stored bits for each weight element of the file, biases and norms that stayed float32 included |
+| bits | stored bits for each weight element of the file, biases and norms that stayed float32 included |
 | shift | share of the weight elements stored as shift codes |
 | max error | largest difference of a logit over the 64 inputs; beside it their standard deviation |
 | SNR | signal to noise of the logits, in decibels |
 | top-1 | inputs for which both name the same class, and the number of different classes named |
+| layers | nodes that `dscompress verify` finds within their computed bound, of those it compares |
 | export | seconds of `compile_model`, capture by `torch.export` included |
 
-| model | weights | method | nodes | ops | bytes | bits/weight | shift | max error | std | SNR | top-1 | export |
-|---|--:|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|
+| model | weights | method | nodes | ops | bytes | bits | shift | max error | std | SNR | top-1 | layers | export |
+|---|--:|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|
 """
 
 
@@ -62,13 +65,14 @@ class Row:
     snr: float
     agreement: int
     classes: int
+    layers: str
     seconds: float
 
     def __str__(self) -> str:
         return (
             f"| {self.name} | {self.weights:,} | {zoo.METHOD_OF[self.name]} | {self.nodes} | {self.ops} "
             f"| {self.bytes:,} | {self.bits:.3f} | {self.shift:.2%} | {self.error:.1e} | {self.spread:.2g} "
-            f"| {self.snr:.0f} dB | {self.agreement}/{IMAGES} ({self.classes}) | {self.seconds:.1f} s |"
+            f"| {self.snr:.0f} dB | {self.agreement}/{IMAGES} ({self.classes}) | {self.layers} | {self.seconds:.1f} s |"
         )
 
 
@@ -92,7 +96,16 @@ def measure(name: str, images: np.ndarray, folder: Path) -> Row:
     dscompress.compile_model(model, folder / "model.dsf", input_shape=(1, 3, zoo.SIZE, zoo.SIZE), name=name)
     seconds = time.perf_counter() - start
     expected = onnx_answers(model, folder / "model.onnx", images)
-    return compare(name, folder / "model.dsf", images, expected, seconds)
+    layers = layers_within_bound(folder / "model.dsf", model, images)
+    return compare(name, folder / "model.dsf", images, expected, layers, seconds)
+
+
+def layers_within_bound(path: Path, model: torch.nn.Module, images: np.ndarray) -> str:
+    options = CaptureOptions(input_shape=(1, 3, zoo.SIZE, zoo.SIZE))
+    found = verify_model(path, model, options, inputs=images[:2], every_layer=True)
+    if found.mismatch or found.different_weights or found.apart or found.unchecked:
+        raise SystemExit(f"{path.stem}: {found}")
+    return f"{sum(layer.within for layer in found.layers)}/{len(found.layers)}"
 
 
 def onnx_answers(model: torch.nn.Module, path: Path, images: np.ndarray) -> np.ndarray:
@@ -102,7 +115,7 @@ def onnx_answers(model: torch.nn.Module, path: Path, images: np.ndarray) -> np.n
     return np.concatenate([session.run(None, {name: batch})[0] for batch in batches(images)])
 
 
-def compare(name: str, path: Path, images: np.ndarray, expected: np.ndarray, seconds: float) -> Row:
+def compare(name: str, path: Path, images: np.ndarray, expected: np.ndarray, layers: str, seconds: float) -> Row:
     model = dsruntime.Model.open(path)
     with model.session() as session:
         answers = np.concatenate([session.run(batch) for batch in batches(images)])
@@ -124,6 +137,7 @@ def compare(name: str, path: Path, images: np.ndarray, expected: np.ndarray, sec
         snr=float(10 * np.log10(signal / noise)) if noise else float("inf"),
         agreement=int((classes == expected.argmax(1)).sum()),
         classes=len(set(classes.tolist())),
+        layers=layers,
         seconds=seconds,
     )
 
