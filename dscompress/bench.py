@@ -1,8 +1,8 @@
 """bench: how fast a .dsf runs here: latency, load time, memory, time per op, and the same for ONNX Runtime.
 
 Random input; after `warmup` runs that are not counted, `runs` are timed one by one. Against ONNX Runtime the two take
-turns in one process, A B A B, with the same input and as many threads, so that a busy machine slows both alike. Before
-each turn there is a pause, for a runtime's threads may go on spinning for a while after their work is done.
+turns in one process, A B A B, with the same input and as many threads, so that a busy machine slows both alike. ONNX
+Runtime's threads are told to stop spinning when their work is done, or they would take a processor of the other's turn.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dsruntime import ModelError
 from dsruntime.model import Model
 from dsruntime.session import Step
 
-PAUSE = 0.01  # seconds between turns; ONNX Runtime's threads spin for a few milliseconds
+PAUSE = 0.01  # seconds between turns
 
 
 @dataclass(frozen=True)
@@ -156,6 +156,7 @@ def open_peer(path, threads: int, feed):
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
+    options.add_session_config_entry("session.force_spinning_stop", "1")
     options.log_severity_level = 3
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
