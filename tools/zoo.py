@@ -21,7 +21,7 @@ import torch
 from torch import nn
 
 from dscompress.capture.torchvision_models import with_torchvision
-from dscompress.nn import METHODS, bake, convert
+from dscompress.nn import METHODS, Setting, bake, convert
 
 # Half of them by each method, families mixed.
 METHOD_OF = {
@@ -80,10 +80,9 @@ def shift_attention(model: nn.Module, method: str) -> None:
 
 
 def rounded(weight: torch.Tensor, method: str) -> torch.Tensor:
-    holder = nn.Module()
-    for name, start in METHODS[method].start_from_weight(weight, BITS).items():
-        holder.register_parameter(name, nn.Parameter(start))
-    return METHODS[method].effective_weight(holder, BITS).detach()
+    setting = Setting(method, BITS)
+    parameters = METHODS[method].start_from_weight(weight, setting, None)
+    return METHODS[method].effective_weight(parameters, setting, None).detach()
 
 
 @torch.no_grad()

@@ -1,16 +1,38 @@
-"""bake: a copy of a model in which each shift layer is a plain layer that holds the effective weight, ±2^k or 0.
+"""bake: a copy of a model in which each shift layer is a plain layer that holds the effective weight, unit * ±2^k or 0.
 
     before   ShiftConv2d(shift, sign, bias)
     after    nn.Conv2d(weight = effective_weight, bias)
 
+With fixed-point activations the layer becomes a FixedInputConv2d or FixedInputLinear, which rounds its input first.
 Everything else is shared, not copied: parameters and buffers are the original's own. Answers are equal bit for bit.
 """
 
 import copy
 
+import torch
 from torch import nn
+from torch.nn import functional
 
+from dscompress.nn.fixed_point import fixed_point
 from dscompress.nn.layers import ShiftConv2d, ShiftLayer, ShiftLinear
+
+
+class FixedInputConv2d(nn.Conv2d):
+    """nn.Conv2d of its input in the fixed-point format `input_format`."""
+
+    input_format: tuple[int, int]
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self._conv_forward(fixed_point(x, self.input_format), self.weight, self.bias)
+
+
+class FixedInputLinear(nn.Linear):
+    """nn.Linear of its input in the fixed-point format `input_format`."""
+
+    input_format: tuple[int, int]
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return functional.linear(fixed_point(x, self.input_format), self.weight, self.bias)
 
 
 def bake(model: nn.Module) -> nn.Module:
@@ -25,7 +47,7 @@ def bake(model: nn.Module) -> nn.Module:
 def plain_layer(layer: ShiftConv2d | ShiftLinear) -> nn.Conv2d | nn.Linear:
     shared = {"bias": layer.bias is not None, "device": "meta"}
     if isinstance(layer, ShiftConv2d):
-        plain: nn.Conv2d | nn.Linear = nn.Conv2d(
+        plain: nn.Conv2d | nn.Linear = (FixedInputConv2d if layer.input_format else nn.Conv2d)(
             layer.in_channels,
             layer.out_channels,
             layer.kernel_size,
@@ -37,7 +59,15 @@ def plain_layer(layer: ShiftConv2d | ShiftLinear) -> nn.Conv2d | nn.Linear:
             **shared,
         )
     else:
-        plain = nn.Linear(layer.in_features, layer.out_features, **shared)
+        plain = (FixedInputLinear if layer.input_format else nn.Linear)(layer.in_features, layer.out_features, **shared)
+    if layer.input_format:
+        plain.input_format = layer.input_format
     plain.register_parameter("weight", nn.Parameter(layer.effective_weight.detach()))
-    plain.register_parameter("bias", layer.bias)
+    plain.register_parameter("bias", plain_bias(layer))
     return plain.train(layer.training)
+
+
+def plain_bias(layer: ShiftConv2d | ShiftLinear) -> nn.Parameter | None:
+    if layer.bias is None or layer.effective_bias is layer.bias:
+        return layer.bias
+    return nn.Parameter(layer.effective_bias.detach())

@@ -1,25 +1,29 @@
 """convert: a model's nn.Conv2d and nn.Linear layers become shift layers that start from the same weights.
 
-    model, report = convert(model, method="ps", bits=5, skip=("fc", "features.0*", nn.Linear))
+    model, report = convert(model, method="ps", bits=5, skip=("fc", "features.0*", nn.Linear, First(1)))
+    model, report = convert(model, "q", {"layer4.*": 3, "*": 4}, scale="trained", override={"fc": {"method": "ps"}})
     print(report)
 
-The model is changed in place, in named_modules order, and returned (a model that is itself one layer comes back as a
-new object). A layer keeps its groups, dilation, padding mode, device, dtype, training flag, requires_grad and bias.
-Optimisers built before hold the old parameters: build them afterwards.
+The model is changed in place, in named_modules order (a module before what it contains, children in the order in which
+they were registered), and returned (a model that is itself one layer comes back as a new object). A layer keeps its
+groups, dilation, padding mode, device, dtype, training flag, requires_grad and bias. Optimisers built before hold the
+old parameters: build them afterwards.
 """
 
-import fnmatch
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import nn
 
 from dscompress.nn.layers import ShiftConv2d, ShiftLayer, ShiftLinear
-from dscompress.nn.methods import check_bits, method_named
+from dscompress.nn.select import Selection, Selector, is_convertible_type, shown
+from dscompress.nn.setting import Setting
 
 # Modules that read `child.weight` themselves instead of calling the child.
 READ_WEIGHTS_DIRECTLY = (nn.MultiheadAttention, nn.TransformerEncoderLayer)
+DEFAULT_BITS = 5
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,7 @@ class Converted:
     name: str
     layer: str
     weights: int
+    setting: Setting
 
 
 @dataclass(frozen=True)
@@ -40,49 +45,81 @@ class Left:
 class ConversionReport:
     """Which layers became shift layers, and which modules with weights of their own stayed float, and why."""
 
-    method: str
-    bits: int
     converted: list[Converted] = field(default_factory=list)
     left: list[Left] = field(default_factory=list)
 
     def __str__(self) -> str:
         weights = sum(layer.weights for layer in self.converted)
-        lines = [f"{len(self.converted)} layers, {weights:,} weights: {self.bits}-bit {self.method}"]
+        kinds: dict[str, int] = {}
+        for layer in self.converted:
+            kind = f"{layer.setting.bits}-bit {layer.setting.method}"
+            kinds[kind] = kinds.get(kind, 0) + 1
+        counted = ", ".join(kind if len(kinds) == 1 else f"{kind} ({count})" for kind, count in kinds.items())
+        lines = [f"{len(self.converted)} layers, {weights:,} weights: {counted or 'nothing to convert'}"]
         lines += [f"  left {module.name} ({module.layer}): {module.reason}" for module in self.left]
         return "\n".join(lines)
 
 
 def convert(
-    model: nn.Module, method: str = "ps", bits: int = 5, skip: Iterable[str | type] | str | type = ()
+    model: nn.Module,
+    method: str = "ps",
+    bits: int | Mapping[str, int] = DEFAULT_BITS,
+    *,
+    skip: Iterable[Selector] | Selector = (),
+    only: Iterable[Selector] | Selector | None = None,
+    override: Mapping[str, Mapping[str, Any]] | None = None,
+    **setting: Any,
 ) -> tuple[nn.Module, ConversionReport]:
-    """Converts in place; `skip` holds names, glob patterns or types; a skipped module keeps all that it contains."""
-    method_named(method), check_bits(bits)
-    skips = (skip,) if isinstance(skip, str | type) else tuple(skip)
-    check_skips(model, skips)
-    report = ConversionReport(method, bits)
-    shift_layers: dict[nn.Module, nn.Module] = {}  # one for each float layer, however many names it has
-    owners = weight_owners(model)
+    """Converts in place; `skip` and `only` hold names, glob patterns, types, First(n) and Last(n) (select.py).
 
-    for name, module in list(model.named_modules(remove_duplicate=False)):
-        if module not in shift_layers:
-            if not holds_a_matrix(module):
-                continue
-            reason = reason_to_leave(model, name, module, skips, owners)
+    bits and override may differ by layer: by name or pattern, the first that matches; layers that no pattern of `bits`
+    matches have 5. override gives any fields of Setting; **setting are its fields for all layers. Raises ValueError for
+    settings that no layer can have and for names that match no module.
+    """
+    chosen = Choice(model, method, bits, override or {}, setting)
+    skipped = Selection(model, skip, "skip")
+    wanted = None if only is None else Selection(model, only, "only")
+    report, owners = ConversionReport(), weight_owners(model)
+    new_layers: dict[nn.Module, nn.Module] = {}  # one for each float layer, however many names it has
+
+    for name, module in model.named_modules():
+        if holds_a_matrix(module):
+            reason = reason_not_selected(name, skipped, wanted) or reason_to_leave(model, name, module, owners)
             if reason:
                 report.left.append(Left(name, type(module).__name__, reason))
                 continue
-            shift_layers[module] = shift_layer(module, method, bits)
-            report.converted.append(Converted(name, type(module).__name__, module.weight.numel()))
-        if not name:
-            return shift_layers[module], report
-        parent, _, attribute = name.rpartition(".")
-        setattr(model.get_submodule(parent), attribute, shift_layers[module])
-    return model, report
+            new_layers[module] = shift_layer(module, chosen.setting_for(name))
+            weights = module.weight.numel()
+            report.converted.append(Converted(name, type(module).__name__, weights, new_layers[module].setting))
+    return put_in_place(model, new_layers), report
 
 
-def shift_layer(layer: nn.Conv2d | nn.Linear, method: str, bits: int) -> ShiftConv2d | ShiftLinear:
-    """The shift layer that stands for a float layer; shares its bias."""
-    shared = {"method": method, "bits": bits, "bias": layer.bias is not None, "device": "meta"}
+class Choice:
+    """What each layer is told: the arguments of convert, resolved by name."""
+
+    def __init__(self, model: nn.Module, method: str, bits: Any, override: Mapping, setting: dict[str, Any]) -> None:
+        self.bits = bits if isinstance(bits, Mapping) else {"*": bits}
+        for one in self.bits.values():
+            Setting(method, one, **setting)
+        self.method, self.setting, self.override = method, setting, override
+        self.by_bits = Selection(model, self.bits, "bits")
+        self.by_override = Selection(model, override, "override")
+
+    def setting_for(self, name: str) -> Setting:
+        pattern, other = self.by_bits.match(name), self.by_override.match(name)
+        bits = DEFAULT_BITS if pattern is None else self.bits[pattern]
+        told = {} if other is None else self.override[other]
+        try:
+            return Setting(**{"method": self.method, "bits": bits, **self.setting, **told})
+        except ValueError as error:
+            raise ValueError(f"layer {name!r}: {error}") from None
+
+
+def shift_layer(
+    layer: nn.Conv2d | nn.Linear, setting: Setting, unit: torch.Tensor | None = None
+) -> ShiftConv2d | ShiftLinear:
+    """The shift layer that stands for a float layer; shares its bias. unit: see ShiftLayer.load_weight."""
+    shared = {"setting": setting, "bias": layer.bias is not None, "device": "meta", "dtype": layer.weight.dtype}
     if isinstance(layer, nn.Conv2d):
         new = ShiftConv2d(
             layer.in_channels,
@@ -97,19 +134,33 @@ def shift_layer(layer: nn.Conv2d | nn.Linear, method: str, bits: int) -> ShiftCo
         )
     else:
         new = ShiftLinear(layer.in_features, layer.out_features, **shared)
-    new.load_weight(layer.weight)
+    new.load_weight(layer.weight, unit)
     new.register_parameter("bias", layer.bias)
     return new.train(layer.training)
 
 
-def reason_to_leave(model: nn.Module, name: str, module: nn.Module, skips: tuple, owners: dict) -> str | None:
-    above = [".".join(name.split(".")[:count]) for count in range(1, len(name.split(".")) + 1)] if name else [""]
-    for skip in skips:
-        if any(matches(skip, ancestor, model.get_submodule(ancestor)) for ancestor in above):
-            return f"skipped by {skip.__name__ if isinstance(skip, type) else repr(skip)}"
+def put_in_place(model: nn.Module, new_layers: Mapping[nn.Module, nn.Module]) -> nn.Module:
+    """Each layer under all of its names; returns the model, or what stands for it."""
+    for name, module in list(model.named_modules(remove_duplicate=False)):
+        if name and module in new_layers:
+            parent, _, attribute = name.rpartition(".")
+            setattr(model.get_submodule(parent), attribute, new_layers[module])
+    return new_layers.get(model, model)
+
+
+def reason_not_selected(name: str, skipped: Selection, wanted: Selection | None) -> str | None:
+    skip = skipped.match(name)
+    if skip is not None:
+        return f"skipped by {shown(skip)}"
+    if wanted is not None and wanted.match(name) is None:
+        return f"only {', '.join(shown(selector) for selector in wanted.selectors)} were asked for"
+    return None
+
+
+def reason_to_leave(model: nn.Module, name: str, module: nn.Module, owners: dict) -> str | None:
     if isinstance(module, ShiftLayer):
         return "already a shift layer"
-    if type(module) not in (nn.Conv2d, nn.Linear):
+    if not is_convertible_type(module):
         return "only exactly nn.Conv2d and nn.Linear are converted"
     if "weight" not in module._parameters:
         return "its weight is computed from other parameters; remove the parametrisation first"
@@ -124,20 +175,6 @@ def reason_to_leave(model: nn.Module, name: str, module: nn.Module, skips: tuple
     if isinstance(parent, READ_WEIGHTS_DIRECTLY):
         return f"{type(parent).__name__} reads its weight directly"
     return None
-
-
-def matches(skip: str | type, name: str, module: nn.Module) -> bool:
-    return isinstance(module, skip) if isinstance(skip, type) else fnmatch.fnmatchcase(name, skip)
-
-
-def check_skips(model: nn.Module, skips: tuple) -> None:
-    names = [name for name, _ in model.named_modules(remove_duplicate=False)]
-    for skip in skips:
-        if not isinstance(skip, str | type):
-            raise ValueError(f"skip holds {skip!r}; it takes names, glob patterns such as 'layer4.*', and types")
-        if isinstance(skip, str) and not any(fnmatch.fnmatchcase(name, skip) for name in names):
-            shown = ", ".join(name for name in names[:8] if name) + (", ..." if len(names) > 8 else "")
-            raise ValueError(f"skip={skip!r} matches no module; the model has {shown}")
 
 
 def weight_owners(model: nn.Module) -> dict[torch.Tensor, set[str]]:

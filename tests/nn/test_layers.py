@@ -81,7 +81,7 @@ def test_bits_out_of_range(bits):
 
 
 def test_an_unknown_method_names_the_known():
-    with pytest.raises(ValueError, match="no method 'inq': the methods are 'q' and 'ps'"):
+    with pytest.raises(ValueError, match="no method 'inq': the methods are 'q', 'ps', 's3' and 'dense'"):
         ShiftConv2d(2, 2, 1, method="inq")
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from dscompress.nn import ShiftConv2d, ShiftLinear
-from dscompress.nn.ps import lowest_shift
+from dscompress.nn.ps import shift_range
 
 
 def layer_with(shifts: list[float], signs: list[float], bits: int = 5) -> ShiftLinear:
@@ -17,7 +17,7 @@ def layer_with(shifts: list[float], signs: list[float], bits: int = 5) -> ShiftL
 
 @pytest.mark.parametrize("bits, lowest", [(2, 0), (3, -2), (4, -6), (5, -14)])
 def test_range(bits, lowest):
-    assert lowest_shift(bits) == lowest
+    assert shift_range(bits) == (lowest, 0)
     values = {0.0} | {2.0**k for k in range(lowest, 1)}
     layer = ShiftLinear(1000, 50, method="ps", bits=bits)
     assert set(layer.effective_weight.abs().unique().tolist()) == values

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from dscompress.nn import ShiftLinear
-from dscompress.nn.q import lowest_shift
+from dscompress.nn.q import shift_range
 
 
 def layer_with(weights: list[float], bits: int) -> ShiftLinear:
@@ -15,7 +15,7 @@ def layer_with(weights: list[float], bits: int) -> ShiftLinear:
 
 @pytest.mark.parametrize("bits, lowest", [(2, -1), (3, -3), (4, -7), (5, -15)])
 def test_range(bits, lowest):
-    assert lowest_shift(bits) == lowest
+    assert shift_range(bits) == (lowest, 0)
     values = {2.0**k for k in range(lowest, 1)}
     layer = ShiftLinear(1000, 50, method="q", bits=bits)
     assert set(layer.effective_weight.abs().unique().tolist()) <= values
