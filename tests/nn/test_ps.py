@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from dscompress.nn import ShiftConv2d, ShiftLinear
+from dscompress.nn import Setting, ShiftConv2d, ShiftLinear
 from dscompress.nn.ps import shift_range
 
 
@@ -90,3 +90,40 @@ def test_start_from_scratch():
         assert 0.49 < (layer.effective_weight == 0).float().mean() < 0.51
         assert layer.bias.abs().max() <= fan_in**-0.5
     assert ShiftConv2d(8, 8, 3, method="ps", bits=3).shift.min() >= -2
+
+
+@pytest.mark.parametrize("threshold, expected", [(0.0, [0.5, -0.5, 0.5, 0]), (0.3, [0, -0.5, 0.5, 0]),
+                                                 (0.5, [0, 0, 0.5, 0]), (0.9, [0, 0, 0, 0])])  # fmt: skip
+def test_sign_threshold_is_strict_and_configurable(threshold, expected):
+    layer = ShiftLinear(4, 1, bias=False, method="ps", sign_threshold=threshold)
+    layer.shift.data[:], layer.sign.data = -1.0, torch.tensor([[0.3, -0.4, 0.6, 0.0]])
+    if threshold == 0.3:
+        layer.sign.data[0, 0] = torch.tensor(0.3)  # float32(0.3) > 0.3: compared in float32, as the parameter is
+    assert layer.effective_weight.tolist() == [expected]
+
+
+def test_from_a_weight_as_published():
+    """P = RNE(log2|w|) in the range, S = sgn(w): a small weight keeps its sign, only 0.0 becomes zero."""
+    layer = ShiftLinear(5, 1, bias=False, method="ps", bits=3)
+    layer.load_weight(torch.tensor([[0.75, -0.3, 1e-6, 0.0, -9.0]]))
+    assert layer.shift.tolist() == [[0.0, -2.0, -2.0, -2.0, 0.0]]
+    assert layer.sign.tolist() == [[1.0, -1.0, 1.0, 0.0, -1.0]]
+
+
+def test_stochastic_rounding_while_training_only():
+    torch.manual_seed(0)
+    layer = layer_with([-1.25] * 20000, [1.0] * 20000)
+    layer.setting = Setting("ps", 5, rounding="stochastic")
+    first, second = layer.weight_for_forward(), layer.weight_for_forward()
+    assert set(first[0].tolist()) == {0.25, 0.5} and not torch.equal(first, second)
+    assert (first == 0.25).float().mean().item() == pytest.approx(0.25, abs=0.015)
+    assert set(layer.eval().weight_for_forward()[0].tolist()) == {0.5}
+
+
+def test_frozen_signs_do_not_move():
+    layer = ShiftLinear(8, 4, method="ps", freeze_sign=True)
+    before, optimizer = layer.sign.clone(), torch.optim.SGD(layer.parameters(), 1.0)
+    layer(torch.randn(3, 8)).square().sum().backward()
+    optimizer.step()
+    assert layer.sign.grad is None and torch.equal(layer.sign, before)
+    assert layer.shift.grad is not None

@@ -1,9 +1,14 @@
 """DeepShift-Q by hand: clamp in place, log-domain rounding in float32, an identity gradient."""
 
+import math
+
+import mpmath
+import numpy as np
 import pytest
 import torch
 
 from dscompress.nn import ShiftLinear
+from dscompress.nn.nearest_power import nearest_power, nearest_power_by_comparing
 from dscompress.nn.q import shift_range
 
 
@@ -50,6 +55,23 @@ def test_effective_weight(weight, bits, effective):
     assert layer_with([weight], bits).effective_weight.item() == effective
 
 
+def test_the_rule_is_float32s_logarithm_correctly_rounded():
+    """Thirty floats around each threshold, by 100-bit arithmetic; tools/rounding_rule.py proves all of them."""
+    with mpmath.workprec(100):
+        for exponent in range(-15, 0):
+            middle = int(np.float32(2.0 ** (exponent + 0.5)).view(np.int32))
+            weights = np.arange(middle - 15, middle + 15, dtype=np.int32).view(np.float32)
+            logarithms = [np.float32(float(mpmath.log(mpmath.mpf(float(weight))))) for weight in weights]
+            expected = np.exp2(np.rint(np.float32(logarithms) / np.float32(np.log(2.0))))
+            tensor = torch.from_numpy(weights)
+            np.testing.assert_array_equal(nearest_power(tensor).numpy(), expected)
+            np.testing.assert_array_equal(nearest_power_by_comparing(-tensor, -15).numpy(), -expected)
+
+
+def test_nan_stays_nan():
+    assert layer_with([math.nan, 0.5], 5).effective_weight.isnan().tolist() == [[True, False]]
+
+
 @pytest.mark.parametrize("count", [1, 3, 8, 17, 64, 1000])
 def test_ties_do_not_depend_on_the_tensors_length(count):
     layer = layer_with([2**-0.5, 2**-1.5, 2**-2.5] * count, 5)
@@ -79,3 +101,18 @@ def test_other_dtypes_are_rounded_in_float32(dtype):
     expected.weight.data = layer.weight.data.float()
     assert layer.effective_weight.dtype == dtype
     assert torch.equal(layer.effective_weight.float(), expected.effective_weight)
+
+
+def test_stochastic_rounding_while_training_only():
+    """log2 0.6 = -0.737: 2^0 with probability 0.263, else 2^-1; in evaluation always 2^-1. Powers of two never move."""
+    torch.manual_seed(0)
+    layer = ShiftLinear(20000, 1, bias=False, method="q", bits=4, rounding="stochastic")
+    layer.weight.data[:] = 0.6
+    layer.weight.data[0, :3] = torch.tensor([0.25, -1.0, 0.0])
+    first, second = layer.weight_for_forward(), layer.weight_for_forward()
+    assert set(first[0, 3:].tolist()) == {0.5, 1.0} and not torch.equal(first, second)
+    assert first[0, :3].tolist() == [0.25, -1.0, 0.0]
+    assert (first[0, 3:] == 1).float().mean().item() == pytest.approx(1 + math.log2(0.6), abs=0.015)
+    layer.eval()
+    assert set(layer.weight_for_forward()[0, 3:].tolist()) == {0.5}
+    assert torch.equal(layer.effective_weight, layer.weight_for_forward())
