@@ -40,6 +40,7 @@ LOWERINGS: dict[str, Callable[[Source], Lowered]] = {
     "Exp": compute.unary("exp"),
     "Expand": movement.to_shape("expand"),
     "Flatten": movement.flatten,
+    "Floor": compute.unary("floor"),
     "Gather": movement.gather,
     "Gelu": compute.gelu,
     "Gemm": compute.gemm,

@@ -180,6 +180,11 @@ def log(step: Step):
     return carried + rounding("log", step.outputs[0])
 
 
+def floor(step: Step):
+    """Inputs that differ at all may have a whole number between them."""
+    return np.where(step.deltas[0] > 0, step.deltas[0] + 1, 0)
+
+
 def sqrt(step: Step):
     """(x' - x) / (√x' + √x); below 0 there is no number."""
     y, x, d = step.outputs[0].astype(np.float64), step.inputs[0], step.deltas[0]
@@ -393,6 +398,7 @@ BOUNDS = {
     "gelu": gelu,
     "exp": exp,
     "log": log,
+    "floor": floor,
     "sqrt": sqrt,
     "reciprocal": reciprocal,
     "prelu": prelu,

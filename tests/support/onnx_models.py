@@ -31,6 +31,7 @@ ONNX_NODES = {
     "hard_swish": ("HardSwish", PLAIN, ()),
     "identity": ("Identity", PLAIN, ()),
     "abs": ("Abs", PLAIN, ()),
+    "floor": ("Floor", PLAIN, ()),
     "neg": ("Neg", PLAIN, ()),
     "exp": ("Exp", PLAIN, ()),
     "log": ("Log", PLAIN, ()),

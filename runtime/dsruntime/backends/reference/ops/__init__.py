@@ -23,6 +23,7 @@ from dsruntime.backends.reference.ops.erf import erf
 from dsruntime.backends.reference.ops.exp import exp
 from dsruntime.backends.reference.ops.expand import expand
 from dsruntime.backends.reference.ops.flatten import flatten
+from dsruntime.backends.reference.ops.floor import floor
 from dsruntime.backends.reference.ops.gather import gather
 from dsruntime.backends.reference.ops.gelu import gelu
 from dsruntime.backends.reference.ops.gemm import gemm
@@ -79,6 +80,7 @@ OPS = {
     "exp": exp,
     "expand": expand,
     "flatten": flatten,
+    "floor": floor,
     "gather": gather,
     "gelu": gelu,
     "gemm": gemm,
