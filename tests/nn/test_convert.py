@@ -6,7 +6,18 @@ import pytest
 import torch
 from torch import nn
 
-from dscompress.nn import ShiftConv2d, ShiftLinear, bake, convert
+from dscompress.nn import (
+    First,
+    Last,
+    Setting,
+    ShiftConv2d,
+    ShiftLayer,
+    ShiftLinear,
+    bake,
+    convert,
+    parameter_groups,
+    regularization,
+)
 
 
 def net() -> nn.Sequential:
@@ -134,3 +145,82 @@ def test_a_converted_model_trains_and_survives_its_state_dict():
     twin, _ = convert(nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2)), "ps")
     twin.load_state_dict(copy.deepcopy(model.state_dict()))
     assert torch.equal(twin(x), model(x))
+
+
+ORDER = ["0", "2.0", "4"]
+
+
+@pytest.mark.parametrize("arguments, converted", [
+    (dict(skip=First()), ["2.0", "4"]),
+    (dict(skip=Last()), ["0", "2.0"]),
+    (dict(skip=(First(1), Last(1))), ["2.0"]),
+    (dict(only=First(2)), ["0", "2.0"]),
+    (dict(only=Last(99)), ORDER),
+    (dict(only=nn.Conv2d), ["0", "2.0"]),
+    (dict(only=("2", "4")), ["2.0", "4"]),
+    (dict(only=nn.Conv2d, skip="2.*"), ["0"]),
+])  # fmt: skip
+def test_selection(arguments, converted):
+    model = net()
+    float_layers = {name: module for name, module in model.named_modules() if name in ORDER}
+    _, report = convert(model, "q", **arguments)
+    assert [layer.name for layer in report.converted] == converted
+    for name in ORDER:
+        assert (model.get_submodule(name) is float_layers[name]) == (name not in converted)
+    reasons = {layer.name: layer.reason for layer in report.left}
+    assert set(reasons) == {"3", *ORDER} - set(converted)
+    assert all("skipped by" in reasons[name] or "were asked for" in reasons[name] for name in set(reasons) - {"3"})
+
+
+def test_settings_differ_by_layer():
+    model, report = convert(
+        net(), "q", bits={"2*": 3, "*.0": 2, "4": 4}, activation=(4, 8),
+        override={"4": {"method": "dense", "bits": 3, "scale": "trained"}},
+    )  # fmt: skip
+    settings = [layer.setting for layer in report.converted]
+    assert settings[0] == Setting("q", 5, activation=(4, 8)), "no pattern of bits matches 0: 5 bits"
+    assert settings[1] == Setting("q", 3, activation=(4, 8)), "the first pattern that matches counts"
+    assert settings[2] == Setting("dense", 3, activation=(4, 8), scale="trained")
+    assert [model[0].setting, model[2][0].setting, model[4].setting] == settings
+    assert "5-bit q (1), 3-bit q (1), 3-bit dense (1)" in str(report)
+
+
+@pytest.mark.parametrize("arguments, message", [
+    (dict(bits=6), r"bits=6: a 'q' weight has 2\.\.5 bits"),
+    (dict(method="s3", bits=5), r"bits=5: a 's3' weight has 2\.\.4 bits"),
+    (dict(bits={"4": 7}), "bits=7"),
+    (dict(bits={"fc": 3}), "bits='fc' matches no module"),
+    (dict(override={"fc": {}}), "override='fc' matches no module"),
+    (dict(override={"4": {"method": "s3"}}), r"layer '4': bits=5: a 's3' weight has 2\.\.4 bits"),
+    (dict(rounding="up"), "rounding='up': it is one of 'nearest', 'stochastic'"),
+    (dict(method="s3", bits=3, rounding="stochastic"), "method 's3' rounds no exponents"),
+    (dict(freeze_sign=True), "method 'q' has no signs of their own"),
+    (dict(method="ps", sign_threshold=-1), "sign_threshold=-1"),
+    (dict(offset="layer"), "offset='layer'"),
+    (dict(skip=First(0)), "it counts layers, at least 1"),
+    (dict(skip=(3,)), r"skip holds 3; it takes names, glob patterns .*, types, First\(n\), Last\(n\)"),
+    (dict(only="fc"), "only='fc' matches no module"),
+])  # fmt: skip
+def test_mistakes_change_nothing(arguments, message):
+    model = net()
+    layers = list(model.modules())
+    with pytest.raises(ValueError, match=message):
+        convert(model, **{"method": "q", **arguments})
+    assert list(model.modules()) == layers
+
+
+@pytest.mark.parametrize("method, bits", [("q", 3), ("ps", 4), ("s3", 3), ("dense", 2)])
+def test_a_trained_model_is_baked_bit_for_bit(method, bits):
+    """With a scale, an offset and fixed-point inputs, after steps that moved them."""
+    model, _ = convert(nn.Sequential(*net()[:3], nn.Flatten(), nn.Linear(32, 3)), method, bits, activation=(5, 6),
+                       override={"0": {"scale": "trained"}, "2.0": {"offset": "channel"}})  # fmt: skip
+    optimizer = torch.optim.Adam(parameter_groups(model, 1e-3), 0.01)
+    x = torch.randn(8, 2, 6, 8)
+    for _ in range(3):
+        optimizer.zero_grad()
+        (model(x).square().sum() + regularization(model, 1e-3)).backward()
+        optimizer.step()
+    model.eval()
+    plain = bake(model)
+    assert torch.equal(plain(x), model(x))
+    assert not any(isinstance(module, ShiftLayer) for module in plain.modules())
