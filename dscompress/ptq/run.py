@@ -1,0 +1,176 @@
+"""run: a network and its calibration inputs, in one pass; every layer is rounded when its turn comes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import fx
+
+from dscompress.encode import planes_length
+from dscompress.errors import CompileError
+from dscompress.ptq.corrections import corrected_statistics, moments
+from dscompress.ptq.flow import Flow, Pair
+from dscompress.ptq.inputs import Calibration
+from dscompress.ptq.layers import Layer
+from dscompress.ptq.network import Network
+from dscompress.ptq.report import Agreement, ConversionReport, ConvertedLayer
+from dscompress.ptq.solve import Solution, solve
+from dscompress.ptq.statistics import Statistics, rows_wanted
+
+SEED = 0  # of the positions that are looked at
+
+
+class Run:
+    """changed: the tensors that differ from the network's own afterwards, by name."""
+
+    def __init__(
+        self,
+        network: Network,
+        calibration: Calibration,
+        bits: dict[str, int | None],
+        ingredients: frozenset[str],
+        where: str,
+        advance: Callable[..., None] = lambda count=1, label=None: None,
+    ) -> None:
+        self.network, self.calibration, self.where, self.advance = network, calibration, where, advance
+        self.bits, self.ingredients = bits, ingredients
+        self.flow = Flow(network, calibration.chunks)
+        self.generator = torch.Generator().manual_seed(SEED)
+        self.solutions: dict[str, Solution] = {}
+        self.report = ConversionReport(tuple(sorted(ingredients)), left=list(network.left))
+        self.report.warnings += calibration.warnings
+        for node, layer in network.layers.items():
+            if bits[layer.name] is not None:
+                self.flow.before[node] = lambda flow, node, layer=layer: self.round(layer)
+            self.flow.after[node] = lambda flow, node, layer=layer: self.settle(layer)
+        if ingredients & {"bias", "batch_norm"}:
+            for node in network.batch_norms:
+                self.flow.before[node] = lambda flow, node: self.normalize(node)
+
+    @property
+    def changed(self) -> dict[str, torch.Tensor]:
+        return self.flow.changed
+
+    def run(self) -> None:
+        outputs = self.flow.run()
+        fit = self.calibration.fit
+        self.report.seen = self.agreement(outputs[:fit], self.calibration.seen)
+        self.report.held_out = self.agreement(outputs[fit:], self.calibration.held_out)
+
+    def round(self, layer: Layer) -> None:
+        self.advance(0, layer.name)
+        statistics = self.statistics(layer)
+        weight = layer.as_matrix(self.network.state[layer.weight])
+        solution = solve(weight, statistics, self.bits[layer.name], self.ingredients)
+        self.solutions[layer.name] = solution
+        self.changed[layer.weight] = layer.as_weight(solution.matrix)
+
+    def statistics(self, layer: Layer) -> Statistics:
+        """Of the layer's inputs; refuses inputs that are not finite."""
+        found = gather(self.flow, layer, self.calibration, self.generator)
+        if not bool(found.second_moment.isfinite().all() & found.drift.isfinite().all()):
+            raise CompileError(
+                self.where,
+                f"what enters layer '{layer.name}' holds NaN or infinity, or its squares do",
+                "finite activations for the calibration inputs",
+                "check the inputs' preprocessing, and that the model itself answers with finite numbers",
+            )
+        return found.centred() if self.absorbs_the_mean(layer) else found
+
+    def absorbs_the_mean(self, layer: Layer) -> bool:
+        """Whether a bias or a BatchNorm will take out the mean of the error."""
+        if layer.bias is not None and "bias" in self.ingredients:
+            return True
+        return layer.batch_norm in self.flow.before
+
+    def settle(self, layer: Layer) -> None:
+        """The bias is corrected, in the outputs too, and the layer's line in the report written."""
+        pairs = self.flow.values[layer.node]
+        axis = -1 if layer.kind == "Linear" else 1
+        if layer.bias is not None and "bias" in self.ingredients and layer.name in self.solutions:
+            wanted, found = moments(pairs[: self.calibration.fit], axis)
+            correction = (wanted.mean - found.mean).to(torch.float32)
+            self.changed[layer.bias] = self.network.state[layer.bias] + correction
+            shape = [-1 if dim == axis % pairs[0].float.dim() else 1 for dim in range(pairs[0].float.dim())]
+            for pair in pairs:
+                pair.quantised += correction.view(shape)
+        self.report.layers.append(self.line(layer, noise(pairs[self.calibration.fit :] or pairs)))
+        self.advance()
+
+    def line(self, layer: Layer, total: float) -> ConvertedLayer:
+        solution = self.solutions.get(layer.name)
+        weights = self.network.state[layer.weight].numel()
+        return ConvertedLayer(
+            name=layer.name,
+            kind=layer.kind,
+            shape=layer.shape,
+            bits=solution.bits if solution else None,
+            zero=bool(solution and solution.zero),
+            weights=weights,
+            bytes=stored_bytes(layer, solution.bits if solution else None),
+            error=solution.relative_error if solution else 0.0,
+            total=total,
+        )
+
+    def normalize(self, node: fx.Node) -> None:
+        """BatchNorm's running mean and variance as the quantised network has them."""
+        pairs = self.flow.values[node.args[0]][: self.calibration.fit]
+        if all(pair.float is pair.quantised for pair in pairs):
+            return
+        wanted, found = moments(pairs, 1)
+        mean, variance, epsilon = node.args[3].target, node.args[4].target, node.args[6]
+        state = self.network.state
+        self.changed[mean], self.changed[variance] = corrected_statistics(
+            state[mean], state[variance], epsilon, wanted, found, "batch_norm" in self.ingredients
+        )
+
+    def agreement(self, outputs: list[Pair], inputs: int) -> Agreement | None:
+        """Of the first output."""
+        pairs = [Pair(first_tensor(pair.float), first_tensor(pair.quantised)) for pair in outputs]
+        if not pairs or pairs[0].float is None:
+            return None
+        if not all(bool(pair.quantised.isfinite().all()) for pair in pairs):
+            raise CompileError(self.where, "the converted model answers with NaN or infinity", "finite numbers",
+                               "check the calibration inputs, and that the model itself answers with finite numbers")
+        return Agreement(inputs, noise(pairs), top1(pairs))
+
+
+def gather(flow: Flow, layer: Layer, calibration: Calibration, generator: torch.Generator) -> Statistics:
+    pairs = flow.values[layer.node.args[0]][: calibration.fit]
+    found, rows = Statistics.empty(layer), rows_wanted(layer)
+    for pair in pairs:
+        share = -(-rows * len(pair.float) // calibration.seen) if pair.float.dim() else rows
+        take = layer.columns(pair.quantised, share, generator)
+        x = take(pair.quantised)
+        found.add(x, x if pair.float is pair.quantised else take(pair.float))
+    return found
+
+
+def stored_bytes(layer: Layer, bits: int | None) -> int:
+    """In the .dsf: planes and a float scale for each channel, or float32."""
+    size = layer.groups * layer.matrix_shape[1] * layer.matrix_shape[2]
+    return 4 * size if bits is None else planes_length(size, bits) + 4 * layer.shape[0]
+
+
+def noise(pairs: list[Pair]) -> float:
+    """Power of the difference over power of the float side."""
+    if all(pair.float is pair.quantised for pair in pairs):
+        return 0.0
+    wrong = sum(float((pair.quantised - pair.float).square().sum(dtype=torch.float64)) for pair in pairs)
+    power = sum(float(pair.float.square().sum(dtype=torch.float64)) for pair in pairs)
+    return wrong / power if power else 0.0
+
+
+def top1(pairs: list[Pair]) -> float | None:
+    if pairs[0].float.dim() != 2 or pairs[0].float.shape[1] < 2:
+        return None
+    same = sum(int((pair.float.argmax(1) == pair.quantised.argmax(1)).sum()) for pair in pairs)
+    return same / sum(len(pair.float) for pair in pairs)
+
+
+def first_tensor(value) -> torch.Tensor | None:
+    if isinstance(value, torch.Tensor):
+        return value if value.is_floating_point() else None
+    values = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
+    return next((found for item in values if (found := first_tensor(item)) is not None), None)

@@ -1,0 +1,123 @@
+"""solve: one layer's weight matrix and what is known of its inputs become powers of two."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from dscompress.ptq.codebook import Codebook
+from dscompress.ptq.rounding import compensated, row_errors, sweep
+from dscompress.ptq.scales import best_scales, ratio
+from dscompress.ptq.statistics import Statistics
+
+DAMPING = 0.01        # of the mean of H's diagonal, added to it: inputs never seen count for a little
+DRIFT_DAMPING = 0.1   # the same where the drift is followed, for which a few hundred inputs say less
+ROUNDS = 2            # of: scale for the codes, codes for the scale
+
+
+@dataclass(frozen=True)
+class Solution:
+    """matrix: scale * codes, exact in float32. error, signal: power of the output's error and of the output, by row."""
+
+    matrix: torch.Tensor  # [groups, rows, K]
+    bits: int
+    zero: bool
+    error: torch.Tensor   # [groups, rows]
+    signal: torch.Tensor  # [groups, rows]
+
+    @property
+    def relative_error(self) -> float:
+        """Noise over signal, the mean over channels that have a signal."""
+        live = self.signal > 0
+        return float((self.error[live] / self.signal[live]).mean()) if bool(live.any()) else 0.0
+
+
+def solve(weight: torch.Tensor, statistics: Statistics, bits: int, ingredients: frozenset[str]) -> Solution:
+    """weight [groups, rows, K] -> powers of two times a scale for each row."""
+    original = weight.mT.contiguous()  # [groups, K, rows]
+    moment = damped(statistics.second_moment, DAMPING)
+    order = moment.diagonal(dim1=1, dim2=2).argsort(dim=1)
+    target = original
+    if "drift" in ingredients:
+        target = follow_drift(original, statistics)
+    moment, target = permuted(moment, order), take(target, order)
+    factor = cholesky(moment) if "compensate" in ingredients else None
+    importance = (moment if factor is None else factor.square()).diagonal(dim1=1, dim2=2)
+
+    book, scale = choose_book(target, importance, bits, ingredients)
+    codes, scale = round_rows(target, scale, moment, factor, book, ingredients)
+    rounded = put_back(codes * scale[:, None], order)
+    plain = statistics.second_moment
+    return Solution(
+        matrix=rounded.mT.contiguous(),
+        bits=bits,
+        zero=book.zero,
+        error=row_errors(rounded - original, plain),
+        signal=row_errors(original, plain),
+    )
+
+
+def damped(moment: torch.Tensor, share: float) -> torch.Tensor:
+    mean = moment.diagonal(dim1=1, dim2=2).mean(1)
+    mean = torch.where(mean > 0, mean, 1.0)
+    return moment + torch.diag_embed((share * mean)[:, None].expand(-1, moment.shape[1]))
+
+
+def cholesky(moment: torch.Tensor) -> torch.Tensor:
+    """C with H = C C^T; where float32 is not enough for it, from a more strongly damped H."""
+    share = DAMPING
+    while True:
+        factor, failed = torch.linalg.cholesky_ex(moment)
+        if not bool(failed.any()):
+            return factor
+        moment = damped(moment, share)
+        share *= 4
+
+
+def follow_drift(weight: torch.Tensor, statistics: Statistics) -> torch.Tensor:
+    """W' with W' x nearest to W x' over the inputs seen: W' = W + W D H^-1."""
+    if not bool(statistics.drift.any()):
+        return weight
+    factor = cholesky(damped(statistics.second_moment, DRIFT_DAMPING))
+    return weight + torch.cholesky_solve(statistics.drift.mT @ weight, factor)
+
+
+def choose_book(target, importance, bits: int, ingredients: frozenset[str]) -> tuple[Codebook, torch.Tensor]:
+    """With or without a code for zero, whichever gives the smaller error; and the rows' scales."""
+    nearest = "nearest" in ingredients
+    if "scale" not in ingredients:
+        return Codebook(bits, bool((target == 0).any()), nearest), target.new_ones(target.shape[0], target.shape[2])
+    books = [Codebook(bits, True, nearest)]
+    if not bool((target == 0).all(1).any()):
+        books.append(Codebook(bits, False, nearest))
+    found = [(book, *best_scales(target, importance, book)) for book in books]
+    power = (importance[:, None] @ target.square()).squeeze(1).clamp_min(torch.finfo(torch.float32).tiny)
+    book, scale, _ = min(found, key=lambda entry: float((entry[2] / power).sum()))
+    return book, scale
+
+
+def round_rows(target, scale, moment, factor, book: Codebook, ingredients) -> tuple[torch.Tensor, torch.Tensor]:
+    if factor is None:
+        return book.round(target / scale[:, None]), scale
+    codes = compensated(target / scale[:, None], factor, book)
+    for _ in range(ROUNDS):
+        if "scale" in ingredients:
+            pulled = moment @ codes
+            scale = ratio((pulled * target).sum(1), (pulled * codes).sum(1), scale)
+        if not sweep(target / scale[:, None], codes, moment, book):
+            break
+    return codes, scale
+
+
+def permuted(moment: torch.Tensor, order: torch.Tensor) -> torch.Tensor:
+    rows = moment.gather(1, order[:, :, None].expand_as(moment))
+    return rows.gather(2, order[:, None, :].expand_as(moment))
+
+
+def take(matrix: torch.Tensor, order: torch.Tensor) -> torch.Tensor:
+    return matrix.gather(1, order[:, :, None].expand_as(matrix))
+
+
+def put_back(matrix: torch.Tensor, order: torch.Tensor) -> torch.Tensor:
+    return torch.empty_like(matrix).scatter_(1, order[:, :, None].expand_as(matrix), matrix)
