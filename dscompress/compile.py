@@ -34,6 +34,9 @@ def compile_model(
     name: str | None = None,
     metadata: dict[str, str] | None = None,
     trust_pickle: bool = False,
+    bits: int | None = None,
+    method: str | None = None,
+    sign_threshold: float | None = None,
     require_shift: bool = False,
     on_step: Callable[[str], None] = lambda step: None,
 ) -> Report:
@@ -42,6 +45,7 @@ def compile_model(
     source: an nn.Module, an ExportedProgram, or the path of a .pt2, .pt, .pth or .onnx file; its content says which.
     input_shape: "1,3,224,224" or a tuple, batch first. model, model_args: what makes the module that a state_dict fits.
     preprocess: "imagenet", "digits", a JSON file or a dsruntime.file.Image. labels: a text file, one a line, or a list.
+    bits, method, sign_threshold: of a DeepShift checkpoint, where the file and its folder do not say them or are wrong.
     require_shift: refuse if the weight of a conv or linear layer stays float. on_step: called with each step's name as
     it begins: capture, passes, encode, prove, write.
     """
@@ -49,10 +53,14 @@ def compile_model(
         check_target(output)
     image, names = read_recipe(preprocess), read_labels(labels)
     on_step("capture")
-    options = CaptureOptions(input_shape, dynamic_batch, model, model_args, trust_pickle)
+    options = CaptureOptions(
+        input_shape, dynamic_batch, model, model_args, trust_pickle, bits, method, sign_threshold
+    )
     captured = capture(source, options)
-    title = name or name_of(source)
-    labelling = Labelling(title, image, names, all_metadata(metadata, captured))
+    title = name or captured.name or name_of(source)
+    labelling = Labelling(
+        title, image or captured.preprocess, names or captured.labels, all_metadata(metadata, captured)
+    )
     try:
         assembled, data, proof = translate(captured, labelling, on_step)
     except CompileError:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING
 
 from dscompress.assemble import Assembled
 from dscompress.errors import DsError
 from dsruntime.ledger import Row, ledger
 from dsruntime.model import Model
+
+if TYPE_CHECKING:
+    from dscompress.deepshift import ImportReport
 
 ALL_FLOAT = (
     "every weight of conv and linear layers stayed float, so the file is no smaller: train the model with shift layers "
@@ -42,6 +46,7 @@ class Report:
     bits_per_weight: float | None
     rows: list[Row] = field(repr=False)
     notes: list[str]
+    imported: ImportReport | None = None
 
     def __str__(self) -> str:
         bits = "" if self.bits_per_weight is None else f", {self.bits_per_weight:.2f} bits per conv and linear weight"
@@ -65,6 +70,7 @@ class Report:
         plain = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "data"}
         plain["rows"] = [asdict(row) for row in self.rows]
         plain["float_weights"] = [asdict(weight) for weight in self.float_weights]
+        plain["imported"] = None if self.imported is None else self.imported.as_dict()
         return plain
 
 
@@ -89,6 +95,7 @@ def make_report(data: bytes, path: str | None, assembled: Assembled, model: Mode
         bits_per_weight=8 * stored / elements if elements else None,
         rows=[] if isinstance(model, DsError) else ledger(model),
         notes=notes,
+        imported=captured.imported,
     )
 
 

@@ -5,7 +5,15 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from dscompress.capture import detect, exported_program, onnx_file, pickled_module, state_dict, torchscript
+from dscompress.capture import (
+    deepshift_checkpoint,
+    detect,
+    exported_program,
+    onnx_file,
+    pickled_module,
+    state_dict,
+    torchscript,
+)
 from dscompress.capture.options import Captured, CaptureOptions
 
 KINDS: dict[str, Callable[[Path, CaptureOptions], Captured]] = {
@@ -19,6 +27,8 @@ KINDS: dict[str, Callable[[Path, CaptureOptions], Captured]] = {
 
 def capture_file(path: Path, options: CaptureOptions) -> Captured:
     kind = detect.detect(path)
+    if kind not in (detect.STATE_DICT, detect.PICKLED_MODULE) or options.trust_pickle:
+        deepshift_checkpoint.refuse_wishes(options, str(path), kind)
     captured = KINDS[kind](path, options)
     return replace(captured, sha256=sha256_of(path))
 

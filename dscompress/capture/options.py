@@ -6,6 +6,8 @@ from typing import Any
 import onnx_ir as ir
 
 from dscompress.capture.input_shape import ShapeOption
+from dscompress.deepshift import ImportReport
+from dsruntime.file import Image
 
 
 @dataclass(frozen=True)
@@ -15,13 +17,18 @@ class CaptureOptions:
     model: str | None = None  # "package.module:factory", for a state_dict
     model_args: Any = None  # the factory's arguments: a dict, a list, or either as JSON
     trust_pickle: bool = False  # run the code that a pickled module names
+    bits: int | None = None  # of a DeepShift checkpoint, where what is written beside it is missing or wrong
+    method: str | None = None  # "q" or "ps"
+    sign_threshold: float | None = None  # PS: a weight is 0 where |S| is not above it
 
 
 @dataclass(frozen=True)
 class Captured:
     """model: dimension 0 of its inputs is "N" where the batch is free. sha256: of the source file.
 
-    freed: the source fixes its batch, and capture freed it because nothing seemed to depend on it.
+    freed: the source fixes its batch, and capture freed it because nothing seemed to depend on it. name, preprocess and
+    labels: what the source says of itself, its images and its classes. imported: what was done to a
+    DeepShift checkpoint.
     """
 
     model: ir.Model
@@ -29,3 +36,7 @@ class Captured:
     sha256: str | None = None
     notes: list[str] = field(default_factory=list)
     freed: bool = False
+    name: str | None = None
+    preprocess: Image | None = None
+    labels: tuple[str, ...] = ()
+    imported: ImportReport | None = None

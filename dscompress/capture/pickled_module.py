@@ -1,6 +1,7 @@
 """pickled_module: a whole nn.Module from torch.save(model), or a checkpoint of Python objects. Loading one runs code.
 
-Only --trust-pickle loads it; `load_trusted` is the one place that does.
+Only --trust-pickle loads it; `load_trusted` is the one place that does. Without it, the weights are read as data where
+the network is known or --model builds it.
 """
 
 from collections.abc import Mapping
@@ -9,7 +10,7 @@ from typing import Any
 
 import torch
 
-from dscompress.capture import factory, module, state_dict
+from dscompress.capture import deepshift_checkpoint, factory, module, state_dict
 from dscompress.capture.options import Captured, CaptureOptions
 from dscompress.capture.quiet import quiet
 from dscompress.capture.torchvision_models import with_torchvision
@@ -21,14 +22,18 @@ WARNING = "loaded with --trust-pickle: code that the file names was run"
 
 def capture(path: Path, options: CaptureOptions) -> Captured:
     where = str(path)
-    if not options.trust_pickle:
+    if options.trust_pickle:
+        return capture_trusted(path, options)
+    known = deepshift_checkpoint.capture_known(deepshift_checkpoint.read(path, options), options)
+    if known is None:
         raise CompileError(
             where,
-            "is a pickled module, and to load it is to run code that the file names",
-            what_to_do="save the weights alone, torch.save(model.state_dict(), 'weights.pt'), and export them with "
-            "--model package.module:factory; or, if you made the file, add --trust-pickle",
+            "is a pickled module of no known network, and to load it is to run code that the file names",
+            what_to_do="say what builds the network, --model package.module:factory, and its weights are read without "
+            "running anything, as those of torch.save(model.state_dict(), 'weights.pt') are; or, if you made the file, "
+            "add --trust-pickle",
         )
-    return capture_trusted(path, options)
+    return known
 
 
 def capture_trusted(path: Path, options: CaptureOptions) -> Captured:

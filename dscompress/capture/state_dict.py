@@ -1,6 +1,7 @@
 """state_dict: weights without a model. --model builds the module; the keys must fit it exactly.
 
-A checkpoint dict may hold the state_dict under one of KEYS. Files are read with weights_only=True: no code runs.
+A checkpoint dict may hold the state_dict under one of KEYS. Files are read as data, by dscompress.deepshift, or with
+weights_only=True: no code runs.
 """
 
 from collections.abc import Mapping
@@ -9,11 +10,12 @@ from typing import Any
 
 import torch
 
-from dscompress.capture import factory, module
+from dscompress.capture import deepshift_checkpoint, factory, module
 from dscompress.capture.dtypes import note_dtypes
 from dscompress.capture.input_shape import HOW as SHAPE_HOW
 from dscompress.capture.options import Captured, CaptureOptions
 from dscompress.capture.quiet import quiet
+from dscompress.deepshift import Imported
 from dscompress.errors import CompileError
 
 KIND = "state_dict"
@@ -27,38 +29,39 @@ def capture(path: Path, options: CaptureOptions) -> Captured:
         from dscompress.capture import pickled_module
 
         return pickled_module.capture_trusted(path, options)
-    return capture_checkpoint(load(path), options, str(path))
+    found, checkpoint = read(path, options)
+    known = None if found is None else deepshift_checkpoint.capture_known(found, options)
+    if known is None and found is not None and found.method is not None:
+        raise deepshift_checkpoint.unknown(found, options)
+    return known or capture_checkpoint(found.latent if checkpoint is None else checkpoint, options, str(path))
+
+
+def read(path: Path, options: CaptureOptions) -> tuple[Imported | None, Any]:
+    """The weights as data, and the checkpoint as PyTorch loads it, which knows more types of tensors; one may be None.
+
+    With --model, a checkpoint in which there is nothing to round is PyTorch's, if it holds tensors alone. Neither way
+    runs code.
+    """
+    try:
+        found = deepshift_checkpoint.read(path, options)
+    except CompileError:
+        if any(value is not None for value in deepshift_checkpoint.wishes(options).values()):
+            raise
+        checkpoint = load(path)
+        if checkpoint is None:
+            raise
+        return None, checkpoint
+    checkpoint = load(path) if found.as_it_is else None
+    return (None if options.model and checkpoint is not None else found), checkpoint
 
 
 def load(path: Path) -> Any:
+    """None where it holds more than PyTorch loads without running code, or is damaged."""
     try:
         with quiet():
             return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        if "Unsupported global" in str(error) or "WeightsUnpickler" in str(error) or "weights_only" in str(error):
-            raise needs_trust(path, error) from None
-        raise CompileError(
-            str(path), f"is damaged ({str(error).splitlines()[0][:200]})", what_to_do="save or copy it again"
-        ) from None
-
-
-def needs_trust(path: Path, error: Exception) -> CompileError:
-    names = unsafe_names(path, error)
-    return CompileError(
-        str(path),
-        f"holds Python objects beside the tensors ({names}), and to load them is to run code that the file names",
-        "tensors alone",
-        "save them alone: torch.save(model.state_dict(), 'weights.pt'); or, if you made the file, add --trust-pickle",
-    )
-
-
-def unsafe_names(path: Path, error: Exception) -> str:
-    try:
-        names = sorted(torch.serialization.get_unsafe_globals_in_checkpoint(path))
-    except Exception:  # an old stream, or a damaged one: the names are only for the message
-        names = []
-    shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-    return shown or "of classes that weights_only refuses"
+    except Exception:
+        return None
 
 
 def capture_checkpoint(checkpoint: Any, options: CaptureOptions, where: str) -> Captured:
@@ -166,6 +169,6 @@ def note_latent_weights(built: torch.nn.Module, weights: dict, notes: list[str])
     in_range = all(bool(((m == 0) | ((m.abs() >= 2.0**-15) & (m.abs() <= 1))).all()) for m in matrices)
     if in_range and not rounded:
         notes.append(
-            "every weight lies in ±[2^-15, 1], as after training with method 'q'; if so, let the factory return "
-            "dscompress.nn.convert(model, 'q', bits=...)[0], or the latent float weights are exported"
+            "every weight lies in ±[2^-15, 1], as after training with method 'q'; if so, add --method q, or the latent "
+            "float weights are exported"
         )

@@ -10,6 +10,7 @@ from dscompress.cli import extras, show
 from dscompress.cli.options import json_option, quiet_option, source_options
 
 MOST_WARNINGS = 10
+MOST_LAYERS = 30
 
 
 def key_value(context, parameter, values):
@@ -29,9 +30,9 @@ def key_value(context, parameter, values):
               help="Where to write.  [default: SOURCE with .dsf, in the current folder]")
 @source_options
 @click.option("--preprocess", metavar="RECIPE",
-              help="How an image becomes the input: imagenet, digits, or a JSON file.")
+              help="How an image becomes the input: imagenet, cifar, mnist, digits, or a JSON file.")
 @click.option("--labels", type=click.Path(), metavar="FILE", help="Names of the classes, one a line, UTF-8.")
-@click.option("--name", help="Name of the model in the file.  [default: SOURCE without its ending]")
+@click.option("--name", help="Name of the model in the file.  [default: the network's, or SOURCE without its ending]")
 @click.option("--require-shift", is_flag=True, help="Fail if the weight of a conv or linear layer stays float.")
 @click.option("--metadata", multiple=True, callback=key_value, metavar="KEY=VALUE",
               help="Anything to keep in the file; as often as needed.")
@@ -40,21 +41,22 @@ def key_value(context, parameter, values):
 def command(source, output, factory, as_json, **settings):
     """Turn SOURCE into a .dsf file.
 
-    SOURCE is an .onnx file, a torch.export archive (.pt2), a state_dict or a checkpoint that holds one (with --model),
-    or a pickled module (with --trust-pickle); its content says which. Weights that are powers of two, up to a scale per
-    channel, take 1 to 6 bits; decoding gives the source's floats bit for bit. An existing FILE.dsf is replaced in one
-    step: whatever happens, there is the old file or the new one.
+    SOURCE is an .onnx file, a torch.export archive (.pt2), a checkpoint of DeepShift or of another known network, a
+    state_dict or a checkpoint that holds one (with --model), or a pickled module; its content says which. Weights that
+    are powers of two, up to a scale per channel, take 1 to 6 bits; decoding gives the source's floats bit for bit. An
+    existing FILE.dsf is replaced in one step: whatever happens, there is the old file or the new one.
 
     \b
     Example:
       dscompress export model.onnx -o model.dsf
+      dscompress export models/cifar10/resnet18/shift_ps_all_wb_5/checkpoint.pth.tar -o resnet18.dsf
       dscompress export resnet18.pt -o resnet18.dsf --model torchvision.models:resnet18 \\
           --input-shape 1,3,224,224 --preprocess imagenet --labels imagenet.txt
     """
     extras.require("export", "compiler", only=("PyTorch", "ONNX", "onnx-ir", "ONNX Script"))
     from pathlib import Path
 
-    output = output or Path(source).with_suffix(".dsf").name
+    output = output or Path(source.removesuffix(".tar")).with_suffix(".dsf").name
     with show.progress(f"Exporting {source}") as advance:
         clock = Clock(lambda step: advance(label=f"Exporting {source}: {step}"))
         from dscompress import compile_model
@@ -100,6 +102,16 @@ def float_bytes(report) -> int:
     return sum(4 * prod(row.shape) for row in report.rows if row.section == "weight" and row.dtype == "float32")
 
 
+def print_layers(layers) -> None:
+    """What rounding a DeepShift checkpoint did, layer by layer."""
+    click.echo()
+    rows = [(layer.name, layer.bits, f"{layer.weights:,}", f"{layer.moved:,}", f"{layer.zeros:,}",
+             "" if layer.lowest is None else f"2^{layer.lowest} … 2^{layer.highest}") for layer in layers[:MOST_LAYERS]]
+    show.table(("shift layer", "bits>", "weights>", "moved>", "zeros>", "magnitudes>"), rows)
+    if len(layers) > MOST_LAYERS:
+        click.echo(f"and {len(layers) - MOST_LAYERS} layers more; --json lists all")
+
+
 def print_report(source, report, seconds: dict[str, float]) -> None:
     from dscompress.report import ALL_FLOAT, counted
 
@@ -113,6 +125,8 @@ def print_report(source, report, seconds: dict[str, float]) -> None:
         ("time", f"{sum(seconds.values()):.1f} s: "
          + ", ".join(f"{step} {spent:.1f}" for step, spent in seconds.items() if spent >= 0.05)),
     ])
+    if report.imported is not None and report.imported.layers:
+        print_layers(report.imported.layers)
     for text in report.notes:
         show.note(f"note: {text}")
     if report.all_float:

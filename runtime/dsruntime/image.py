@@ -35,6 +35,11 @@ RECIPES = {
     "imagenet": Image(
         color="rgb", resize="shorter", size=(256,), filter="bilinear", crop=(224, 224),
         mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)),
+    "cifar": Image(
+        color="rgb", resize="exact", size=(32, 32), filter="bilinear", crop=None,
+        mean=(0.4914, 0.4822, 0.4465), std=(0.2023, 0.1994, 0.2010)),
+    "mnist": Image(
+        color="gray", resize="exact", size=(28, 28), filter="bilinear", crop=None, mean=(0.1307,), std=(0.3081,)),
     "digits": Image(color="gray", resize="exact", size=(8, 8), filter="box", crop=None, mean=(0.0,), std=(1.0,)),
 }
 

@@ -206,12 +206,19 @@ def test_a_pickled_module_needs_trust(tmp_path, net, x, answer, old):
     np.testing.assert_allclose(run(captured.model, x.numpy()), answer, atol=1e-5)
 
 
-def test_a_checkpoint_of_objects_needs_trust(tmp_path, net):
+def test_objects_beside_the_weights_are_left_out(tmp_path, net):
     path = tmp_path / "checkpoint.pt"
     torch.save({"model": net.state_dict(), "where": Path("/somewhere")}, path)
-    with pytest.raises(CompileError, match=r"holds Python objects beside the tensors \(pathlib"):
-        capture(path, CaptureOptions(**OPTIONS))
+    assert capture(path, CaptureOptions(**OPTIONS)).kind == "state_dict"
     assert capture(path, CaptureOptions(**OPTIONS, trust_pickle=True)).kind == "state_dict"
+
+
+def test_names_that_no_checkpoint_needs_are_refused(tmp_path, marker):
+    path = tmp_path / "checkpoint.pt"
+    torch.save({"model": models.float_net().state_dict(), "where": Payload(marker)}, path)
+    with pytest.raises(CompileError, match=r"names io.open, which no checkpoint needs and which was not run"):
+        capture(path, CaptureOptions(**OPTIONS))
+    assert not marker.exists()
 
 
 def test_trust_with_code_that_is_missing(tmp_path):

@@ -84,16 +84,20 @@ def test_keys_that_do_not_fit_are_listed(tmp_path):
     assert "14 unexpected (backbone.0, " in text and "backbone.9, and 4 more)" in text
 
 
-def test_shift_weights_need_a_converted_model_and_the_other_way_round(tmp_path, net):
-    assert "the file holds PS shift layers" in refusal(saved(tmp_path, net.state_dict()), model=FLOAT)
+def test_shift_layers_fill_a_float_model_and_not_the_other_way_round(tmp_path, net, x, answer):
+    captured = capture(saved(tmp_path, net.state_dict()), CaptureOptions(model=FLOAT, input_shape=models.SHAPE))
+    np.testing.assert_allclose(run(captured.model, x.numpy()), answer, atol=1e-5)
+    assert captured.imported.method == "ps" and captured.imported.biases_moved == 0
     text = refusal(saved(tmp_path, models.float_net().state_dict()))
     assert "the model has PS shift layers and the file float weights" in text
 
 
-def test_latent_weights_of_method_q_in_a_float_model_are_pointed_out(tmp_path):
+def test_latent_weights_of_method_q_in_a_float_model_are_pointed_out_or_rounded(tmp_path):
     path = saved(tmp_path, models.q_net().state_dict())
     captured = capture(path, CaptureOptions(model=FLOAT, input_shape=models.SHAPE))
-    assert "after training with method 'q'" in captured.notes[0]
+    assert "after training with method 'q'; if so, add --method q" in captured.notes[0]
+    captured = capture(path, CaptureOptions(model=FLOAT, input_shape=models.SHAPE, method="q"))
+    assert captured.imported.moved > 1400 and "after training" not in " ".join(captured.notes)
     rounded = saved(tmp_path, bake(models.q_net()).state_dict())
     assert capture(rounded, CaptureOptions(model=FLOAT, input_shape=models.SHAPE)).notes == []
 

@@ -1,0 +1,87 @@
+"""deepshift_checkpoint: a file of the original DeepShift, whose network is known by its keys, or built by --model.
+
+Also a float checkpoint of a known network, and weights inside of a module that was pickled whole: all read as data.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from dscompress.capture import factory, module
+from dscompress.capture.input_shape import HOW as SHAPE_HOW
+from dscompress.capture.input_shape import parse_input_shapes
+from dscompress.capture.options import Captured, CaptureOptions
+from dscompress.deepshift import Imported, load
+from dscompress.deepshift.architectures import Network, build, recognise, refusal
+from dscompress.errors import CompileError
+
+KIND = "DeepShift checkpoint"
+
+
+def wishes(options: CaptureOptions) -> dict:
+    """The options that are for such files alone, as load() takes them."""
+    return {"bits": options.bits, "method": options.method, "sign_threshold": options.sign_threshold}
+
+
+def refuse_wishes(options: CaptureOptions, where: str, kind: str) -> None:
+    given = [name for name, value in wishes(options).items() if value is not None]
+    if given:
+        option = f"--{given[0].replace('_', '-')}"
+        raise CompileError(where, f"is a file of another kind ({kind}), and {option} is for DeepShift checkpoints",
+                           what_to_do=f"leave out {option}")  # fmt: skip
+
+
+def read(path: Path, options: CaptureOptions) -> Imported:
+    return load(path, **wishes(options))
+
+
+def capture_known(found: Imported, options: CaptureOptions) -> Captured | None:
+    """The graph, if --model or the keys say which network it is."""
+    if options.model is not None:
+        return captured_from_factory(found, options)
+    network = recognise(found)
+    return None if network is None else captured_from_network(found, network, options)
+
+
+def unknown(found: Imported, options: CaptureOptions) -> CompileError:
+    shape = "" if options.input_shape else f" {SHAPE_HOW.split(' (')[0]}"
+    return refusal(found, f"dscompress export {found.path} {factory.HOW.split(' (')[0]}{shape}")
+
+
+def captured_from_factory(found: Imported, options: CaptureOptions) -> Captured:
+    """What --model builds, with the exact weights; where it builds shift layers, with what training left in them."""
+    from dscompress.capture import state_dict
+    from dscompress.nn.layers import ShiftLayer
+
+    where = str(found.path)
+    built = factory.build(options.model, options.model_args, where)
+    own = any(isinstance(child, ShiftLayer) for child in built.modules())
+    notes = [] if own else list(found.notes)
+    notes += [f"weights taken from {found.layout.source!r} of the checkpoint"] if found.layout.source else []
+    notes += [f"prefix {prefix!r} stripped from the keys" for prefix in found.report.prefixes]
+    if own:
+        refuse_wishes(options, where, f"--model {options.model} builds shift layers, which round by themselves")
+    state_dict.fill(built, found.latent if own else found.state, options.model, where, notes)
+    captured = captured_from(found, built, options, notes)
+    return replace(captured, kind=state_dict.KIND, imported=None) if own else captured
+
+
+def captured_from(found: Imported, built: nn.Module, options: CaptureOptions, notes: list[str]) -> Captured:
+    captured = module.capture(built, options, str(found.path))
+    return Captured(captured.model, KIND, notes=list(dict.fromkeys(notes + captured.notes)), imported=found.report)
+
+
+def captured_from_network(found: Imported, network: Network, options: CaptureOptions) -> Captured:
+    where, dataset = str(found.path), network.dataset
+    if dataset is None and not options.input_shape:
+        raise CompileError(where, f"is a {network}, and nothing says of what images", what_to_do=f"add {SHAPE_HOW}")
+    notes = [*found.notes, f"the network is {network}, by its keys and shapes"]
+    if options.input_shape is None or not parse_input_shapes(options.input_shape):
+        options = replace(options, input_shape=dataset.input_shape)
+    with torch.no_grad():
+        captured = captured_from(found, build(found, network), options, notes)
+    if dataset is None or parse_input_shapes(options.input_shape) != [dataset.input_shape]:
+        return replace(captured, name=network.name)
+    return replace(captured, name=network.name, preprocess=dataset.recipe, labels=dataset.labels)

@@ -1,0 +1,161 @@
+"""architectures: the network that a checkpoint's keys and shapes belong to, and what its images look like.
+
+The name that the checkpoint or its folder gives is tried first, in the data set that the path names; but keys and
+shapes decide. No key may be missing or left over, except the counters that nothing reads after training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from dscompress.deepshift.imported import Imported
+from dscompress.errors import CompileError
+from dscompress.models import cifar, imagenet, mnist
+from dsruntime.file import Image
+from dsruntime.image import RECIPES
+
+TABLES: dict[str, dict[str, Callable[[int], nn.Module]]] = {
+    "cifar": cifar.MODELS,
+    "mnist": mnist.MODELS,
+    "imagenet": imagenet.MODELS,
+}
+COUNTER = "num_batches_tracked"
+TRAINING_HEADS = ("aux1.", "aux2.")  # googlenet's
+SHOWN = 3
+
+CIFAR10 = "airplane automobile bird cat deer dog frog horse ship truck".split()
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What a network's input is, as far as the data set says."""
+
+    table: str
+    classes: int
+    input_shape: tuple[int, ...]
+    recipe: Image
+    labels: tuple[str, ...] = ()
+
+
+DATASETS = {
+    "cifar10": Dataset("cifar", 10, (1, 3, 32, 32), RECIPES["cifar"], tuple(CIFAR10)),
+    "cifar100": Dataset("cifar", 100, (1, 3, 32, 32), RECIPES["cifar"]),
+    "mnist": Dataset("mnist", 10, (1, 1, 28, 28), RECIPES["mnist"], tuple("0123456789")),
+    "imagenet": Dataset("imagenet", 1000, (1, 3, 224, 224), RECIPES["imagenet"]),
+}
+
+
+@dataclass(frozen=True)
+class Network:
+    """network: on the meta device, without weights. dataset: None where only the user knows the images."""
+
+    table: str
+    name: str
+    network: nn.Module
+    dataset: Dataset | None
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.table})"
+
+
+def recognise(found: Imported) -> Network | None:
+    """The first architecture that fits, or None."""
+    classes = number_of_classes(found.state)
+    shapes = shapes_of(found.state)
+    for table, name in candidates(found):
+        network = on_meta(table, name, classes)
+        if network is not None and not mismatch(shapes_of(network.state_dict()), without_heads(shapes, name)):
+            return Network(table, name, network, dataset_of(found, table, classes))
+    return None
+
+
+def refusal(found: Imported, how: str) -> CompileError:
+    """Why no architecture fits: against the one that the file or its path names, if there is one by that name."""
+    where, classes = str(found.path), number_of_classes(found.state)
+    for table, name in candidates(found):
+        network = on_meta(table, name, classes) if name == normal(found.arch) else None
+        if network is not None:
+            wrong = mismatch(shapes_of(network.state_dict()), without_heads(shapes_of(found.state), name))
+            remedy = f"it is a checkpoint of another network: say what builds it, {how}"
+            return CompileError(where, f"its keys do not fit {name} ({table}): {wrong}", what_to_do=remedy)
+    named = f"calls its network '{found.arch}'" if found.arch else "does not name its network"
+    keys = ", ".join(list(found.state)[:SHOWN])
+    return CompileError(
+        where, f"{named}, and no known one has its keys ({keys}, ...)", what_to_do=f"say what builds it: {how}"
+    )
+
+
+def build(found: Imported, network: Network) -> nn.Module:
+    """The float model with the exact weights, in eval mode."""
+    counters = {key: torch.tensor(0) for key in network.network.state_dict() if key.endswith(COUNTER)}
+    state = {key: value for key, value in found.state.items() if not key.startswith(TRAINING_HEADS)}
+    network.network.load_state_dict({**counters, **state}, assign=True)
+    return network.network.eval()
+
+
+def candidates(found: Imported) -> Iterator[tuple[str, str]]:
+    """(table, name), the likeliest first; torchvision's are many and come last."""
+    dataset = DATASETS.get(found.dataset or "")
+    tables = sorted(TABLES, key=lambda table: dataset is None or table != dataset.table)
+    arch = normal(found.arch)
+    yield from ((table, arch) for table in tables if arch in TABLES[table])
+    yield from ((table, name) for table in tables for name in TABLES[table] if name != arch)
+
+
+def normal(arch: str | None) -> str:
+    return (arch or "").lower().replace("-", "_")
+
+
+def on_meta(table: str, name: str, classes: int) -> nn.Module | None:
+    """None where torchvision is not installed."""
+    try:
+        with torch.device("meta"):
+            return TABLES[table][name](classes)
+    except ModuleNotFoundError:
+        return None
+
+
+def number_of_classes(state: dict[str, torch.Tensor]) -> int:
+    """Of the last layer with a weight matrix."""
+    last = [tensor for key, tensor in state.items() if key.endswith("weight") and tensor.dim() > 1]
+    return min(int(last[-1].shape[0]), 1 << 20) if last else 0
+
+
+def shapes_of(state: dict[str, torch.Tensor]) -> dict[str, tuple[int, ...]]:
+    return {key: tuple(tensor.shape) for key, tensor in state.items()}
+
+
+def without_heads(shapes: dict[str, tuple[int, ...]], name: str) -> dict[str, tuple[int, ...]]:
+    if name != "googlenet":
+        return shapes
+    return {key: shape for key, shape in shapes.items() if not key.startswith(TRAINING_HEADS)}
+
+
+def mismatch(own: dict[str, tuple], theirs: dict[str, tuple]) -> str:
+    """What is missing, left over and of another shape, the first few of each; "" where all fits."""
+    missing = [key for key in own if key not in theirs and not key.endswith(COUNTER)]
+    unexpected = [key for key in theirs if key not in own]
+    shapes = [
+        f"{key}: {theirs[key]} in the file, {own[key]} in the network"
+        for key in own
+        if key in theirs and theirs[key] != own[key]
+    ]
+    lists = [listed("missing", missing), listed("unexpected", unexpected), listed("of another shape", shapes)]
+    return "; ".join(text for text in lists if text)
+
+
+def listed(what: str, keys: list[str]) -> str:
+    more = f", and {len(keys) - SHOWN} more" if len(keys) > SHOWN else ""
+    return f"{len(keys)} {what} ({', '.join(keys[:SHOWN])}{more})" if keys else ""
+
+
+def dataset_of(found: Imported, table: str, classes: int) -> Dataset | None:
+    """The one that the path names, else the one of the architecture's table with so many classes."""
+    named = DATASETS.get(found.dataset or "")
+    if named is not None and named.classes == classes:
+        return named
+    return next((known for known in DATASETS.values() if known.table == table and known.classes == classes), None)
