@@ -1,13 +1,17 @@
 """CaptureOptions, what the user says about the source; Captured, the graph that came out of it."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import onnx_ir as ir
 
 from dscompress.capture.input_shape import ShapeOption
-from dscompress.deepshift import ImportReport
 from dsruntime.file import Image
+
+if TYPE_CHECKING:
+    from dscompress.deepshift import ImportReport
 
 
 @dataclass(frozen=True)

@@ -11,5 +11,6 @@
 """
 
 from dscompress.deepshift.imported import Imported, ImportedLayer, ImportReport, load
+from dscompress.deepshift.into_model import build, into_model
 
-__all__ = ["ImportReport", "Imported", "ImportedLayer", "load"]
+__all__ = ["ImportReport", "Imported", "ImportedLayer", "build", "into_model", "load"]

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
 import torch
 from torch import nn
@@ -19,10 +21,11 @@ from dsruntime.file import Image
 from dsruntime.image import RECIPES
 
 TABLES: dict[str, dict[str, Callable[[int], nn.Module]]] = {
-    "cifar": cifar.MODELS,
     "mnist": mnist.MODELS,
+    "cifar": cifar.MODELS,
     "imagenet": imagenet.MODELS,
 }
+MANY_KEYS = {"resnet1202": 5000}  # it takes seconds to build, so files with fewer keys than this are not tried with it
 COUNTER = "num_batches_tracked"
 TRAINING_HEADS = ("aux1.", "aux2.")  # googlenet's
 SHOWN = 3
@@ -67,9 +70,9 @@ def recognise(found: Imported) -> Network | None:
     classes = number_of_classes(found.state)
     shapes = shapes_of(found.state)
     for table, name in candidates(found):
-        network = on_meta(table, name, classes)
-        if network is not None and not mismatch(shapes_of(network.state_dict()), without_heads(shapes, name)):
-            return Network(table, name, network, dataset_of(found, table, classes))
+        own = keys_of(table, name, classes)
+        if own is not None and not mismatch(own, without_heads(shapes, name)):
+            return Network(table, name, on_meta(table, name, classes), dataset_of(found, table, classes))
     return None
 
 
@@ -77,9 +80,9 @@ def refusal(found: Imported, how: str) -> CompileError:
     """Why no architecture fits: against the one that the file or its path names, if there is one by that name."""
     where, classes = str(found.path), number_of_classes(found.state)
     for table, name in candidates(found):
-        network = on_meta(table, name, classes) if name == normal(found.arch) else None
-        if network is not None:
-            wrong = mismatch(shapes_of(network.state_dict()), without_heads(shapes_of(found.state), name))
+        own = keys_of(table, name, classes) if name == normal(found.arch) else None
+        if own is not None:
+            wrong = mismatch(own, without_heads(shapes_of(found.state), name))
             remedy = f"it is a checkpoint of another network: say what builds it, {how}"
             return CompileError(where, f"its keys do not fit {name} ({table}): {wrong}", what_to_do=remedy)
     named = f"calls its network '{found.arch}'" if found.arch else "does not name its network"
@@ -91,10 +94,13 @@ def refusal(found: Imported, how: str) -> CompileError:
 
 def build(found: Imported, network: Network) -> nn.Module:
     """The float model with the exact weights, in eval mode."""
-    counters = {key: torch.tensor(0) for key in network.network.state_dict() if key.endswith(COUNTER)}
-    state = {key: value for key, value in found.state.items() if not key.startswith(TRAINING_HEADS)}
-    network.network.load_state_dict({**counters, **state}, assign=True)
-    return network.network.eval()
+    built = network.network
+    counters = {key: torch.tensor(0) for key in built.state_dict() if key.endswith(COUNTER)}
+    state = {key: found.state[key] for key in without_heads(found.state, network.name)}
+    built.load_state_dict({**counters, **state}, assign=True)
+    if found.said.pretrained and hasattr(built, "transform_input"):
+        built.transform_input = True  # torchvision's pretrained googlenet normalises its input once more
+    return built.eval()
 
 
 def candidates(found: Imported) -> Iterator[tuple[str, str]]:
@@ -103,20 +109,26 @@ def candidates(found: Imported) -> Iterator[tuple[str, str]]:
     tables = sorted(TABLES, key=lambda table: dataset is None or table != dataset.table)
     arch = normal(found.arch)
     yield from ((table, arch) for table in tables if arch in TABLES[table])
-    yield from ((table, name) for table in tables for name in TABLES[table] if name != arch)
+    others = [(table, name) for table in tables for name in TABLES[table] if name != arch]
+    yield from ((table, name) for table, name in others if len(found.latent) > MANY_KEYS.get(name, 0))
 
 
 def normal(arch: str | None) -> str:
     return (arch or "").lower().replace("-", "_")
 
 
-def on_meta(table: str, name: str, classes: int) -> nn.Module | None:
-    """None where torchvision is not installed."""
+@cache
+def keys_of(table: str, name: str, classes: int) -> dict[str, tuple[int, ...]] | None:
+    """The network's keys and shapes; None where torchvision is not installed."""
     try:
-        with torch.device("meta"):
-            return TABLES[table][name](classes)
+        return shapes_of(on_meta(table, name, classes).state_dict())
     except ModuleNotFoundError:
         return None
+
+
+def on_meta(table: str, name: str, classes: int) -> nn.Module:
+    with torch.device("meta"):
+        return TABLES[table][name](classes)
 
 
 def number_of_classes(state: dict[str, torch.Tensor]) -> int:
@@ -129,10 +141,10 @@ def shapes_of(state: dict[str, torch.Tensor]) -> dict[str, tuple[int, ...]]:
     return {key: tuple(tensor.shape) for key, tensor in state.items()}
 
 
-def without_heads(shapes: dict[str, tuple[int, ...]], name: str) -> dict[str, tuple[int, ...]]:
+def without_heads(entries: dict[str, Any], name: str) -> dict[str, Any]:
     if name != "googlenet":
-        return shapes
-    return {key: shape for key, shape in shapes.items() if not key.startswith(TRAINING_HEADS)}
+        return entries
+    return {key: entry for key, entry in entries.items() if not key.startswith(TRAINING_HEADS)}
 
 
 def mismatch(own: dict[str, tuple], theirs: dict[str, tuple]) -> str:

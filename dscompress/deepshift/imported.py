@@ -136,7 +136,7 @@ def load(path, bits: int | None = None, method: str | None = None, sign_threshol
     """
     path = Path(path)
     wish = checked(Wish(bits, method, sign_threshold), str(path))
-    said = settings_beside(path)
+    said = settings_beside(path, [name for name, value in asdict(wish).items() if value is not None])
     with opened(path) as file:
         layout = layout_of(file.root)
         latent = file.tensors(layout.tensors)

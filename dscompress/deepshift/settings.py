@@ -10,6 +10,7 @@ The text file comes first; where it and the label say different bits or methods,
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,15 +36,17 @@ class Settings:
     arch: str | None = None
     dataset: str | None = None
     activation_bits: tuple[int, int] | None = None
+    pretrained: bool | None = None
     sources: dict[str, str] | None = None
 
 
-def settings_beside(path: Path) -> Settings:
+def settings_beside(path: Path, decided: Collection[str] = ()) -> Settings:
+    """decided: fields that the user has said, whatever is written."""
     path = path.absolute()
     label = said_by_label(path)
     file = path.parent / ARGUMENTS
     said = said_by_arguments(file) if file.is_file() else {}
-    for name in ("method", "bits"):
+    for name in {"method", "bits"} - set(decided):
         if said.get(name) is not None and label.get(name) is not None and said[name] != label[name]:
             raise CompileError(
                 str(path),
@@ -85,6 +88,7 @@ def said_by_arguments(file: Path) -> dict:
         "depth": next(iter(number_in(said.get("shift_depth"))), None),
         "arch": said.get("arch") or None,
         "activation_bits": activation_bits(said),
+        "pretrained": {"True": True, "False": False}.get(said.get("pretrained", "")),
     }
 
 

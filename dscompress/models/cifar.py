@@ -221,5 +221,5 @@ MODELS: dict[str, Callable[[int], nn.Module]] = {
     "vgg16": vgg(2, 2, 3, 3, 3),
     "vgg19": vgg(2, 2, 4, 4, 4),
     "resnet20_shift": ProjectedResNet20,
-    "resnet1202": thin(1202),  # last: building it takes longer than all others together
+    "resnet1202": thin(1202),
 }

@@ -3,6 +3,7 @@ that exist only while a file is written, so that nothing could import them after
 """
 
 import contextlib
+import copy
 import io
 import sys
 import types
@@ -141,26 +142,23 @@ def checkpoint(state: dict, arch: str, imagenet: bool = False) -> dict:
 
 
 def rounded(state: dict, method: str, bits: int) -> OrderedDict:
-    """round_shift_weights by the formulas, one number at a time in float64: an independent oracle of the rounding."""
-    lowest = LOWEST[method][bits]
-    layers = {key.rpartition(".")[0] for key in state if key.endswith(".shift")}
+    """What round_shift_weights makes of it, by the formulas, in float64 and NumPy: the oracle of the rounding."""
     new = OrderedDict()
     for key, tensor in state.items():
         layer, _, kind = key.rpartition(".")
+        value = tensor.double().numpy()
+        is_layer = f"{layer}.shift" in state or method == "q" and state.get(f"{layer}.weight", tensor).dim() > 1
         if kind == "shift":
-            new[key] = torch.tensor([float(round(min(0.0, max(lowest, p)))) for p in tensor.flatten().tolist()])
+            value = np.rint(np.clip(value, LOWEST[method][bits], 0))
         elif kind == "sign":
-            new[key] = torch.tensor([0.0 if abs(s) <= 0.5 else np.sign(s) for s in tensor.flatten().tolist()])
-        elif method == "q" and kind == "weight" and tensor.dim() > 1:
-            new[key] = torch.tensor(
-                [0.0 if w == 0 else (1 if w > 0 else -1) * 2.0 ** round(np.log2(min(1, max(2.0**lowest, abs(w)))))
-                 for w in tensor.flatten().tolist()]
-            )  # fmt: skip
-        elif kind == "bias" and (layer in layers or method == "q" and state.get(f"{layer}.weight", tensor).dim() > 1):
-            new[key] = torch.tensor([float(np.floor(b * 65536) / 65536) for b in tensor.flatten().tolist()])
-        else:
-            new[key] = tensor
-        new[key] = new[key].reshape(tensor.shape).to(tensor.dtype)
+            value = np.where(np.abs(value) <= 0.5, 0.0, np.sign(value))
+        elif kind == "weight" and is_layer:
+            with np.errstate(divide="ignore"):
+                exponent = np.rint(np.log2(np.clip(np.abs(value), 2.0 ** LOWEST[method][bits], 1)))
+            value = np.sign(value) * 2.0**exponent
+        elif kind == "bias" and is_layer:
+            value = np.floor(value * 65536) / 65536
+        new[key] = torch.from_numpy(np.asarray(value)).to(tensor.dtype)
     return new
 
 
@@ -189,6 +187,10 @@ def foreign_layers(module: nn.Module, path: str, state: dict, method: str, bits:
     for name, child in list(module.named_children()):
         setattr(module, name, foreign_layers(child, f"{path}.{name}", state, method, bits))
     return module
+
+
+def copied(network: nn.Module) -> nn.Module:
+    return copy.deepcopy(network)
 
 
 def save(path: Path, value: object, legacy: bool = True) -> Path:

@@ -1,0 +1,64 @@
+"""into_model: networks from what was imported: a float one with the exact weights, or shift layers to train on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import nn
+
+from dscompress.deepshift import architectures
+from dscompress.deepshift.architectures import COUNTER, mismatch, shapes_of
+from dscompress.deepshift.imported import Imported
+from dscompress.errors import CompileError
+
+HOW = "give the network that was trained: into_model(found, model)"
+
+
+def build(found: Imported) -> nn.Module:
+    """The network that the keys belong to, with plain layers that hold ±2^k and 0, in eval mode."""
+    return architectures.build(found, known(found))
+
+
+def into_model(found: Imported, model: nn.Module | None = None) -> nn.Module:
+    """The same network with shift layers, and in them what training left in the file, not rounded: training goes on.
+
+    model: the float network, changed in place; without it, the one that the keys belong to. Bits, method, sign
+    threshold and, where known, the format of the activations are the imported ones. CompileError: the keys do not fit.
+    """
+    from dscompress.nn import restore
+
+    model = known(found).network.to_empty(device="cpu") if model is None else model
+    refuse_mismatch(found, shapes_of(model.state_dict()))
+    try:
+        model = restore(model, description(found))
+    except ValueError as error:
+        raise CompileError(str(found.path), str(error), what_to_do="give the float network that was trained") from None
+    for key, value in model.state_dict().items():
+        if key.endswith(COUNTER) and key not in found.latent:
+            value.zero_()
+    model.load_state_dict(found.latent, strict=False)
+    return model.train()
+
+
+def known(found: Imported) -> architectures.Network:
+    network = architectures.recognise(found)
+    if network is None:
+        raise architectures.refusal(found, HOW)
+    return network
+
+
+def refuse_mismatch(found: Imported, own: dict[str, tuple[int, ...]]) -> None:
+    wrong = mismatch(own, shapes_of(found.state))
+    if wrong:
+        raise CompileError(str(found.path), f"its keys do not fit the given network: {wrong}", what_to_do=HOW)
+
+
+def description(found: Imported) -> dict[str, dict[str, Any]]:
+    """What dscompress.nn.restore takes: each shift layer's setting."""
+    report = found.report
+    shared: dict[str, Any] = {"method": report.method}
+    if report.sign_threshold is not None:
+        shared["sign_threshold"] = report.sign_threshold
+    if report.activation_bits is not None:
+        shared["activation"] = list(report.activation_bits)
+    return {layer: {**shared, "bits": bits} for layer, bits in found.decision.layers.items()}
