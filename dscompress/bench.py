@@ -51,6 +51,9 @@ class Bench:
     backend: str
     threads: int
     batch: int
+    memory: str
+    precision: str
+    isa: str  # instruction set of the cpu backend's kernels, "" for other backends
     load_seconds: float
     session_seconds: float  # with the first run, which makes the plan
     latency: Latency
@@ -66,8 +69,9 @@ class Bench:
         return asdict(self)
 
 
-def bench_model(path, *, backend: str = "auto", threads: int | None = None, batch: int = 1, runs: int = 50,
-                warmup: int = 5, profile: bool = False, onnx=None,
+def bench_model(path, *, backend: str = "auto", threads: int | None = None, memory: str = "fast",
+                precision: str = "float32", batch: int = 1, runs: int = 50, warmup: int = 5, profile: bool = False,
+                onnx=None,
                 advance: Callable[..., None] = lambda count=1, label=None: None) -> Bench:
     """Times the model; with onnx, the path of an .onnx file, ONNX Runtime on that file as well."""
     started = time.perf_counter()
@@ -75,10 +79,11 @@ def bench_model(path, *, backend: str = "auto", threads: int | None = None, batc
     loaded = time.perf_counter()
     feed = random_feed(model, batch)
     ready = time.perf_counter()
-    session = model.session(backend, threads)
+    options = {"memory": memory, "precision": precision}
+    session = model.session(backend, threads, **options)
     session.run(feed)
-    found = Bench(str(path), session.backend, session.threads, batch, loaded - started, time.perf_counter() - ready,
-                  latency([0.0]))
+    found = Bench(str(path), session.backend, session.threads, batch, memory, precision, kernels_of(session.backend),
+                  loaded - started, time.perf_counter() - ready, latency([0.0]))
     turns = [lambda: session.run(feed)]
     if onnx is not None:
         begun = time.perf_counter()
@@ -94,7 +99,7 @@ def bench_model(path, *, backend: str = "auto", threads: int | None = None, batc
     found.arena_bytes = session.arena_bytes()
     session.close()
     if profile:
-        found.ops = profile_ops(model, backend, threads, feed, warmup, min(runs, 20), advance)
+        found.ops = profile_ops(model, backend, threads, options, feed, warmup, min(runs, 20), advance)
     found.peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return found
 
@@ -134,10 +139,17 @@ def random_feed(model: Model, batch: int, seed: int = 0) -> dict[str, np.ndarray
     return feed
 
 
-def profile_ops(model: Model, backend: str, threads: int | None, feed, warmup: int, runs: int, advance) -> list[Op]:
+def kernels_of(backend: str) -> str:
+    from dsruntime import library
+
+    return library.library().dsf_isa().decode() if backend == "cpu" else ""
+
+
+def profile_ops(model: Model, backend: str, threads: int | None, options: dict, feed, warmup: int, runs: int,
+                advance) -> list[Op]:
     """Each step's median over several profiled runs, the slowest first."""
     collected: list[list[Step]] = []
-    with model.session(backend, threads, profile=True) as session:
+    with model.session(backend, threads, profile=True, **options) as session:
         for i in range(warmup + runs):
             session.run(feed)
             if i >= warmup:

@@ -21,7 +21,7 @@ from dscompress.cli.options import json_option, model_argument, quiet_option, ru
 @run_options
 @json_option
 @quiet_option
-def command(model, batch, runs, warmup, profile, vs, backend, threads, as_json):
+def command(model, batch, runs, warmup, profile, vs, backend, threads, memory, precision, as_json):
     """Measure MODEL on random input: load, session, latency; with --profile each op, with --vs a peer.
 
     The latency is the median of --runs; p10 to p90 hold eight runs of ten. With --vs the two take turns in one process
@@ -38,8 +38,8 @@ def command(model, batch, runs, warmup, profile, vs, backend, threads, as_json):
 
     total = warmup + runs + (warmup + min(runs, 20) if profile else 0)
     with show.progress("Measuring", total) as advance:
-        found = bench_model(model, backend=backend, threads=threads, batch=batch, runs=runs, warmup=warmup,
-                            profile=profile, onnx=vs[1] if vs else None, advance=advance)
+        found = bench_model(model, backend=backend, threads=threads, memory=memory, precision=precision, batch=batch,
+                            runs=runs, warmup=warmup, profile=profile, onnx=vs[1] if vs else None, advance=advance)
     if as_json:
         show.as_json(found.as_dict())
     else:
@@ -48,7 +48,9 @@ def command(model, batch, runs, warmup, profile, vs, backend, threads, as_json):
 
 def print_bench(found) -> None:
     threads = f"{found.threads} thread{'s' if found.threads > 1 else ''}"
-    show.title(f"{found.model} on {found.backend}, {threads}, batch {found.batch}")
+    kernels = f" ({found.isa})" if found.isa else ""
+    show.title(f"{found.model} on {found.backend}{kernels}, {threads}, batch {found.batch}, {found.precision}, "
+               f"memory {found.memory}")
     pairs = [("latency", text_of(found.latency)),
              ("load", f"{show.milliseconds(found.load_seconds)}, every check included"),
              ("session", f"{show.milliseconds(found.session_seconds)}, first run included")]

@@ -65,7 +65,8 @@ def examine_libdsf() -> dict:
     except BackendError as error:
         return {"path": None, "error": str(error)}
     return {"path": path, "version": dsf.dsf_version().decode(), "interface": dsf.dsf_abi_version(),
-            "instruction_set": dsf.dsf_isa().decode(), "ops": dsf.dsf_op_count()}
+            "instruction_set": dsf.dsf_isa().decode(), "ops": dsf.dsf_op_count(),
+            "instruction_sets": library.instruction_sets()}
 
 
 def examine_torchvision() -> str | None:
@@ -117,6 +118,11 @@ def print_findings(data: dict) -> None:
         ("packages", ", ".join(f"{name} {version}" for name, version in data["packages"].items() if version)),
         *([("torchvision", data["torchvision"])] if data["torchvision"] else []),
     ])
+    if "instruction_sets" in libdsf:
+        click.echo()
+        rows = [(row["name"], row["needs"], "yes" if row["available"] else "no", "yes" if row["bf16"] else "no",
+                 "chosen" if row["chosen"] else "") for row in libdsf["instruction_sets"]]
+        show.table(("kernels for", "need", "this CPU", "bf16", ""), rows)
     click.echo()
     rows = [(name, "yes" if found["available"] else "no", found["detail"]) for name, found in data["backends"].items()]
     show.table(("backend", "available", "detail"), rows)

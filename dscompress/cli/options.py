@@ -10,6 +10,8 @@ import click
 from dscompress.cli import show
 
 BACKENDS = ("auto", "reference", "cpu", "cuda")
+MEMORIES = ("fast", "low")
+PRECISIONS = ("float32", "bf16")
 
 
 def json_option(command):
@@ -37,7 +39,11 @@ def model_argument(command):
 
 
 def run_options(command):
-    """--backend and --threads."""
+    """--backend, --threads, --memory and --precision."""
+    command = click.option("--precision", type=click.Choice(PRECISIONS), default="float32", show_default=True,
+                           help="What activations are multiplied in; bf16 is faster where the CPU has it.")(command)
+    command = click.option("--memory", type=click.Choice(MEMORIES), default="fast", show_default=True,
+                           help="low keeps weights packed where they can be decoded as they are used.")(command)
     command = click.option("--threads", type=click.IntRange(min=1), metavar="COUNT",
                            help="Threads of the cpu backend.  [default: one per processor]")(command)
     return click.option("--backend", type=click.Choice(BACKENDS), default="auto", show_default=True,

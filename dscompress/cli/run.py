@@ -28,7 +28,7 @@ BAR = 20  # characters
 @json_option
 @quiet_option
 @click.pass_context
-def command(context, model, inputs, top, batch, output, backend, threads, as_json):
+def command(context, model, inputs, top, batch, output, backend, threads, memory, precision, as_json):
     """Run MODEL on every INPUT: an image (PNG, JPEG, BMP), a folder of images, or a .npy array.
 
     Images become predictions: labels with probabilities. An array is fed as it is; its outputs are summed up, or
@@ -48,8 +48,8 @@ def command(context, model, inputs, top, batch, output, backend, threads, as_jso
         raise click.UsageError(f"--output {output} is neither a .npy nor a .npz file.")
     opened = Model.open(model)
     if backend in ("auto", "cpu"):
-        prepare_meanwhile(opened)
-    session = opened.session(backend, threads)
+        prepare_meanwhile(opened, memory, precision)
+    session = opened.session(backend, threads, memory=memory, precision=precision)
     results = Results(session, top, as_json)
     arrays, images = [], []
     for path, listed in expand(inputs, results):
@@ -64,7 +64,7 @@ def command(context, model, inputs, top, batch, output, backend, threads, as_jso
     results.finish(context)
 
 
-def prepare_meanwhile(model) -> None:
+def prepare_meanwhile(model, memory: str, precision: str) -> None:
     """Packs the weights while this thread imports NumPy and Pillow and reads the first image."""
     import contextlib
     import threading
@@ -73,7 +73,7 @@ def prepare_meanwhile(model) -> None:
 
     def prepare() -> None:
         with contextlib.suppress(DsError):  # the run will say the same
-            model.prepare()
+            model.prepare(memory=memory, precision=precision)
 
     threading.Thread(target=prepare).start()
 

@@ -33,11 +33,13 @@ def __getattr__(name: str):
     return getattr(session, name)
 
 
-def load(source, backend: str = "auto", threads: int | None = None, *, limits: Limits | None = None) -> Session:
+def load(source, backend: str = "auto", threads: int | None = None, *, limits: Limits | None = None,
+         memory: str = "fast", precision: str = "float32") -> Session:
     """Checks a .dsf file and opens a session for it.
 
     source is a path or the bytes of a file. backend is "cpu" (what "auto" means), "reference" or "cuda"; threads None
-    is one per processor that this process may use. To share one model among several sessions: Model.open(source), then
-    model.session() for each.
+    is one per processor that this process may use. memory "low" trades speed for less memory, precision "bf16" rounds
+    activations to bfloat16 on CPUs that multiply such numbers; see Model.session. To share one model among several
+    sessions: Model.open(source), then model.session() for each.
     """
-    return Model.open(source, limits=limits).session(backend, threads)
+    return Model.open(source, limits=limits).session(backend, threads, memory=memory, precision=precision)

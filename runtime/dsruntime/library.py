@@ -31,6 +31,8 @@ ABI_VERSION = 1
 MAX_RANK = 6
 OK, MODEL_ERROR, BACKEND_ERROR = 0, 1, 2
 DTYPES = {1: "float32", 2: "float16", 3: "int8", 4: "uint8", 5: "int32", 6: "int64", 7: "bool"}
+MEMORIES = {"fast": 0, "low": 1}
+PRECISIONS = {"float32": 0, "bf16": 1}
 DTYPE_CODES = {name: code for code, name in DTYPES.items()}
 
 
@@ -60,7 +62,12 @@ class Limits(ctypes.Structure):
 
 
 class SessionOptions(ctypes.Structure):
-    _fields_ = [("threads", c_int32), ("keep_values", c_int32), ("profile", c_int32)]
+    _fields_ = [("threads", c_int32), ("keep_values", c_int32), ("profile", c_int32), ("memory", c_int32),
+                ("precision", c_int32)]
+
+
+class IsaInfo(ctypes.Structure):
+    _fields_ = [("name", c_char_p), ("needs", c_char_p), ("available", c_int32), ("chosen", c_int32), ("bf16", c_int32)]
 
 
 class ValueInfo(ctypes.Structure):
@@ -82,6 +89,9 @@ FUNCTIONS = {
     "dsf_abi_version": (c_uint32, []),
     "dsf_version": (c_char_p, []),
     "dsf_isa": (c_char_p, []),
+    "dsf_isa_check": (c_int32, [POINTER(Error)]),
+    "dsf_isa_count": (c_int32, []),
+    "dsf_isa_row": (c_int32, [c_int32, POINTER(IsaInfo), POINTER(Error)]),
     "dsf_op_count": (c_int32, []),
     "dsf_op_name": (c_char_p, [c_int32]),
     "dsf_model_open": (c_int32, [c_char_p, POINTER(Limits), POINTER(c_void_p), POINTER(Error)]),
@@ -105,7 +115,10 @@ FUNCTIONS = {
     "dsf_model_metadata_find": (c_char_p, [c_void_p, c_char_p]),
     "dsf_model_decode_weight": (c_int32, [c_void_p, c_int32, c_void_p, c_size_t, POINTER(Error)]),
     "dsf_model_prepare": (c_int32, [c_void_p, POINTER(Error)]),
+    "dsf_model_prepare_for": (c_int32, [c_void_p, POINTER(SessionOptions), c_size_t, POINTER(Error)]),
     "dsf_session_create": (c_int32, [c_void_p, POINTER(SessionOptions), POINTER(c_void_p), POINTER(Error)]),
+    "dsf_session_create_sized": (
+        c_int32, [c_void_p, POINTER(SessionOptions), c_size_t, POINTER(c_void_p), POINTER(Error)]),
     "dsf_session_destroy": (None, [c_void_p]),
     "dsf_session_threads": (c_int32, [c_void_p]),
     "dsf_session_run": (c_int32, [c_void_p, POINTER(Tensor), c_int32, POINTER(Tensor), c_int32, POINTER(Error)]),
@@ -176,6 +189,24 @@ def call(name: str, *arguments) -> None:
         kind = ModelError if status == MODEL_ERROR else BackendError
         raise kind(decoded(error.where), decoded(error.found), decoded(error.expected), decoded(error.what_to_do),
                    message=decoded(error.message))
+
+
+def code_of(name: str, value, codes: dict[str, int]) -> int:
+    """The number that dsf.h gives to an option's value."""
+    if value not in codes:
+        raise ModelError("session", f"{name}={value!r}", " or ".join(map(repr, codes)))
+    return codes[value]
+
+
+def instruction_sets() -> list[dict]:
+    """The table that kernels are chosen from, best first; DSF_ISA=<name> in the environment asks for another row."""
+    rows = []
+    for i in range(library().dsf_isa_count()):
+        row = IsaInfo()
+        call("dsf_isa_row", i, ctypes.byref(row))
+        rows.append({"name": decoded(row.name), "needs": decoded(row.needs), "available": bool(row.available),
+                     "chosen": bool(row.chosen), "bf16": bool(row.bf16)})
+    return rows
 
 
 def decoded(text: bytes | None) -> str:

@@ -68,19 +68,27 @@ class Model:
             library.call("dsf_model_open", os.fsencode(path), bounds, ctypes.byref(pointer))
         return cls(library.Handle(pointer, "dsf_model_destroy"), path)
 
-    def prepare(self) -> None:
+    def prepare(self, *, memory: str = "fast", precision: str = "float32") -> None:
         """Does now what the first run on the cpu backend would do: brings the weights into the form it computes with.
 
         Takes no Python lock, so that a thread can do it while the program imports or reads something.
         """
-        library.call("dsf_model_prepare", self._handle.pointer)
+        options = library.SessionOptions(1, 0, 0, library.code_of("memory", memory, library.MEMORIES),
+                                         library.code_of("precision", precision, library.PRECISIONS))
+        library.call("dsf_model_prepare_for", self._handle.pointer, options, ctypes.sizeof(options))
 
     def session(self, backend: str = "auto", threads: int | None = None, *, keep_values: bool = False,
-                profile: bool = False) -> Session:
-        """keep_values lets Session.values() show every value of a run; profile lets profile() time its steps."""
+                profile: bool = False, memory: str = "fast", precision: str = "float32") -> Session:
+        """A session of this model.
+
+        keep_values lets Session.values() show every value of a run; profile lets profile() time its steps. memory
+        "low" keeps weights packed where they can be decoded as they are used. precision "bf16" (cpu only, where the
+        CPU has it) rounds activations to bfloat16 before they are multiplied; power-of-two weights stay exact.
+        """
         from dsruntime.session import Session
 
-        return Session(self, backend, threads, keep_values=keep_values, profile=profile)
+        return Session(self, backend, threads, keep_values=keep_values, profile=profile, memory=memory,
+                       precision=precision)
 
     @cached_property
     def bytes(self) -> memoryview:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from dsruntime import backends
+from dsruntime import backends, library
 from dsruntime.errors import ModelError
 
 if TYPE_CHECKING:
@@ -43,19 +43,33 @@ class Step:
     seconds: float
 
 
+@dataclass(frozen=True)
+class Options:
+    """How a session runs a model, whatever the backend; Session's arguments of these names."""
+
+    keep_values: bool = False
+    profile: bool = False
+    memory: str = "fast"
+    precision: str = "float32"
+
+    def __post_init__(self) -> None:
+        library.code_of("memory", self.memory, library.MEMORIES)
+        library.code_of("precision", self.precision, library.PRECISIONS)
+
+
 class Session:
     """May be called from several threads; calls then run one after another. For parallel runs open more sessions."""
 
     def __init__(self, model: Model, backend: str = "auto", threads: int | None = None, *, keep_values: bool = False,
-                 profile: bool = False) -> None:
+                 profile: bool = False, memory: str = "fast", precision: str = "float32") -> None:
         if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
             raise ModelError("session", f"threads={threads!r}", "a number from 1, or None for one per processor")
         self.model = model
         self.backend = backends.resolve(backend)
         self._lock = threading.Lock()
         self._ran = False
-        self._keeps, self._profiles = keep_values, profile
-        self._runner = backends.open_runner(self.backend, model, threads, keep_values, profile)
+        self.options = Options(keep_values, profile, memory, precision)
+        self._runner = backends.open_runner(self.backend, model, threads, self.options)
         self.threads: int = self._runner.threads
 
     @property
@@ -104,14 +118,14 @@ class Session:
         """Every input and every node's output of the last run, by name."""
         with self._lock:
             runner = self._open()
-            self._refuse_unless(self._keeps, "keep_values")
+            self._refuse_unless(self.options.keep_values, "keep_values")
             return runner.values()
 
     def profile(self) -> list[Step]:
         """The steps of the last run, in order."""
         with self._lock:
             runner = self._open()
-            self._refuse_unless(self._profiles, "profile")
+            self._refuse_unless(self.options.profile, "profile")
             return runner.profile()
 
     def arena_bytes(self) -> int | None:

@@ -33,7 +33,7 @@ int main(int argument_count, char** arguments) {
     EXPECT(argument_count == 2);
     dsf_model* model = NULL;
     dsf_session* session = NULL;
-    dsf_session_options options = {2, 0, 1};
+    dsf_session_options options = {.threads = 2, .keep_values = 0, .profile = 1};
     float* data = calloc(3, 840);
     EXPECT(dsf_model_open(arguments[1], NULL, &model, NULL) == DSF_OK);
     EXPECT(dsf_session_create(model, &options, &session, NULL) == DSF_OK);

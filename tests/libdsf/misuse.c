@@ -72,11 +72,47 @@ static void wrong_indices(dsf_model* model) {
 
 static void wrong_sessions(dsf_model* model) {
     dsf_session* session = NULL;
-    dsf_session_options options = {-1, 0, 0};
+    dsf_session_options options = {.threads = -1, .keep_values = 0, .profile = 0};
     EXPECT(refused(dsf_session_create(model, &options, &session, &error)) && session == NULL);
     options.threads = 100000;
     EXPECT(refused(dsf_session_create(model, &options, &session, &error)) && session == NULL);
     EXPECT(refused(dsf_session_create(model, NULL, NULL, &error)));
+    options.threads = 1, options.memory = 2;
+    EXPECT(refused(dsf_session_create(model, &options, &session, &error)) && session == NULL);
+    EXPECT(refused(dsf_model_prepare_for(model, &options, sizeof options, &error)));
+    options.memory = DSF_MEMORY_LOW, options.precision = -1;
+    EXPECT(refused(dsf_session_create(model, &options, &session, &error)) && session == NULL);
+}
+
+/* A program compiled before dsf_session_options grew calls the function of the old name; one compiled after it grows
+ * again may not set what this library does not know. */
+static void other_sizes_of_options(dsf_model* model) {
+    struct {
+        dsf_session_options known;
+        int32_t unknown;
+    } longer = {{.threads = 1}, 0};
+    dsf_session* session = NULL;
+    dsf_session_options shorter = {.threads = 1, .memory = 99, .precision = 99};
+    EXPECT((dsf_session_create)(model, &shorter, &session, &error) == DSF_OK);
+    dsf_session_destroy(session);
+    EXPECT(dsf_session_create_sized(model, &longer.known, sizeof longer, &session, &error) == DSF_OK);
+    dsf_session_destroy(session);
+    session = NULL, longer.unknown = 1;
+    EXPECT(refused(dsf_session_create_sized(model, &longer.known, sizeof longer, &session, &error)) && !session);
+}
+
+static void instruction_sets(void) {
+    dsf_isa_info info;
+    int chosen = 0;
+    EXPECT(dsf_isa_check(&error) == DSF_OK && dsf_isa_count() > 0);
+    for (int32_t i = 0; i < dsf_isa_count(); ++i) {
+        EXPECT(dsf_isa_row(i, &info, &error) == DSF_OK && info.name[0] && info.needs[0]);
+        chosen += info.chosen;
+        EXPECT(!info.chosen || (info.available && strcmp(info.name, dsf_isa()) == 0));
+    }
+    EXPECT(chosen == 1);
+    EXPECT(refused(dsf_isa_row(-1, &info, &error)) && refused(dsf_isa_row(dsf_isa_count(), &info, &error)));
+    EXPECT(refused(dsf_isa_row(0, NULL, &error)));
 }
 
 /* Runs with one field of the only input changed. */
@@ -130,7 +166,7 @@ static void wrong_runs(dsf_session* session) {
 }
 
 static void kept_values(dsf_model* model) {
-    dsf_session_options options = {1, 1, 1};
+    dsf_session_options options = {.threads = 1, .keep_values = 1, .profile = 1};
     dsf_session* session;
     dsf_step_profile profile;
     float data[3] = {-1, 0, 1};
@@ -160,10 +196,12 @@ int main(int count, char** arguments) {
     EXPECT(refused(dsf_model_open(arguments[1], &limits, &model, &error)));
     limits.file_bytes = 0, limits.activation_bytes = 128;
     EXPECT(dsf_model_open(arguments[1], &limits, &model, &error) == DSF_OK);
-    dsf_session_options two_threads = {2, 0, 0};
+    dsf_session_options two_threads = {.threads = 2, .keep_values = 0, .profile = 0};
     dsf_session* session = NULL;
     wrong_indices(model);
     wrong_sessions(model);
+    other_sizes_of_options(model);
+    instruction_sets();
     kept_values(model);
     EXPECT(dsf_session_create(model, &two_threads, &session, &error) == DSF_OK && dsf_session_threads(session) == 2);
     dsf_model_destroy(model); /* the session keeps what it needs */

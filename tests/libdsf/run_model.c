@@ -39,7 +39,7 @@ static int make_input(const dsf_model* model, int32_t index, int64_t batch, dsf_
 }
 
 static dsf_status run(dsf_model* model, int32_t threads, int32_t keep_values, dsf_error* error) {
-    dsf_session_options options = {threads, keep_values, 1};
+    dsf_session_options options = {.threads = threads, .keep_values = keep_values, .profile = 1};
     dsf_session* session = NULL;
     dsf_status status = dsf_session_create(model, &options, &session, error);
     int32_t inputs = dsf_model_input_count(model), outputs = dsf_model_output_count(model);

@@ -20,6 +20,7 @@ STRUCTS = {
     "dsf_tensor": library.Tensor,
     "dsf_limits": library.Limits,
     "dsf_session_options": library.SessionOptions,
+    "dsf_isa_info": library.IsaInfo,
     "dsf_value_info": library.ValueInfo,
     "dsf_step_profile": library.StepProfile,
 }

@@ -2,18 +2,23 @@
 
 A module has two functions:
 
-    availability() -> (usable, sentence)                             what this machine has; never raises
-    open_runner(model, threads, keep_values, profile) -> runner      or a BackendError that says what is missing
+    availability() -> (usable, sentence)              what this machine has; never raises
+    open_runner(model, threads, options) -> runner    or a BackendError that says what is missing
 
-and a runner has threads, run(arrays, batch) -> outputs in the model's order, values(), profile(), arena_bytes()
-and close(). Session has checked the arrays and holds a lock around every call.
+options is a session.Options; a backend refuses a precision that it does not have with refuse_precision(), memory is a
+wish that it may have no use for. A runner has threads, run(arrays, batch) -> outputs in the model's order, values(),
+profile(), arena_bytes() and close(). Session has checked the arrays and holds a lock around every call.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from dsruntime.errors import BackendError
+
+if TYPE_CHECKING:
+    from dsruntime.session import Options
 
 BACKENDS = {
     "cpu": "dsruntime.backends.cpu",
@@ -35,5 +40,11 @@ def availability() -> dict[str, tuple[bool, str]]:
     return {name: import_module(module).availability() for name, module in BACKENDS.items()}
 
 
-def open_runner(name: str, model, threads: int | None, keep_values: bool, profile: bool):
-    return import_module(BACKENDS[name]).open_runner(model, threads, keep_values, profile)
+def open_runner(name: str, model, threads: int | None, options: Options):
+    return import_module(BACKENDS[name]).open_runner(model, threads, options)
+
+
+def refuse_precision(backend: str, options: Options) -> None:
+    if options.precision != "float32":
+        raise BackendError(backend, f"precision {options.precision}", "float32, all that this backend computes in",
+                           "use backend cpu, or precision float32")

@@ -14,22 +14,29 @@ from dsruntime.session import Step
 def availability() -> tuple[bool, str]:
     try:
         dsf = library.library()
+        library.call("dsf_isa_check")
     except BackendError as error:
         return False, str(error)
     return True, f"libdsf {dsf.dsf_version().decode()}, {dsf.dsf_isa().decode()} kernels"
 
 
-def open_runner(model, threads, keep_values, profile):
-    return Runner(model, threads, keep_values, profile)
+def open_runner(model, threads, options):
+    return Runner(model, threads, options)
+
+
+def session_options(threads, options) -> library.SessionOptions:
+    if threads is not None and threads > 2**31 - 1:
+        raise ModelError("session", f"threads={threads}", "a number of threads that a machine can have")
+    return library.SessionOptions(threads or 0, options.keep_values, options.profile, library.MEMORIES[options.memory],
+                                  library.PRECISIONS[options.precision])
 
 
 class Runner:
-    def __init__(self, model, threads, keep_values, profile) -> None:
-        if threads is not None and threads > 2**31 - 1:
-            raise ModelError("session", f"threads={threads}", "a number of threads that a machine can have")
-        options = library.SessionOptions(threads or 0, keep_values, profile)
+    def __init__(self, model, threads, options) -> None:
+        given = session_options(threads, options)
         pointer = ctypes.c_void_p()
-        library.call("dsf_session_create", model._handle.pointer, options, ctypes.byref(pointer))
+        library.call("dsf_session_create_sized", model._handle.pointer, given, ctypes.sizeof(given),
+                     ctypes.byref(pointer))
         self.handle = library.Handle(pointer, "dsf_session_destroy")
         self.model = model
         self.outputs = [model.graph.value(entry.value) for entry in model.graph.outputs]

@@ -12,7 +12,7 @@ def availability() -> tuple[bool, str]:
     return False, f"{', '.join(findings())}; this release has no CUDA kernels"
 
 
-def open_runner(model, threads, keep_values, profile):
+def open_runner(model, threads, options):
     raise BackendError("cuda", f"{', '.join(findings())}", "CUDA kernels, which this release does not have",
                        "use backend cpu")
 

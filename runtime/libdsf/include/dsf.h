@@ -63,11 +63,35 @@ typedef struct dsf_limits {
     uint64_t activation_bytes; /* arena of one session, default 1 GiB */
 } dsf_limits;
 
+/* What is expanded when weights are prepared; runtime/README.md says what each layer does. */
+typedef enum dsf_memory {
+    DSF_MEMORY_FAST = 0, /* the form that runs fastest */
+    DSF_MEMORY_LOW = 1   /* packed codes stay packed where a kernel can decode them as it goes */
+} dsf_memory;
+
+/* What products of float32 activations and weights are computed in; sums are float32 in both. */
+typedef enum dsf_precision {
+    DSF_PRECISION_FLOAT32 = 0,
+    DSF_PRECISION_BF16 = 1 /* activations round to bfloat16, powers of two stay exact; refused where the CPU has none */
+} dsf_precision;
+
+/* Fields are only ever added at the end; zero is the default of each. */
 typedef struct dsf_session_options {
     int32_t threads;      /* 0: one per processor that this process may use */
     int32_t keep_values;  /* 1: nothing is fused or overwritten, so that dsf_session_value can show every value */
     int32_t profile;      /* 1: dsf_session_profile has the seconds of each step of the last run */
+    int32_t memory;       /* a dsf_memory */
+    int32_t precision;    /* a dsf_precision */
 } dsf_session_options;
+
+/* A row of the table that kernels are chosen from: the first one that is available, unless DSF_ISA names another. */
+typedef struct dsf_isa_info {
+    const char* name;   /* "avx512bf16", "avx512", "avx2", "neon", "scalar" */
+    const char* needs;  /* CPU features, or "any CPU" */
+    int32_t available;  /* this CPU has them */
+    int32_t chosen;
+    int32_t bf16;       /* runs sessions of DSF_PRECISION_BF16 */
+} dsf_isa_info;
 
 /* Describes one value (input, output or any other). image and labels are read with the functions below. */
 typedef struct dsf_value_info {
@@ -88,7 +112,10 @@ typedef struct dsf_step_profile {
 
 DSF_API uint32_t dsf_abi_version(void);
 DSF_API const char* dsf_version(void);
-DSF_API const char* dsf_isa(void); /* instruction set the kernels were chosen for: "avx512", "avx2", "neon", "scalar" */
+DSF_API const char* dsf_isa(void); /* the instruction set whose kernels run; "" where DSF_ISA names none of this CPU's */
+DSF_API dsf_status dsf_isa_check(dsf_error* error); /* DSF_OK, or what is wrong with the environment's DSF_ISA */
+DSF_API int32_t dsf_isa_count(void);
+DSF_API dsf_status dsf_isa_row(int32_t index, dsf_isa_info* info, dsf_error* error); /* best first */
 DSF_API int32_t dsf_op_count(void);
 DSF_API const char* dsf_op_name(int32_t index); /* every op this library runs, sorted */
 
@@ -120,12 +147,21 @@ DSF_API const char* dsf_model_metadata_find(const dsf_model* model, const char* 
 DSF_API dsf_status dsf_model_decode_weight(const dsf_model* model, int32_t index, void* data, size_t bytes,
                                            dsf_error* error);
 
-/* Brings the weights into the form that sessions on this machine compute with, which the first run would do otherwise.
- * Optional; may be called from another thread while the program does something else. */
+/* Brings the weights into the form that sessions of default options on this machine compute with, which the first run
+ * would do otherwise. Optional; may be called from another thread while the program does something else. */
 DSF_API dsf_status dsf_model_prepare(dsf_model* model, dsf_error* error);
+/* The same for sessions of these options. options_bytes is sizeof(dsf_session_options) in the caller's dsf.h. */
+DSF_API dsf_status dsf_model_prepare_for(dsf_model* model, const dsf_session_options* options, size_t options_bytes,
+                                         dsf_error* error);
 
+/* options null: all zero. The function reads the first three fields, which is all that programs compiled before the
+ * others were added have; programs compiled with this header reach dsf_session_create_sized by the same name. */
 DSF_API dsf_status dsf_session_create(dsf_model* model, const dsf_session_options* options, dsf_session** session,
                                       dsf_error* error);
+DSF_API dsf_status dsf_session_create_sized(dsf_model* model, const dsf_session_options* options, size_t options_bytes,
+                                            dsf_session** session, dsf_error* error);
+#define dsf_session_create(model, options, session, error) \
+    dsf_session_create_sized(model, options, sizeof(dsf_session_options), session, error)
 DSF_API void dsf_session_destroy(dsf_session* session); /* null is fine */
 DSF_API int32_t dsf_session_threads(const dsf_session* session);
 /* Runs the model once. All inputs in the model's order, with concrete shapes; N is taken from the shapes.

@@ -1,5 +1,6 @@
 // api: the C border. Every error becomes a dsf_error here, and no exception passes.
 #include <algorithm>
+#include <cstddef>
 #include <cstring>
 #include <new>
 
@@ -7,6 +8,8 @@
 #include "kernels/isa.h"
 #include "load.h"
 #include "session.h"
+
+#undef dsf_session_create  // here it is the function
 
 struct dsf_model {
     std::shared_ptr<const dsf::Model> model;
@@ -84,6 +87,19 @@ void describe(const Value& value, dsf_value_info* info) {
     std::copy(value.shape.dims.begin(), value.shape.dims.end(), info->shape);
 }
 
+// The caller's options, however many fields its dsf.h has; one that this library does not know must be zero.
+dsf_session_options read_options(const dsf_session_options* given, size_t bytes, const char* function) {
+    dsf_session_options options{};
+    if (!given) return options;
+    std::memcpy(&options, given, std::min(bytes, sizeof options));
+    const uint8_t* all = reinterpret_cast<const uint8_t*>(given);
+    for (size_t i = sizeof options; i < bytes; ++i)
+        if (all[i] != 0) model_error(function, "an option is set that this libdsf does not know", "a newer libdsf");
+    return options;
+}
+
+constexpr size_t FIRST_OPTIONS = offsetof(dsf_session_options, memory);  // bytes of the oldest dsf_session_options
+
 const Output* output_at(const dsf_model* model, int32_t index) {
     if (!model || index < 0 || static_cast<size_t>(index) >= model->model->outputs.size()) return nullptr;
     return &model->model->outputs[static_cast<size_t>(index)];
@@ -95,7 +111,25 @@ uint32_t dsf_abi_version(void) { return DSF_ABI_VERSION; }
 
 const char* dsf_version(void) { return DSF_VERSION; }
 
-const char* dsf_isa(void) { return isa_name(); }
+const char* dsf_isa(void) {
+    const Isa* found = isa_or_null();
+    return found ? found->name : "";
+}
+
+dsf_status dsf_isa_check(dsf_error* error) {
+    return guard(error, [] { isa(); });
+}
+
+int32_t dsf_isa_count(void) { return isa_count(); }
+
+dsf_status dsf_isa_row(int32_t index, dsf_isa_info* info, dsf_error* error) {
+    return guard(error, [&] {
+        need(info, "dsf_isa_row", "info");
+        need_index(index, static_cast<size_t>(isa_count()), "dsf_isa_row", "instruction set");
+        const Isa& row = isa_at(index);
+        *info = {row.name, row.needs, row.available(), &row == isa_or_null(), row.bf16};
+    });
+}
 
 int32_t dsf_op_count(void) { return static_cast<int32_t>(all_ops().size()); }
 
@@ -239,19 +273,30 @@ dsf_status dsf_model_decode_weight(const dsf_model* model, int32_t index, void* 
 }
 
 dsf_status dsf_model_prepare(dsf_model* model, dsf_error* error) {
+    return dsf_model_prepare_for(model, nullptr, 0, error);
+}
+
+dsf_status dsf_model_prepare_for(dsf_model* model, const dsf_session_options* options, size_t options_bytes,
+                                 dsf_error* error) {
     return guard(error, [&] {
         need(model, "dsf_model_prepare", "model");
-        Plan(model->model, 1, 1, false);  // what it packs stays with the model
+        PlanOptions plan = plan_options(read_options(options, options_bytes, "dsf_model_prepare"));
+        Plan(model->model, 1, plan);  // what it packs stays with the model
     });
 }
 
 dsf_status dsf_session_create(dsf_model* model, const dsf_session_options* options, dsf_session** session,
                               dsf_error* error) {
+    return dsf_session_create_sized(model, options, FIRST_OPTIONS, session, error);
+}
+
+dsf_status dsf_session_create_sized(dsf_model* model, const dsf_session_options* options, size_t options_bytes,
+                                    dsf_session** session, dsf_error* error) {
     return guard(error, [&] {
         need(model, "dsf_session_create", "model");
         need(session, "dsf_session_create", "session");
         *session = nullptr;
-        *session = new dsf_session{{model->model, options ? *options : dsf_session_options{}}};
+        *session = new dsf_session{{model->model, read_options(options, options_bytes, "dsf_session_create")}};
     });
 }
 

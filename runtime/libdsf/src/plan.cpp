@@ -124,11 +124,11 @@ private:
     std::vector<int> group_of_;  // by node
 };
 
-Plan::Plan(std::shared_ptr<const Model> model, int64_t batch, int threads, bool keep_values)
-    : model_(std::move(model)), batch_(batch), threads_(threads), keep_values_(keep_values),
+Plan::Plan(std::shared_ptr<const Model> model, int64_t batch, const PlanOptions& options)
+    : model_(std::move(model)), batch_(batch), options_(options),
       types_(infer_types(*model_, batch)), storage_of_(model_->values.size(), -1),
       constants_(model_->weights.size()) {
-    std::vector<Group> groups = Fusion(*model_, types_, batch).run(!keep_values);
+    std::vector<Group> groups = Fusion(*model_, types_, batch).run(!options_.keep_values);
     find_storages(groups);
     int step = 0;
     for (const Group& group : groups)
@@ -172,7 +172,7 @@ void Plan::find_storages(const std::vector<Group>& groups) {
         const Value& value = model_->values[i];
         if (value.weight >= 0) storage_of_[i] = add_storage(Storage::Kind::constant, value.weight, 0, end, 0);
         if (value.input >= 0) {
-            Storage::Kind kind = keep_values_ ? Storage::Kind::arena : Storage::Kind::input;
+            Storage::Kind kind = options_.keep_values ? Storage::Kind::arena : Storage::Kind::input;
             storage_of_[i] = add_storage(kind, value.input, 0, end, bytes(static_cast<int>(i)));
         }
     }
@@ -193,9 +193,9 @@ void Plan::find_storages(const std::vector<Group>& groups) {
                 storages_[static_cast<size_t>(shared)].last = last;
                 storage_of_[static_cast<size_t>(output)] = shared;
             } else {
-                int first = keep_values_ ? 0 : step;
+                int first = options_.keep_values ? 0 : step;
                 storage_of_[static_cast<size_t>(output)] =
-                    add_storage(Storage::Kind::arena, -1, first, keep_values_ ? end : last, bytes(output));
+                    add_storage(Storage::Kind::arena, -1, first, options_.keep_values ? end : last, bytes(output));
             }
         }
         ++step;
@@ -211,8 +211,8 @@ void Plan::find_storages(const std::vector<Group>& groups) {
 // The storage of input 0, if the group's output may be written over it; else -1.
 int Plan::storage_in_place(const Group& group, int step) const {
     const Node& node = node_at(*model_, group.nodes[0]);
-    if (!node.op->in_place || keep_values_ || group.nodes.size() > 1 || node.inputs.empty() || node.inputs[0] < 0)
-        return -1;
+    if (!node.op->in_place || options_.keep_values || group.nodes.size() > 1) return -1;
+    if (node.inputs.empty() || node.inputs[0] < 0) return -1;
     int input = node.inputs[0];
     const TensorType& from = types_[static_cast<size_t>(input)];
     const TensorType& to = types_[static_cast<size_t>(group.output)];
@@ -229,7 +229,8 @@ void Plan::add_step(const Group& group, int step) {
     Step added;
     added.node = &node_at(*model_, group.nodes[0]);
     added.values = added.node->inputs;
-    Preparation preparation{*model_, *added.node, batch_, {}, {}, group.epilogue, threads_};
+    Preparation preparation{*model_, *added.node, batch_, {}, {}, group.epilogue,
+                            options_.threads, options_.low_memory, options_.bf16};
     for (int node : group.nodes) {
         if (!added.op.empty()) added.op += "+";
         added.op += node_at(*model_, node).op->name;
@@ -339,7 +340,7 @@ void* Plan::value(int value) {
 }
 
 void Plan::run(const void* const* inputs, Threads& threads, bool profile) {
-    if (keep_values_)
+    if (options_.keep_values)
         for (size_t i = 0; i < model_->inputs.size(); ++i) {
             int input = model_->inputs[i];
             std::memcpy(address(storage(input)), inputs[i], static_cast<size_t>(type(input).bytes()));

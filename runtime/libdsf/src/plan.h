@@ -10,6 +10,14 @@
 
 namespace dsf {
 
+// What a session asked for.
+struct PlanOptions {
+    int threads = 1;
+    bool keep_values = false;  // nothing is fused, overwritten or reused
+    bool low_memory = false;   // weights stay packed where a kernel can decode them as it goes
+    bool bf16 = false;         // products of bfloat16 activations
+};
+
 // A node, or several fused into one.
 struct Step {
     const Node* node;  // the node that computes; the others follow it
@@ -41,8 +49,8 @@ class Plan {
 public:
     struct Group;  // nodes that become one step; plan.cpp
 
-    // Lays everything out; arena_bytes() is known then. keep_values: nothing is fused, overwritten or reused.
-    Plan(std::shared_ptr<const Model> model, int64_t batch, int threads, bool keep_values);
+    // Lays everything out; arena_bytes() is known then.
+    Plan(std::shared_ptr<const Model> model, int64_t batch, const PlanOptions& options);
     Plan(const Plan&) = delete;
     Plan& operator=(const Plan&) = delete;
 
@@ -85,8 +93,7 @@ private:
 
     std::shared_ptr<const Model> model_;
     int64_t batch_;
-    int threads_;
-    bool keep_values_;
+    PlanOptions options_;
     std::vector<TensorType> types_;     // by value
     std::vector<int> storage_of_;       // by value
     std::vector<Storage> storages_;

@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <thread>
 
+#include "kernels/isa.h"
 #include "limits.h"
 
 namespace dsf {
@@ -41,9 +42,23 @@ std::string shape_text(const dsf_tensor& tensor) {
 
 }  // namespace
 
+PlanOptions plan_options(const dsf_session_options& options) {
+    if (options.memory != DSF_MEMORY_FAST && options.memory != DSF_MEMORY_LOW)
+        model_error("session", "memory is " + std::to_string(options.memory), "DSF_MEMORY_FAST or DSF_MEMORY_LOW");
+    if (options.precision != DSF_PRECISION_FLOAT32 && options.precision != DSF_PRECISION_BF16)
+        model_error("session", "precision is " + std::to_string(options.precision),
+                    "DSF_PRECISION_FLOAT32 or DSF_PRECISION_BF16");
+    const Isa& kernels = isa();  // throws if there is none
+    const bool bf16 = options.precision == DSF_PRECISION_BF16;
+    if (bf16 && !kernels.bf16)
+        backend_error("session", std::string("precision bf16, and the instruction set is ") + kernels.name,
+                      "one that multiplies bfloat16 numbers: " + isas_with_bf16(), "use precision float32");
+    return {thread_count(options.threads), options.keep_values != 0, options.memory == DSF_MEMORY_LOW, bf16};
+}
+
 Session::Session(std::shared_ptr<const Model> model, const dsf_session_options& options)
-    : model_(std::move(model)), keep_values_(options.keep_values != 0), profile_(options.profile != 0),
-      threads_(thread_count(options.threads)), inputs_(model_->inputs.size()) {}
+    : model_(std::move(model)), options_(plan_options(options)), profile_(options.profile != 0),
+      threads_(options_.threads), inputs_(model_->inputs.size()) {}
 
 // The batch size that all inputs agree on; 1 where no shape depends on it.
 int64_t Session::check_inputs(const dsf_tensor* inputs, int count) {
@@ -108,7 +123,7 @@ Plan& Session::plan_for(int64_t batch) {
         std::rotate(plans_.begin(), known, known + 1);
         return *plans_.front();
     }
-    auto plan = std::make_unique<Plan>(model_, batch, threads_.count(), keep_values_);
+    auto plan = std::make_unique<Plan>(model_, batch, options_);
     // All plans together stay within the limit that one is held to.
     uint64_t total = plan->arena_bytes();
     size_t kept = 0;
@@ -142,7 +157,7 @@ void Session::run(const dsf_tensor* inputs, int input_count, dsf_tensor* outputs
 }
 
 void Session::value(int value, dsf_tensor* tensor) {
-    if (!keep_values_)
+    if (!options_.keep_values)
         model_error(model_->path, "the session does not keep values", "one made with keep_values",
                     "set keep_values when you create the session");
     if (!last_) model_error(model_->path, "there are no values yet", "a run that succeeded");

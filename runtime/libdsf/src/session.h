@@ -8,6 +8,9 @@
 
 namespace dsf {
 
+// What a plan takes from a session's options; refuses values that dsf.h does not name and what this CPU cannot do.
+PlanOptions plan_options(const dsf_session_options& options);
+
 class Session {
 public:
     Session(std::shared_ptr<const Model> model, const dsf_session_options& options);
@@ -28,7 +31,8 @@ private:
     Plan& plan_for(int64_t batch);
 
     std::shared_ptr<const Model> model_;
-    bool keep_values_, profile_;
+    PlanOptions options_;
+    bool profile_;
     Threads threads_;
     std::vector<std::unique_ptr<Plan>> plans_;  // the latest first
     Plan* last_ = nullptr;                      // of the last run, if it succeeded

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dsruntime.backends import refuse_precision
 from dsruntime.backends.reference.codecs import decode
 from dsruntime.backends.reference.executor import execute
 from dsruntime.session import Step
@@ -11,8 +12,9 @@ def availability() -> tuple[bool, str]:
     return True, "NumPy, every op"
 
 
-def open_runner(model, threads, keep_values, profile):
-    return Runner(model, keep_values)
+def open_runner(model, threads, options):
+    refuse_precision("reference", options)
+    return Runner(model, options.keep_values)
 
 
 class Runner:

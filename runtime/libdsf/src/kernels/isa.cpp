@@ -2,7 +2,8 @@
 #include "isa.h"
 
 #include <cstdlib>
-#include <cstring>
+
+#include "../error.h"
 
 namespace dsf {
 namespace {
@@ -14,36 +15,66 @@ bool has_avx512() {
     return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
            __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
 }
+// Every CPU that has bfloat16 products and byte permutations is meant: Zen 4 and later, Sapphire Rapids and later.
+bool has_avx512bf16() {
+    return has_avx512() && __builtin_cpu_supports("avx512bf16") && __builtin_cpu_supports("avx512vbmi");
+}
 bool has_avx2() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
 #endif
 
 // First row that is available wins.
 const Isa ISAS[] = {
 #if defined(__x86_64__)
-    {"avx512", has_avx512, &gemm_f32_avx512, &depthwise_f32_avx512, &array_f32_avx512},
-    {"avx2", has_avx2, &gemm_f32_avx2, &depthwise_f32_avx2, &array_f32_avx2},
+    {"avx512bf16", "AVX-512 F, DQ, BW, VL, VBMI, BF16", has_avx512bf16, true, &gemm_f32_avx512, &depthwise_f32_avx512,
+     &array_f32_avx512},
+    {"avx512", "AVX-512 F, DQ, BW, VL", has_avx512, false, &gemm_f32_avx512, &depthwise_f32_avx512, &array_f32_avx512},
+    {"avx2", "AVX2, FMA", has_avx2, false, &gemm_f32_avx2, &depthwise_f32_avx2, &array_f32_avx2},
 #endif
 #if defined(__aarch64__)
-    {"neon", always, &gemm_f32_scalar, &depthwise_f32_scalar, &array_f32_scalar},
-#else
-    {"scalar", always, &gemm_f32_scalar, &depthwise_f32_scalar, &array_f32_scalar},
+    {"neon", "AArch64", always, false, &gemm_f32_scalar, &depthwise_f32_scalar, &array_f32_scalar},
 #endif
+    {"scalar", "any CPU", always, false, &gemm_f32_scalar, &depthwise_f32_scalar, &array_f32_scalar},
 };
 
-const Isa& choose() {
-    const Isa* row = ISAS;
-    if (const char* wanted = std::getenv("DSF_ISA"))
-        for (const Isa& candidate : ISAS)
-            if (std::strcmp(candidate.name, wanted) == 0) row = &candidate;
-    while (!row->available()) ++row;
-    return *row;
+std::string names_of(bool (*fits)(const Isa&)) {
+    std::string names;
+    for (const Isa& row : ISAS)
+        if (fits(row)) names += (names.empty() ? "" : ", ") + std::string(row.name);
+    return names;
+}
+
+// DSF_ISA as it was when it was first looked at; "" where it is not set.
+const std::string& wanted() {
+    static const std::string name = std::getenv("DSF_ISA") ? std::getenv("DSF_ISA") : "";
+    return name;
+}
+
+const Isa* choose() {
+    for (const Isa& row : ISAS)
+        if (row.available() && (wanted().empty() || wanted() == row.name)) return &row;
+    return nullptr;
 }
 
 }  // namespace
 
-const Isa& isa() {
-    static const Isa& chosen = choose();
+const Isa* isa_or_null() {
+    static const Isa* const chosen = choose();
     return chosen;
+}
+
+const Isa& isa() {
+    if (const Isa* chosen = isa_or_null()) return *chosen;
+    backend_error("DSF_ISA", "the environment asks for instruction set '" + wanted() + "'",
+                  "one that this CPU has: " + names_of([](const Isa& row) { return row.available(); }),
+                  "correct or unset DSF_ISA");
+}
+
+int isa_count() { return static_cast<int>(sizeof ISAS / sizeof *ISAS); }
+const Isa& isa_at(int index) { return ISAS[index]; }
+
+std::string isas_with_bf16() {
+    const std::string names = names_of([](const Isa& row) { return row.bf16; });
+    return names.empty() ? "none for this kind of processor" : names;
 }
 
 }  // namespace dsf

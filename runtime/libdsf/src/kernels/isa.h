@@ -1,12 +1,14 @@
 // Instruction sets: the table of kernel families, from which one row is chosen once, when it is first needed.
 //
-//   ISAS (isa.cpp)    avx512, avx2, scalar on x86-64; neon on aarch64; scalar elsewhere
-//   DSF_ISA=<name>    environment: rows above <name> are skipped. For tests; any other name changes nothing.
+//   ISAS (isa.cpp)    avx512bf16, avx512, avx2, scalar on x86-64; neon, scalar on aarch64; scalar elsewhere
+//   DSF_ISA=<name>    environment: that row, whatever else there is. A name that this CPU cannot run is an error.
 //
 // A family has one source file an instruction set, compiled with that set's flags. Such a file includes only C headers,
 // the family's header and .inl files whose functions are in an anonymous namespace: an inline function shared with the
 // rest of the library could otherwise be linked in its AVX-512 form everywhere.
 #pragma once
+
+#include <string>
 
 #include "array_f32.h"
 #include "depthwise_f32.h"
@@ -16,13 +18,18 @@ namespace dsf {
 
 struct Isa {
     const char* name;
+    const char* needs;  // for a person: CPU features
     bool (*available)();
+    bool bf16;          // has kernels for bfloat16 activations
     const GemmF32* gemm;
     const DepthwiseF32* depthwise;
     const ArrayF32* array;
 };
 
-const Isa& isa();
-inline const char* isa_name() { return isa().name; }
+const Isa& isa();           // the chosen row; throws an Error where DSF_ISA names none that this CPU has
+const Isa* isa_or_null();   // the same, or null
+int isa_count();
+const Isa& isa_at(int index);
+std::string isas_with_bf16();  // names
 
 }  // namespace dsf

@@ -88,6 +88,8 @@ struct Preparation {
     std::vector<TensorType> outputs;
     Epilogue epilogue;  // only for ops with Op::fuses
     int threads;
+    bool low_memory = false;  // keep weights packed where they can be decoded as they are used
+    bool bf16 = false;        // multiply bfloat16 activations; only where isa().bf16
 
     // The weight behind an input, or null if the input is not a weight.
     const Weight* weight(int input) const;
