@@ -1,7 +1,7 @@
 // plan: which steps run a model at one batch size, and where every value lies meanwhile
 //
-//   fuse       conv, gemm or mat_mul (+ add of an equal shape) (+ relu or clip) become one step, where nobody else
-//              reads what lies between. The step runs where its last node stood, so that the residual is there
+//   fuse       several nodes become one step: fusion.cpp
+//   layout     which images have their channels last, and the steps that reorder them in between: layout.cpp
 //   view       reshape and its like take no step: their value is the same bytes with another shape
 //   in place   an element-wise op writes over an input that nobody needs afterwards
 //   arena      all the rest share one piece of memory: the largest first, each at the lowest place that is free
@@ -16,123 +16,36 @@
 #include <limits>
 
 #include "checked.h"
+#include "fusion.h"
+#include "layout.h"
 #include "memory.h"
 
 namespace dsf {
-
-// Nodes that become one step.
-struct Plan::Group {
-    std::vector<int> nodes;  // the first one computes, the others are in the epilogue
-    int residual = -1;       // a value
-    Epilogue epilogue;
-    int output = -1;         // the first output, of the last node
-};
-
 namespace {
 
 const Node& node_at(const Model& model, int node) { return model.nodes[static_cast<size_t>(node)]; }
 
-// How often each value is read; being a model output counts.
-std::vector<int> count_readers(const Model& model) {
-    std::vector<int> readers(model.values.size());
-    for (const Node& node : model.nodes)
-        for (int input : node.inputs)
-            if (input >= 0) ++readers[static_cast<size_t>(input)];
-    for (const Output& output : model.outputs) ++readers[static_cast<size_t>(output.value)];
-    return readers;
+bool is_view(const Model& model, const Group& group) {
+    return !group.nodes.empty() && node_at(model, group.nodes[0]).op->view;
+}
+
+// The values that a group's step writes. A group of several nodes has one: conv, gemm and mat_mul have no other.
+std::vector<int> outputs_of(const Model& model, const Group& group) {
+    return group.nodes.size() == 1 ? node_at(model, group.nodes[0]).outputs : std::vector<int>{group.output};
 }
 
 }  // namespace
 
-// Decides which nodes go together. groups are returned in the order in which they run.
-class Fusion {
-public:
-    Fusion(const Model& model, const std::vector<TensorType>& types, int64_t batch)
-        : model_(model), types_(types), batch_(batch), readers_(count_readers(model)), groups_(model.nodes.size()) {}
-
-    std::vector<Plan::Group> run(bool fuse) {
-        for (size_t i = 0; i < groups_.size(); ++i) {
-            groups_[i].nodes = {static_cast<int>(i)};
-            groups_[i].output = model_.nodes[i].outputs[0];
-            group_of_.push_back(static_cast<int>(i));
-            if (fuse) join(static_cast<int>(i));
-        }
-        std::vector<Plan::Group> ordered;
-        for (size_t i = 0; i < groups_.size(); ++i) {
-            Plan::Group& group = groups_[static_cast<size_t>(group_of_[i])];
-            if (group.nodes.back() == static_cast<int>(i)) ordered.push_back(std::move(group));
-        }
-        return ordered;
-    }
-
-private:
-    void join(int index) {
-        const Node& node = node_at(model_, index);
-        std::string op = node.op->name;
-        if (op == "add") join_add(index, node);
-        if (op != "relu" && op != "clip") return;
-        Plan::Group* group = head(node.inputs[0]);
-        if (!group || group->epilogue.activation != Epilogue::Activation::none) return;
-        group->epilogue.activation = op == "relu" ? Epilogue::Activation::relu : Epilogue::Activation::clip;
-        if (op == "clip") {
-            Inference attributes(model_, node, batch_, {&types_[static_cast<size_t>(node.inputs[0])]});
-            group->epilogue.low = attributes.real("min", -std::numeric_limits<float>::infinity());
-            group->epilogue.high = attributes.real("max", std::numeric_limits<float>::infinity());
-        }
-        append(*group, index);
-    }
-
-    // Of two that could compute, the later one does: the other is finished by then anyway.
-    void join_add(int index, const Node& node) {
-        Plan::Group* best = nullptr;
-        int residual = -1;
-        for (int side = 0; side < 2; ++side) {
-            int value = node.inputs[static_cast<size_t>(side)], other = node.inputs[static_cast<size_t>(1 - side)];
-            if (types_[static_cast<size_t>(value)].shape != types_[static_cast<size_t>(other)].shape) return;
-            Plan::Group* group = head(value);
-            if (!group || group->epilogue.residual || group->epilogue.activation != Epilogue::Activation::none)
-                continue;
-            if (best && best->nodes.back() > group->nodes.back()) continue;
-            best = group;
-            residual = other;
-        }
-        if (!best) return;
-        best->epilogue.residual = true;
-        best->residual = residual;
-        append(*best, index);
-    }
-
-    // The group that computes a value which nobody else reads, if more may join it.
-    Plan::Group* head(int value) {
-        int node = model_.values[static_cast<size_t>(value)].node;
-        if (node < 0 || readers_[static_cast<size_t>(value)] != 1) return nullptr;
-        Plan::Group& group = groups_[static_cast<size_t>(group_of_[static_cast<size_t>(node)])];
-        return node_at(model_, group.nodes[0]).op->fuses && group.output == value ? &group : nullptr;
-    }
-
-    void append(Plan::Group& group, int index) {
-        group.nodes.push_back(index);
-        group.output = node_at(model_, index).outputs[0];
-        group_of_[static_cast<size_t>(index)] = group_of_[static_cast<size_t>(group.nodes[0])];
-    }
-
-    const Model& model_;
-    const std::vector<TensorType>& types_;
-    int64_t batch_;
-    std::vector<int> readers_;  // by value
-    std::vector<Plan::Group> groups_;
-    std::vector<int> group_of_;  // by node
-};
-
 Plan::Plan(std::shared_ptr<const Model> model, int64_t batch, const PlanOptions& options)
     : model_(std::move(model)), batch_(batch), options_(options),
-      types_(infer_types(*model_, batch)), storage_of_(model_->values.size(), -1),
-      constants_(model_->weights.size()) {
-    std::vector<Group> groups = Fusion(*model_, types_, batch).run(!options_.keep_values);
+      types_(infer_types(*model_, batch)), constants_(model_->weights.size()) {
+    const std::vector<Group> groups =
+        lay_out(*model_, batch, options_, fuse(*model_, types_, batch, !options_.keep_values), types_, shown_);
+    storage_of_.assign(types_.size(), -1);
     find_storages(groups);
     int step = 0;
     for (const Group& group : groups)
-        if (!node_at(*model_, group.nodes[0]).op->view) add_step(group, step++);
+        if (!is_view(*model_, group)) add_step(group, step++);
     place_arena();
     if (arena_bytes_ > model_->activation_limit)
         model_error(model_->path + ": batch size " + std::to_string(batch),
@@ -147,28 +60,27 @@ int Plan::add_storage(Storage::Kind kind, int index, int first, int last, uint64
 }
 
 void Plan::find_storages(const std::vector<Group>& groups) {
-    size_t count = model_->values.size();
+    size_t count = types_.size();
     std::vector<int> root(count);  // the value whose bytes a value is a view of
     for (size_t i = 0; i < count; ++i) root[i] = static_cast<int>(i);
     std::vector<int> last_use(count, -1);  // by root: the last step that reads it
     int steps = 0;
     auto use = [&](int value) { last_use[static_cast<size_t>(root[static_cast<size_t>(value)])] = steps; };
     for (const Group& group : groups) {
-        const Node& node = node_at(*model_, group.nodes[0]);
-        if (node.op->view) {
-            root[static_cast<size_t>(group.output)] = root[static_cast<size_t>(node.inputs[0])];
+        if (is_view(*model_, group)) {
+            root[static_cast<size_t>(group.output)] = root[static_cast<size_t>(group.inputs[0])];
             continue;
         }
-        for (int input : node.inputs)
+        for (int input : group.inputs)
             if (input >= 0) use(input);
         if (group.residual >= 0) use(group.residual);
         ++steps;
     }
-    for (const Output& output : model_->outputs) use(output.value);
+    for (const Output& output : model_->outputs) use(shown_[static_cast<size_t>(output.value)]);
     int end = steps;  // one past the last step
 
     auto bytes = [&](int value) { return static_cast<uint64_t>(types_[static_cast<size_t>(value)].bytes()); };
-    for (size_t i = 0; i < count; ++i) {
+    for (size_t i = 0; i < model_->values.size(); ++i) {
         const Value& value = model_->values[i];
         if (value.weight >= 0) storage_of_[i] = add_storage(Storage::Kind::constant, value.weight, 0, end, 0);
         if (value.input >= 0) {
@@ -178,13 +90,11 @@ void Plan::find_storages(const std::vector<Group>& groups) {
     }
     int step = 0;
     for (const Group& group : groups) {
-        const Node& node = node_at(*model_, group.nodes[0]);
-        if (node.op->view) {
-            storage_of_[static_cast<size_t>(group.output)] = storage_of_[static_cast<size_t>(node.inputs[0])];
+        if (is_view(*model_, group)) {
+            storage_of_[static_cast<size_t>(group.output)] = storage_of_[static_cast<size_t>(group.inputs[0])];
             continue;
         }
-        // A group of several nodes has one output: conv, gemm and mat_mul have no other.
-        std::vector<int> outputs = group.nodes.size() > 1 ? std::vector<int>{group.output} : node.outputs;
+        const std::vector<int> outputs = outputs_of(*model_, group);
         for (size_t i = 0; i < outputs.size(); ++i) {
             int output = outputs[i];
             int last = std::max(step, last_use[static_cast<size_t>(output)]);
@@ -201,7 +111,7 @@ void Plan::find_storages(const std::vector<Group>& groups) {
         ++step;
     }
     for (const Output& output : model_->outputs) {
-        int place = storage_of_[static_cast<size_t>(output.value)];
+        int place = storage_of_[static_cast<size_t>(shown_[static_cast<size_t>(output.value)])];
         if (storages_[static_cast<size_t>(place)].kind != Storage::Kind::arena)
             place = add_storage(Storage::Kind::arena, -1, end, end, bytes(output.value));
         output_storages_.push_back(place);
@@ -210,43 +120,55 @@ void Plan::find_storages(const std::vector<Group>& groups) {
 
 // The storage of input 0, if the group's output may be written over it; else -1.
 int Plan::storage_in_place(const Group& group, int step) const {
-    const Node& node = node_at(*model_, group.nodes[0]);
-    if (!node.op->in_place || options_.keep_values || group.nodes.size() > 1) return -1;
-    if (node.inputs.empty() || node.inputs[0] < 0) return -1;
-    int input = node.inputs[0];
+    if (group.nodes.size() != 1 || !node_at(*model_, group.nodes[0]).op->in_place || options_.keep_values) return -1;
+    if (group.inputs.empty() || group.inputs[0] < 0) return -1;
+    int input = group.inputs[0];
     const TensorType& from = types_[static_cast<size_t>(input)];
     const TensorType& to = types_[static_cast<size_t>(group.output)];
     int place = storage_of_[static_cast<size_t>(input)];
     const Storage& storage = storages_[static_cast<size_t>(place)];
     if (storage.kind != Storage::Kind::arena || storage.last != step) return -1;
     if (from.dtype != to.dtype || from.shape != to.shape) return -1;
-    for (size_t i = 1; i < node.inputs.size(); ++i)
-        if (node.inputs[i] >= 0 && storage_of_[static_cast<size_t>(node.inputs[i])] == place) return -1;
+    for (size_t i = 1; i < group.inputs.size(); ++i)
+        if (group.inputs[i] >= 0 && storage_of_[static_cast<size_t>(group.inputs[i])] == place) return -1;
     return place;
 }
 
 void Plan::add_step(const Group& group, int step) {
     Step added;
-    added.node = &node_at(*model_, group.nodes[0]);
-    added.values = added.node->inputs;
-    Preparation preparation{*model_, *added.node, batch_, {}, {}, group.epilogue,
-                            options_.threads, options_.low_memory, options_.bf16};
+    added.node = &node_at(*model_, group.nodes.empty() ? group.beside : group.nodes[0]);
+    added.values = group.inputs;
+    added.output_values = outputs_of(*model_, group);
     for (int node : group.nodes) {
         if (!added.op.empty()) added.op += "+";
         added.op += node_at(*model_, node).op->name;
     }
-    for (int input : added.values) {
-        const TensorType* type = input < 0 ? nullptr : &types_[static_cast<size_t>(input)];
-        preparation.inputs.push_back(type);
-        added.inputs.push_back({type ? *type : TensorType{}, nullptr});
+    // Element-wise ops see images as they lie in memory; the others know that channels may be last.
+    const bool seen_as_stored = group.kind == ChannelsLast::elements && group.channels_last;
+    const int rank = types_[static_cast<size_t>(group.output)].shape.rank;
+    std::vector<TensorType> seen;
+    for (int input : added.values) seen.push_back(input < 0 ? TensorType{} : types_[static_cast<size_t>(input)]);
+    Preparation preparation{*model_, *added.node, batch_, {}, {}, group.epilogue,
+                            options_.threads, options_.low_memory, options_.bf16};
+    preparation.channels_last = group.channels_last;
+    preparation.input_last = group.input_last;
+    for (size_t i = 0; i < seen.size(); ++i) {
+        if (seen_as_stored) seen[i].shape = with_channels_last(seen[i].shape, rank);
+        preparation.inputs.push_back(added.values[i] < 0 ? nullptr : &seen[i]);
+        added.inputs.push_back({seen[i], nullptr});
     }
-    std::vector<int> outputs = group.nodes.size() > 1 ? std::vector<int>{group.output} : added.node->outputs;
-    for (int output : outputs) {
-        preparation.outputs.push_back(types_[static_cast<size_t>(output)]);
-        added.outputs.push_back({types_[static_cast<size_t>(output)], nullptr});
+    for (int output : added.output_values) {
+        TensorType type = types_[static_cast<size_t>(output)];
+        if (seen_as_stored) type.shape = with_channels_last(type.shape, rank);
+        preparation.outputs.push_back(type);
+        added.outputs.push_back({type, nullptr});
     }
-    added.output_values = std::move(outputs);
-    added.kernel = added.node->op->prepare(preparation);
+    if (group.nodes.empty()) {
+        added.op = group.channels_last ? "channels_last" : "channels_first";
+        added.kernel = reorder_kernel(types_[static_cast<size_t>(group.output)], group.channels_last);
+    } else {
+        added.kernel = added.node->op->prepare(preparation);
+    }
     uint64_t scratch = added.kernel->scratch_bytes();
     scratches_.push_back(scratch ? add_storage(Storage::Kind::arena, -1, step, step, scratch) : -1);
     residuals_.push_back(group.residual);
@@ -291,7 +213,7 @@ void Plan::bind() {
         for (size_t k = 0; k < step.values.size(); ++k) {
             int value = step.values[k];
             if (value < 0) continue;
-            bool weight = model_->values[static_cast<size_t>(value)].weight >= 0;
+            bool weight = storage(value).kind == Storage::Kind::constant;
             if (!weight || step.kernel->reads_weight(static_cast<int>(k))) bind_input(value, &step.inputs[k].data);
         }
         for (size_t k = 0; k < step.outputs.size(); ++k)
@@ -300,7 +222,7 @@ void Plan::bind() {
         if (scratches_[i] >= 0) step.scratch = address(storages_[static_cast<size_t>(scratches_[i])]);
     }
     for (size_t i = 0; i < model_->outputs.size(); ++i) {
-        int value = model_->outputs[i].value;
+        int value = shown_[static_cast<size_t>(model_->outputs[i].value)];
         const Storage& source = storage(value);
         if (source.kind == Storage::Kind::arena) continue;
         bool input = source.kind == Storage::Kind::input;
@@ -335,7 +257,7 @@ void* Plan::output(int index) const {
 }
 
 void* Plan::value(int value) {
-    const Storage& place = storage(value);
+    const Storage& place = storage(shown_[static_cast<size_t>(value)]);
     return place.kind == Storage::Kind::constant ? constant(place.index) : address(place);
 }
 

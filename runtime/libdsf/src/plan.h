@@ -10,6 +10,8 @@
 
 namespace dsf {
 
+struct Group;  // fusion.h
+
 // What a session asked for.
 struct PlanOptions {
     int threads = 1;
@@ -47,8 +49,6 @@ struct Copy {
 
 class Plan {
 public:
-    struct Group;  // nodes that become one step; plan.cpp
-
     // Lays everything out; arena_bytes() is known then.
     Plan(std::shared_ptr<const Model> model, int64_t batch, const PlanOptions& options);
     Plan(const Plan&) = delete;
@@ -94,7 +94,8 @@ private:
     std::shared_ptr<const Model> model_;
     int64_t batch_;
     PlanOptions options_;
-    std::vector<TensorType> types_;     // by value
+    std::vector<TensorType> types_;     // by value; after the model's, copies of some in another order (layout.h)
+    std::vector<int> shown_;            // by the model's values: where it has ONNX's order, itself or a copy
     std::vector<int> storage_of_;       // by value
     std::vector<Storage> storages_;
     std::vector<Step> steps_;

@@ -1,35 +1,11 @@
 // array_f32 for all instruction sets. Before including: ARRAY_NAME, ARRAY_LABEL.
 #include "array_f32.h"
-#include "vector.inl"
+#include "math.inl"
 
 namespace dsf {
 namespace {
 
 constexpr float INFINITE = __builtin_inff();
-constexpr float ROUND = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer, kept in the low bits
-
-DSF_INLINE Vec power_of_two(IntVec exponent) { return (Vec)((exponent + 127) << 23); }  // -126..127
-DSF_INLINE Vec magnitude(Vec x) { return (Vec)((IntVec)x & 0x7fffffff); }
-DSF_INLINE Vec with_sign_of(Vec x, Vec sign) { return (Vec)((IntVec)x | ((IntVec)sign & (int32_t)0x80000000)); }
-
-// e^x = 2^n * e^r, |r| <= ln(2) / 2. Within 2 ulp; over- and underflow as they should, subnormal results included.
-DSF_INLINE Vec exp_of(Vec x) {
-    const Vec clipped = clamp(x, splat(-104.0f), splat(89.0f));
-    const Vec shifted = clipped * 1.44269504f + ROUND;
-    const Vec n = shifted - ROUND;
-    Vec r = clipped - n * 0.693359375f;  // ln(2) in two parts: the first has 9 bits, so the product is exact
-    r = r - n * -2.12194440e-4f;
-    Vec p = splat(1.395059982e-03f);
-    p = p * r + 8.368954062e-03f;
-    p = p * r + 4.166620597e-02f;
-    p = p * r + 1.666651815e-01f;
-    p = p * r + 0.5f;
-    p = p * r * r + r + 1.0f;
-    const IntVec exponent = (IntVec)shifted - 0x4b400000;  // the bits of ROUND
-    const IntVec half = exponent >> 1;                     // in two steps: -150..129 is more than one exponent holds
-    return p * power_of_two(half) * power_of_two(exponent - half);
-}
-
 // log(2^n * m) = n ln(2) + log(m), m in [sqrt(1/2), sqrt(2)). Within 2 ulp; log(0) = -inf, log(x < 0) = NaN.
 DSF_INLINE Vec log_of(Vec x) {
     const IntVec subnormal = x < 1.17549435e-38f;
@@ -65,12 +41,6 @@ DSF_INLINE Vec tanh_of(Vec x) {
     const Vec small = p * square * x + x;
     const Vec large = with_sign_of(1.0f - 2.0f / (exp_of(size + size) + 1.0f), x);
     return select(size < 0.625f, small, large);
-}
-
-// Within 3 ulp on both sides of 0: the exponential never grows.
-DSF_INLINE Vec sigmoid_of(Vec x) {
-    const Vec e = exp_of(-magnitude(x));
-    return select(x < 0.0f, e, splat(1.0f)) / (1.0f + e);
 }
 
 // x P(x^2) up to 1; 1 - e^-Q(x) above, which is 1 from 4 on. Within 3 ulp.

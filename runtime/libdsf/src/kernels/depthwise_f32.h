@@ -1,4 +1,4 @@
-// depthwise_f32: one row of one channel of a depthwise convolution.
+// depthwise_f32: depthwise convolutions: one row of one channel, or some pixels of neighbouring channels.
 //
 //   y[x] = clip(bias + sum_t weight[t] * row[offsets[t] + x] + residual[x])     x in [0, width)
 //
@@ -7,6 +7,8 @@
 #pragma once
 
 #include <stdint.h>
+
+#include "activation.h"
 
 namespace dsf {
 
@@ -23,9 +25,27 @@ struct DepthwiseRow {
     int64_t width;
 };
 
+// Some pixels of a row of an image whose channels are stored last, in some of its channels:
+//
+//   y[i][c] = activation(bias[c] + sum_t weight[t][c] * taps[t][i * step + c] + residual[i][c])
+struct DepthwisePixels {
+    const float* const* taps;  // [tap_count]: where each tap of pixel 0 lies
+    int tap_count;
+    int64_t count;             // pixels
+    int64_t step;              // floats between the taps of neighbouring pixels
+    int64_t channels;
+    int64_t stride;            // floats between two pixels of y and residual, and two taps of weight
+    const float* weight;
+    const float* bias;         // [channels], or null
+    const float* residual;     // or null
+    Activation activation;
+    float* y;
+};
+
 struct DepthwiseF32 {
     const char* name;
     void (*row)(const DepthwiseRow& row);
+    void (*pixels)(const DepthwisePixels& pixels);
 };
 
 constexpr int DEPTHWISE_SLACK = 64;  // floats readable past the end of a row

@@ -1,6 +1,6 @@
 // depthwise_f32 for all instruction sets. Before including: DEPTHWISE_NAME, DEPTHWISE_LABEL.
+#include "activation.inl"
 #include "depthwise_f32.h"
-#include "vector.inl"
 
 namespace dsf {
 namespace {
@@ -38,10 +38,49 @@ void row(const DepthwiseRow& d) {
     for (; x < d.width; x += WIDTH) block<1>(d, x, d.width - x);
 }
 
+// One vector of channels of all pixels. T: taps whose weights stay in registers; 0: any number, read again each time.
+template <int T, bool WHOLE> DSF_INLINE void channel_vector(const DepthwisePixels& d, int64_t channel, int count) {
+    auto get = [&](const float* from) { return WHOLE ? load(from) : load_some(from, count); };
+    const int taps = T ? T : d.tap_count;
+    const Vec bias = d.bias ? get(d.bias + channel) : Vec{};
+    Vec weight[T ? T : 1];
+    const float* from[T ? T : 1];
+#pragma GCC unroll 25
+    for (int t = 0; t < T; ++t) {
+        weight[t] = get(d.weight + t * d.stride + channel);
+        from[t] = d.taps[t] + channel;
+    }
+    for (int64_t i = 0; i < d.count; ++i) {
+        Vec sum[2] = {bias, Vec{}};  // two chains, for a chain of 9 is long to wait for
+#pragma GCC unroll 25
+        for (int t = 0; t < taps; ++t) {
+            const Vec w = T ? weight[T ? t : 0] : get(d.weight + t * d.stride + channel);
+            sum[t % 2] += w * get((T ? from[T ? t : 0] : d.taps[t] + channel) + i * d.step);
+        }
+        Vec y = sum[0] + sum[1];
+        if (d.residual) y += get(d.residual + i * d.stride + channel);
+        y = activate(y, d.activation);
+        if (WHOLE) store(d.y + i * d.stride + channel, y);
+        else store_some(d.y + i * d.stride + channel, y, count);
+    }
+}
+
+template <int T> void pixels_of(const DepthwisePixels& d) {
+    int64_t channel = 0;
+    for (; channel + WIDTH <= d.channels; channel += WIDTH) channel_vector<T, true>(d, channel, WIDTH);
+    if (channel < d.channels) channel_vector<T, false>(d, channel, (int)(d.channels - channel));
+}
+
+void pixels(const DepthwisePixels& d) {
+    if (d.tap_count == 9) pixels_of<9>(d);
+    else if (d.tap_count == 25) pixels_of<25>(d);
+    else pixels_of<0>(d);
+}
+
 }  // namespace
 
 extern const DepthwiseF32 DEPTHWISE_NAME;
-const DepthwiseF32 DEPTHWISE_NAME = {DEPTHWISE_LABEL, row};
+const DepthwiseF32 DEPTHWISE_NAME = {DEPTHWISE_LABEL, row, pixels};
 
 static_assert(DEPTHWISE_SLACK >= 4 * WIDTH, "blocks read this far");
 

@@ -13,6 +13,9 @@
 #include "array_f32.h"
 #include "depthwise_f32.h"
 #include "gemm_f32.h"
+#include "panel_f32.h"
+#include "pool_f32.h"
+#include "winograd_f32.h"
 
 namespace dsf {
 
@@ -24,6 +27,9 @@ struct Isa {
     const GemmF32* gemm;
     const DepthwiseF32* depthwise;
     const ArrayF32* array;
+    const PanelF32* panel;
+    const WinogradF32* winograd;
+    const PoolF32* pool;
 };
 
 const Isa& isa();           // the chosen row; throws an Error where DSF_ISA names none that this CPU has

@@ -1,6 +1,11 @@
 // Vectors of the instruction set this file is compiled for, with the compiler's vector extensions.
+#pragma once
+
 #include <stdint.h>
 #include <string.h>
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
 
 namespace dsf {
 namespace {
@@ -25,6 +30,28 @@ DSF_INLINE Vec load(const float* from) {
 }
 
 DSF_INLINE void store(float* to, Vec v) { memcpy(to, &v, sizeof v); }
+
+// The first count floats, 1 <= count <= WIDTH; the others are 0 and are not touched in memory.
+#if defined(__AVX512F__)
+DSF_INLINE __mmask16 some(int count) { return (__mmask16)(0xFFFFu >> (16 - count)); }
+DSF_INLINE Vec load_some(const float* from, int count) { return (Vec)_mm512_maskz_loadu_ps(some(count), from); }
+DSF_INLINE void store_some(float* to, Vec v, int count) { _mm512_mask_storeu_ps(to, some(count), (__m512)v); }
+#elif defined(__AVX2__)
+DSF_INLINE __m256i some(int count) {
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(count), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+DSF_INLINE Vec load_some(const float* from, int count) { return (Vec)_mm256_maskload_ps(from, some(count)); }
+DSF_INLINE void store_some(float* to, Vec v, int count) { _mm256_maskstore_ps(to, some(count), (__m256)v); }
+#else
+DSF_INLINE Vec load_some(const float* from, int count) {
+    Vec v = {};
+    for (int i = 0; i < count; ++i) v[i] = from[i];
+    return v;
+}
+DSF_INLINE void store_some(float* to, Vec v, int count) {
+    for (int i = 0; i < count; ++i) to[i] = v[i];
+}
+#endif
 
 DSF_INLINE Vec splat(float x) { return x - Vec{}; }
 

@@ -12,7 +12,7 @@ std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
 
 namespace ops {
 extern const Op add;
-const Op add = {"add", infer_binary, prepare, false, true};
+const Op add = {"add", infer_binary, prepare, false, true, false, elements};
 }  // namespace ops
 
 }  // namespace dsf

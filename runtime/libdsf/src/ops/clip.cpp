@@ -33,7 +33,7 @@ std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
 
 namespace ops {
 extern const Op clip;
-const Op clip = {"clip", infer, prepare, false, true};
+const Op clip = {"clip", infer, prepare, false, true, false, elements};
 }  // namespace ops
 
 }  // namespace dsf

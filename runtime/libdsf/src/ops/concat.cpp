@@ -25,13 +25,20 @@ std::vector<TensorType> infer(const Inference& node) {
 }
 
 std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
-    const Shape& y = preparation.outputs[0].shape;
-    const int axis = preparation.attributes().axis("axis", 0, y.rank);
+    Shape y = preparation.outputs[0].shape;
+    int axis = preparation.attributes().axis("axis", 0, y.rank);
+    std::vector<Shape> shapes;
+    for (const TensorType* input : preparation.inputs) shapes.push_back(input->shape);
+    if (preparation.channels_last) {
+        axis = axis == 0 ? 0 : axis == 1 ? y.rank - 1 : axis - 1;
+        for (Shape& shape : shapes) shape = channels_last(shape);
+        y = channels_last(y);
+    }
     const int64_t outer = product(y, 0, axis), inner = product(y, axis + 1, y.rank);
     std::vector<CopyKernel::Part> parts;
     int64_t offset = 0;
-    for (size_t i = 0; i < preparation.inputs.size(); ++i) {
-        const int64_t row = preparation.inputs[i]->shape[axis] * inner;
+    for (size_t i = 0; i < shapes.size(); ++i) {
+        const int64_t row = shapes[i][axis] * inner;
         StridedCopy copy;
         copy.element = size_of(preparation.outputs[0].dtype);
         copy.to_offset = offset;
@@ -47,7 +54,7 @@ std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
 
 namespace ops {
 extern const Op concat;
-const Op concat = {"concat", infer, prepare};
+const Op concat = {"concat", infer, prepare, false, false, false, follows};
 }  // namespace ops
 
 }  // namespace dsf

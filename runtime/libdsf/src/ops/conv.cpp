@@ -1,5 +1,5 @@
 // conv: y = w * x + b, a convolution in one or two spatial axes, in groups.
-#include "convolution.h"
+#include "convolution_last.h"
 #include "rules.h"
 
 namespace dsf {
@@ -61,14 +61,21 @@ std::vector<TensorType> infer(const Inference& node) {
 }
 
 std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
-    return prepare_convolution(preparation, read(preparation.attributes()));
+    const Convolution c = read(preparation.attributes());
+    return preparation.channels_last ? prepare_convolution_last(preparation, c) : prepare_convolution(preparation, c);
+}
+
+// A weight that is computed has no packed form: such a convolution reads and writes ONNX's order.
+ChannelsLast channels_last(const Preparation& preparation) {
+    if (!preparation.weight(1)) return ChannelsLast::never;
+    return lays_out_input(read(preparation.attributes())) ? ChannelsLast::lays_out : ChannelsLast::prefers;
 }
 
 }  // namespace
 
 namespace ops {
 extern const Op conv;
-const Op conv = {"conv", infer, prepare, true};
+const Op conv = {"conv", infer, prepare, true, false, false, channels_last};
 }  // namespace ops
 
 }  // namespace dsf

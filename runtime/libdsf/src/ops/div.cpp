@@ -12,7 +12,7 @@ std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
 
 namespace ops {
 extern const Op div;
-const Op div = {"div", infer_binary, prepare, false, true};
+const Op div = {"div", infer_binary, prepare, false, true, false, elements};
 }  // namespace ops
 
 }  // namespace dsf

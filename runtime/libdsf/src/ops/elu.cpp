@@ -40,7 +40,7 @@ std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
 
 namespace ops {
 extern const Op elu;
-const Op elu = {"elu", infer, prepare, false, true};
+const Op elu = {"elu", infer, prepare, false, true, false, elements};
 }  // namespace ops
 
 }  // namespace dsf

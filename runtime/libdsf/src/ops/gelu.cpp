@@ -20,7 +20,7 @@ std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
 
 namespace ops {
 extern const Op gelu;
-const Op gelu = {"gelu", infer, prepare, false, true};
+const Op gelu = {"gelu", infer, prepare, false, true, false, elements};
 }  // namespace ops
 
 }  // namespace dsf

@@ -12,7 +12,7 @@ std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
 
 namespace ops {
 extern const Op mul;
-const Op mul = {"mul", infer_binary, prepare, false, true};
+const Op mul = {"mul", infer_binary, prepare, false, true, false, elements};
 }  // namespace ops
 
 }  // namespace dsf

@@ -71,12 +71,22 @@ private:
     std::vector<const TensorType*> inputs_;
 };
 
-// What a plan fuses into the end of a conv, gemm or mat_mul: y = activation(y + residual).
+// What a plan fuses into the end of a conv, gemm or mat_mul: y = activation(y + residual). silu and hard_swish only into
+// a conv whose weight is in the file.
 struct Epilogue {
-    enum class Activation : uint8_t { none, relu, clip };
+    enum class Activation : uint8_t { none, relu, clip, silu, hard_swish };  // silu: y * sigmoid(y)
     bool residual = false;  // Run::residual has the tensor, of the output's shape
     Activation activation = Activation::none;
     float low = 0, high = 0;  // clip
+};
+
+// What an op makes of images whose channels are stored last, [N][H][W][C] where ONNX says [N][C][H][W].
+enum class ChannelsLast : uint8_t {
+    never,     // reads and writes ONNX's order
+    elements,  // element by element: it is shown such images as tensors [N, H, W, C] and need not know
+    follows,   // can do both: does what its images do
+    prefers,   // input 0 and the output have channels last
+    lays_out,  // the output has channels last; input 0 comes as it is
 };
 
 // What prepare sees.
@@ -90,6 +100,8 @@ struct Preparation {
     int threads;
     bool low_memory = false;  // keep weights packed where they can be decoded as they are used
     bool bf16 = false;        // multiply bfloat16 activations; only where isa().bf16
+    bool channels_last = false;  // images are [N][H][W][C], if the op is not `elements`, though types say [N, C, H, W]
+    bool input_last = false;     // of input 0, where it may differ: lays_out
 
     // The weight behind an input, or null if the input is not a weight.
     const Weight* weight(int input) const;
@@ -121,7 +133,12 @@ struct Op {
     bool fuses = false;      // accepts an Epilogue
     bool in_place = false;   // output 0 may be written over input 0 when both have the same type
     bool view = false;       // the output is input 0's data with another shape: the plan aliases them, run is not called
+    ChannelsLast (*channels_last)(const Preparation&) = nullptr;  // null: never
 };
+
+// For Op::channels_last.
+ChannelsLast elements(const Preparation&);
+ChannelsLast follows(const Preparation&);
 
 const Op* find_op(const std::string& name);  // null: unknown
 const std::vector<const Op*>& all_ops();     // sorted by name; the literal list is in table.cpp

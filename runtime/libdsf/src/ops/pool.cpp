@@ -13,28 +13,6 @@
 namespace dsf {
 namespace {
 
-// One spatial axis.
-struct Window {
-    int64_t input = 1, output = 1, size = 1, stride = 1, dilation = 1, before = 0, after = 0;
-
-    int64_t extent() const { return (size - 1) * dilation + 1; }
-    int64_t start(int64_t o) const { return o * stride - before; }
-    // The taps [first, last) that fall on the input.
-    int64_t first(int64_t o) const { return start(o) >= 0 ? 0 : (-start(o) + dilation - 1) / dilation; }
-    int64_t last(int64_t o) const {
-        const int64_t room = input - start(o);
-        return room <= 0 ? 0 : std::min(size, (room + dilation - 1) / dilation);
-    }
-    // Taps on the input or its padding: a window that ceil_mode lets hang over has fewer.
-    int64_t padded_taps(int64_t o) const {
-        return std::min(size, (input + after - start(o) + dilation - 1) / dilation);
-    }
-};
-
-struct Windows {
-    Window y, x;
-};
-
 Windows windows(const Inference& node, Pooling pooling) {
     node.expect_inputs(1, 1);
     node.expect_outputs(1, 1);
@@ -158,6 +136,7 @@ std::vector<TensorType> infer_pool(const Inference& node, Pooling pooling) {
 std::unique_ptr<Kernel> prepare_pool(const Preparation& preparation, Pooling pooling) {
     const Inference attributes = preparation.attributes();
     const bool count_padding = pooling == Pooling::average && flag(attributes, "count_include_pad", false);
+    if (preparation.channels_last) return prepare_pool_last(windows(attributes, pooling), pooling, count_padding);
     return std::make_unique<PoolKernel>(windows(attributes, pooling), pooling, count_padding, preparation.threads);
 }
 

@@ -135,6 +135,7 @@ std::vector<TensorType> infer_reduce(const Inference& node) {
 
 std::unique_ptr<Kernel> prepare_reduce(const Preparation& preparation, Reduction reduction) {
     const Shape& x = preparation.inputs[0]->shape;
+    if (preparation.channels_last) return prepare_global_pool(preparation, reduction);
     std::vector<bool> reduced(static_cast<size_t>(x.rank));
     for (int axis : preparation.attributes().axes("axes", x.rank)) reduced[static_cast<size_t>(axis)] = true;
     return std::make_unique<ReduceKernel>(x, reduced, reduction);
@@ -151,10 +152,18 @@ std::vector<TensorType> infer_global_pool(const Inference& node) {
 }
 
 std::unique_ptr<Kernel> prepare_global_pool(const Preparation& preparation, Reduction reduction) {
-    const Shape& x = preparation.inputs[0]->shape;
+    const Shape& given = preparation.inputs[0]->shape;
+    const Shape x = preparation.channels_last ? channels_last(given) : given;
     std::vector<bool> reduced(static_cast<size_t>(x.rank), true);
-    reduced[0] = reduced[1] = false;
+    reduced[0] = reduced[preparation.channels_last ? static_cast<size_t>(x.rank) - 1 : 1] = false;
     return std::make_unique<ReduceKernel>(x, reduced, reduction);
+}
+
+// Over all axes of the pixels, and no other: a global pool.
+ChannelsLast reduce_follows(const Preparation& preparation) {
+    const int rank = preparation.inputs[0]->shape.rank;
+    const std::vector<int> axes = preparation.attributes().axes("axes", rank);
+    return axes.front() == 2 && static_cast<int>(axes.size()) == rank - 2 ? ChannelsLast::follows : ChannelsLast::never;
 }
 
 }  // namespace dsf

@@ -17,4 +17,7 @@ std::unique_ptr<Kernel> prepare_reduce(const Preparation& preparation, Reduction
 std::vector<TensorType> infer_global_pool(const Inference& node);
 std::unique_ptr<Kernel> prepare_global_pool(const Preparation& preparation, Reduction reduction);
 
+// What reduce_mean and its like make of images with channels last: Op::channels_last.
+ChannelsLast reduce_follows(const Preparation& preparation);
+
 }  // namespace dsf

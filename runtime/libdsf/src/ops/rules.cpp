@@ -82,6 +82,13 @@ int64_t product(const Shape& shape, int from, int to) {
     return n;
 }
 
+Shape channels_last(const Shape& shape) {
+    Shape last = shape;
+    for (int axis = 1; axis + 1 < shape.rank; ++axis) last[axis] = shape[axis + 1];
+    last[shape.rank - 1] = shape[1];
+    return last;
+}
+
 std::string where_of(const Preparation& preparation) {
     return preparation.model.path + ": node '" + preparation.node.name + "' (" + preparation.node.op->name + ")";
 }

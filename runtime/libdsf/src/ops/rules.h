@@ -34,6 +34,9 @@ void expect_shape(const Inference& node, int input, const Shape& expected, const
 // Product of the dimensions in [from, to).
 int64_t product(const Shape& shape, int from, int to);
 
+// (N, C, H, W) as (N, H, W, C).
+Shape channels_last(const Shape& shape);
+
 // "model.dsf: node 'name' (op)", for errors while running.
 std::string where_of(const Preparation& preparation);
 

@@ -12,7 +12,7 @@ std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
 
 namespace ops {
 extern const Op sub;
-const Op sub = {"sub", infer_binary, prepare, false, true};
+const Op sub = {"sub", infer_binary, prepare, false, true, false, elements};
 }  // namespace ops
 
 }  // namespace dsf

@@ -1,0 +1,86 @@
+// Cutting, packing and the loops of panel products.
+#include "panels.h"
+
+namespace dsf {
+
+std::vector<Panel> cut_panels(const PanelF32& kernel, int64_t columns) {
+    std::vector<Panel> panels;
+    int64_t column = 0;
+    for (int64_t left = divide_up(columns, kernel.width); left > 0;) {
+        // Panels as equal as they can be: 5 vectors are 3 and 2, for one of 1 would be bound by its broadcasts.
+        const int64_t count = divide_up(left, kernel.vectors);
+        const int vectors = static_cast<int>(divide_up(left, count));
+        const int64_t width = vectors * kernel.width;
+        panels.push_back({column, std::min(width, columns - column), vectors, column});
+        column += width;
+        left -= vectors;
+    }
+    return panels;
+}
+
+std::vector<BlockOfK> cut_k(int64_t segments, int64_t length) {
+    constexpr int64_t MOST = 512;
+    std::vector<BlockOfK> blocks;
+    const int64_t parts = divide_up(length, MOST), part = divide_up(length, parts);
+    const int64_t together = parts > 1 ? 1 : divide_up(segments, divide_up(segments * length, MOST));
+    for (int64_t s = 0; s < segments; s += together)
+        for (int64_t offset = 0; offset < length; offset += part) {
+            const int64_t count = std::min(together, segments - s);
+            blocks.push_back({s, count, offset, std::min(part, length - offset), s * length + offset});
+        }
+    return blocks;
+}
+
+PanelProduct::PanelProduct(const PanelF32& kernel, int64_t segments, int64_t length, int64_t columns)
+    : kernel_(kernel), panels_(cut_panels(kernel, columns)), blocks_(cut_k(segments, length)), k_(segments * length) {
+    for (const Panel& panel : panels_) packed_columns_ += panel.vectors * kernel.width;
+}
+
+void PanelProduct::pack(int index, const float* values, const int64_t* order, float* packed) const {
+    const Panel& panel = panels_[static_cast<size_t>(index)];
+    const int64_t width = panel.vectors * kernel_.width;
+    float* to = packed + panel.at * k_;
+    for (int64_t k = 0; k < k_; ++k, to += width) {
+        const float* from = values + (order ? order[k] : k);
+        for (int64_t j = 0; j < panel.columns; ++j) to[j] = from[j * k_];
+        for (int64_t j = panel.columns; j < width; ++j) to[j] = 0;
+    }
+}
+
+void PanelProduct::run(const float* packed, const float* const* table, int64_t pitch, int64_t rows, int first, int last,
+                       const PanelOutput& output) const {
+    PanelTile tile{};
+    tile.pitch = pitch;
+    tile.stride = output.stride;
+    tile.activation = output.activation;
+    const char* const packed_end = reinterpret_cast<const char*>(packed + packed_floats());
+    for (int p = first; p < last; ++p) {
+        const Panel& panel = panels_[static_cast<size_t>(p)];
+        const int64_t most = kernel_.rows[panel.vectors], tiles = divide_up(rows, most);
+        tile.columns = static_cast<int>(panel.columns);
+        tile.scale = output.scale ? output.scale + panel.column : nullptr;
+        tile.bias = output.bias ? output.bias + panel.column : nullptr;
+        for (const BlockOfK& block : blocks_) {
+            tile.offset = block.offset;
+            tile.segments = block.segments;
+            tile.length = block.length;
+            tile.first = block.k == 0;
+            tile.last = &block == &blocks_.back();
+            tile.b = packed + panel.at * k_ + block.k * panel.vectors * kernel_.width;
+            // Meanwhile the next block comes into the L2 cache, a share of it with each tile.
+            const int64_t share = divide_up(block.segments * block.length * panel.vectors * kernel_.width, tiles);
+            tile.prefetch_end = reinterpret_cast<const char*>(tile.b) + share * tiles * 4;
+            for (int64_t t = 0; t < tiles; ++t) {
+                const int64_t begin = rows * t / tiles, end = rows * (t + 1) / tiles;
+                tile.prefetch = tile.prefetch_end;
+                tile.prefetch_end = std::min(tile.prefetch + share * 4, packed_end);
+                tile.rows = table + block.segment * pitch + begin;
+                tile.c = output.y + begin * output.stride + panel.column;
+                tile.residual = output.residual ? output.residual + begin * output.stride + panel.column : nullptr;
+                kernel_.tile(tile, static_cast<int>(end - begin), panel.vectors);
+            }
+        }
+    }
+}
+
+}  // namespace dsf

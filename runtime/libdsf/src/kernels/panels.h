@@ -1,0 +1,70 @@
+// Products by panel_f32: how the right side is cut into panels and packed, how k is cut into blocks, and the loops.
+//
+//   for panel:  for block of k:  for tile of rows:  micro-kernel
+//
+// A block of one panel, at most 512 x 64 floats, stays in the L2 cache while all rows pass by; the rows are read where
+// they lie, once a panel.
+#pragma once
+
+#include <algorithm>
+#include <vector>
+
+#include "gemm.h"
+#include "panel_f32.h"
+
+namespace dsf {
+
+struct Panel {
+    int64_t column;   // the first one
+    int64_t columns;
+    int vectors;
+    int64_t at;       // of the packed floats of each k: where this panel's start, all of the panels before it
+};
+
+// Full vectors first; no panel is narrower than it must be. The last one's last vector may be partly empty.
+std::vector<Panel> cut_panels(const PanelF32& kernel, int64_t columns);
+
+struct BlockOfK {
+    int64_t segment, segments, offset, length;
+    int64_t k;  // of the packed panel: the block's first
+};
+
+// Blocks of whole segments, or equal parts of one, of at most about 512 products.
+std::vector<BlockOfK> cut_k(int64_t segments, int64_t length);
+
+// What the store of a tile does; pointers are to row 0, column 0.
+struct PanelOutput {
+    float* y;
+    int64_t stride;
+    const float* scale = nullptr;     // [columns]
+    const float* bias = nullptr;      // [columns]
+    const float* residual = nullptr;  // [rows][stride]
+    Activation activation = {};
+};
+
+class PanelProduct {
+public:
+    PanelProduct(const PanelF32& kernel, int64_t segments, int64_t length, int64_t columns);
+
+    const PanelF32& kernel() const { return kernel_; }
+    int panels() const { return static_cast<int>(panels_.size()); }
+    const Panel& panel(int index) const { return panels_[static_cast<size_t>(index)]; }
+    int64_t k() const { return k_; }
+    int64_t packed_floats() const { return k_ * packed_columns_; }
+
+    // Packs `columns` columns from a panel's first: column j's k-th float is values[j * k() + order[k]], or values
+    // [j * k() + k] where order is null.
+    void pack(int panel, const float* values, const int64_t* order, float* packed) const;
+
+    // Rows [0, rows) of panels [first, last). table: [segments][pitch], where each row's runs start.
+    void run(const float* packed, const float* const* table, int64_t pitch, int64_t rows, int first, int last,
+             const PanelOutput& output) const;
+
+private:
+    const PanelF32& kernel_;
+    std::vector<Panel> panels_;
+    std::vector<BlockOfK> blocks_;
+    int64_t k_, packed_columns_ = 0;
+};
+
+}  // namespace dsf

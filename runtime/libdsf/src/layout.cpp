@@ -1,0 +1,187 @@
+// Decides the layouts.
+#include "layout.h"
+
+#include <algorithm>
+
+#include "ops/parallel.h"
+#include "ops/rules.h"
+
+namespace dsf {
+
+ChannelsLast elements(const Preparation&) { return ChannelsLast::elements; }
+ChannelsLast follows(const Preparation&) { return ChannelsLast::follows; }
+
+namespace {
+
+// One channel or one pixel, or no image at all: the order of channels makes no difference.
+bool has_one_order(const TensorType& type) {
+    const Shape& shape = type.shape;
+    return shape.rank < 3 || shape.rank > 4 || type.dtype != Dtype::float32 || shape[1] == 1 ||
+           product(shape, 2, shape.rank) == 1;
+}
+
+class Layout {
+public:
+    Layout(const Model& model, int64_t batch, const PlanOptions& options, std::vector<TensorType>& types)
+        : model_(model), batch_(batch), options_(options), types_(types), is_last_(types.size()),
+          other_(types.size(), -1) {}
+
+    std::vector<Group> run(std::vector<Group> groups) {
+        for (Group& group : groups) add(std::move(group));
+        const int last_node = static_cast<int>(model_.nodes.size()) - 1;
+        for (const Output& output : model_.outputs) in_order(output.value, false, last_node);
+        return std::move(groups_);
+    }
+
+    std::vector<int> shown() const {
+        std::vector<int> shown;
+        for (size_t i = 0; i < model_.values.size(); ++i)
+            shown.push_back(is_last_[i] && other_[i] >= 0 ? other_[i] : static_cast<int>(i));
+        return shown;
+    }
+
+private:
+    void add(Group group) {
+        const int node = group.nodes[0];
+        group.kind = kind_of(group);
+        if (group.kind == ChannelsLast::never) {
+            for (int& input : group.inputs) input = in_order(input, false, node);
+        } else {
+            group.channels_last = true;
+            for (size_t i = 0; i < group.inputs.size(); ++i)
+                if (i == 0 ? group.kind != ChannelsLast::lays_out : group.kind != ChannelsLast::prefers)
+                    group.inputs[i] = in_order(group.inputs[i], true, node);
+            group.input_last = is_one(group.inputs[0]) || is_last_[static_cast<size_t>(group.inputs[0])];
+        }
+        if (group.residual >= 0) group.residual = in_order(group.residual, group.channels_last, node);
+        const bool last = group.channels_last;
+        const std::vector<int> outputs = group.nodes.size() == 1
+                                             ? model_.nodes[static_cast<size_t>(node)].outputs
+                                             : std::vector<int>{group.output};
+        groups_.push_back(std::move(group));
+        for (int output : outputs) {
+            is_last_[static_cast<size_t>(output)] = last && !is_one(output);
+            if (options_.keep_values) in_order(output, false, node);
+        }
+    }
+
+    ChannelsLast kind_of(const Group& group) const {
+        const Node& node = model_.nodes[static_cast<size_t>(group.nodes[0])];
+        if (!node.op->channels_last) return ChannelsLast::never;
+        Preparation preparation{model_, node, batch_, {}, {}, group.epilogue, options_.threads};
+        for (int input : node.inputs)
+            preparation.inputs.push_back(input < 0 ? nullptr : &types_[static_cast<size_t>(input)]);
+        for (int output : node.outputs) preparation.outputs.push_back(types_[static_cast<size_t>(output)]);
+        const ChannelsLast kind = node.op->channels_last(preparation);
+        if (kind == ChannelsLast::prefers || kind == ChannelsLast::lays_out || kind == ChannelsLast::never)
+            return kind;
+        const bool any = std::any_of(group.inputs.begin(), group.inputs.end(), [&](int input) {
+            return input >= 0 && is_last_[static_cast<size_t>(input)];
+        });
+        if (!any || (kind == ChannelsLast::elements && !operands_fit(group))) return ChannelsLast::never;
+        return kind;
+    }
+
+    // Whether every operand can be shown with channels last: an image, one value a channel, or one value.
+    bool operands_fit(const Group& group) const {
+        const int rank = types_[static_cast<size_t>(group.output)].shape.rank;
+        return std::all_of(group.inputs.begin(), group.inputs.end(), [&](int input) {
+            if (input < 0) return true;
+            const Shape& shape = types_[static_cast<size_t>(input)].shape;
+            if (shape.elements() == 1) return true;
+            if (shape.rank == rank) return is_one(input) || !is_constant(input);
+            return shape.rank == rank - 1 && product(shape, 1, shape.rank) == 1;
+        });
+    }
+
+    bool is_one(int value) const { return has_one_order(types_[static_cast<size_t>(value)]); }
+    bool is_constant(int value) const {
+        return static_cast<size_t>(value) < model_.values.size() &&
+               model_.values[static_cast<size_t>(value)].weight >= 0;
+    }
+
+    // The value with its channels last or not: itself, or a copy that is made before the node if there is none yet.
+    int in_order(int value, bool last, int node) {
+        if (value < 0) return value;
+        const size_t index = static_cast<size_t>(value);
+        if (is_one(value) || is_last_[index] == last) return value;
+        if (other_[index] < 0) {
+            const int copy = static_cast<int>(types_.size());
+            types_.push_back(types_[index]);
+            is_last_.push_back(last);
+            other_.push_back(value);
+            other_[index] = copy;
+            Group group;
+            group.inputs = {value};
+            group.output = copy;
+            group.channels_last = last;
+            group.beside = node;
+            groups_.push_back(std::move(group));
+        }
+        return other_[index];
+    }
+
+    const Model& model_;
+    int64_t batch_;
+    const PlanOptions& options_;
+    std::vector<TensorType>& types_;
+    std::vector<bool> is_last_;  // by value, copies included
+    std::vector<int> other_;     // by value: the same in the other order, or -1
+    std::vector<Group> groups_;
+};
+
+// y[image][pixel][channel] = x[image][channel][pixel], with `rows` channels and `columns` pixels, or the other way.
+class ReorderKernel final : public Kernel {
+public:
+    ReorderKernel(int64_t images, int64_t rows, int64_t columns) : images_(images), rows_(rows), columns_(columns) {}
+    const char* name() const override { return "transpose"; }
+
+    void run(const Run& run) const override {
+        const float* x = run.inputs[0].as<const float>();
+        float* y = run.outputs[0].as<float>();
+        const int64_t blocks = (columns_ + BLOCK - 1) / BLOCK;
+        for_items(run.threads, images_ * blocks, rows_ * BLOCK, [&](int64_t begin, int64_t end) {
+            for (int64_t item = begin; item < end; ++item) {
+                const int64_t offset = item / blocks * rows_ * columns_, column = item % blocks * BLOCK;
+                const int64_t last = std::min(columns_, column + BLOCK);
+                for (int64_t row = 0; row < rows_; row += BLOCK)
+                    some(x + offset, y + offset, row, std::min(rows_, row + BLOCK), column, last);
+            }
+        });
+    }
+
+private:
+    static constexpr int64_t BLOCK = 16;
+
+    void some(const float* x, float* y, int64_t row, int64_t last_row, int64_t column, int64_t last_column) const {
+        for (int64_t c = column; c < last_column; ++c)
+            for (int64_t r = row; r < last_row; ++r) y[c * rows_ + r] = x[r * columns_ + c];
+    }
+
+    int64_t images_, rows_, columns_;
+};
+
+}  // namespace
+
+std::vector<Group> lay_out(const Model& model, int64_t batch, const PlanOptions& options, std::vector<Group> groups,
+                           std::vector<TensorType>& types, std::vector<int>& shown) {
+    Layout layout(model, batch, options, types);
+    std::vector<Group> found = layout.run(std::move(groups));
+    shown = layout.shown();
+    return found;
+}
+
+Shape with_channels_last(const Shape& shape, int rank) {
+    if (shape.rank < rank - 1 || shape.elements() == 1) return shape;
+    if (shape.rank == rank) return channels_last(shape);
+    Shape last = shape;  // (C, 1, 1)
+    std::swap(last[0], last[shape.rank - 1]);
+    return last;
+}
+
+std::unique_ptr<Kernel> reorder_kernel(const TensorType& type, bool to_last) {
+    const int64_t channels = type.shape[1], pixels = product(type.shape, 2, type.shape.rank);
+    return std::make_unique<ReorderKernel>(type.shape[0], to_last ? channels : pixels, to_last ? pixels : channels);
+}
+
+}  // namespace dsf
