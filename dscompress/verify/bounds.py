@@ -6,6 +6,9 @@
     a function f           |y' - y| ≤ L·δ + rounding of both runs       L: the slope of f between x and x'
     moving, choosing       |y' - y| ≤ the same move or choice of δ      max_pool, concat, transpose, ...
 
+Where the kernel that ran says so: a conv by Winograd's way has a γ_n and a magnitude of its own instead of one of the
+two (winograd.py); one on bfloat16 activations, which have eight significant bits, has δ + 2^-8·(|x| + δ) for δ.
+
 The first term is what the inputs explain, the second what float32 explains in any order of summation; |w|*x is the
 node's own operator on absolute values, computed by the reference backend (conv by PyTorch, which is faster). What is
 beyond the bound is a wrong computation. A table function (exp, erf, ...) is allowed the units in the last place and the
@@ -21,10 +24,12 @@ from math import prod
 
 import numpy as np
 
+from dscompress.verify import winograd
 from dsruntime.backends.reference.executor import run_node
 from dsruntime.file import Node
 
 U = 2.0**-24
+U_BF16 = 2.0**-8
 TINY = 2.0**-125  # what both sides may flush to zero
 SLACK = 1 + 2.0**-18  # the bound itself is computed in float32 and float64
 
@@ -74,6 +79,7 @@ class Step:
     """One node with what one run fed to it and got from it, and how far the other run's inputs were.
 
     deltas are float64 arrays of the inputs' shapes; None: absent. batch is N, for attributes that hold dimensions.
+    kernel: what ran the other one, as a profile names it.
     """
 
     node: Node
@@ -81,6 +87,7 @@ class Step:
     deltas: list
     outputs: list
     batch: int
+    kernel: str = ""
 
     def apply(self, *inputs, **attributes) -> list[np.ndarray]:
         """The node's own operator on other inputs; more than it has are left out."""
@@ -150,6 +157,8 @@ def sum_of_products(step: Step):
     """conv, conv_transpose, gemm, mat_mul: bilinear in the first two inputs, the third is added."""
     x, w = step.absolute(0), step.absolute(1)
     dx, dw = step.deltas[0], step.deltas[1]
+    if "bf16" in step.kernel:
+        dx = dx + U_BF16 * (x + dx)
     added = len(step.inputs) > 2 and step.inputs[2] is not None
     c, dc = (step.absolute(2), step.deltas[2]) if added else (None, None)
     signs = {name: abs(step.attribute(name, 1.0)) for name in ("alpha", "beta")} if step.node.op == "gemm" else {}
@@ -161,7 +170,12 @@ def sum_of_products(step: Step):
         carried = carried + step.apply(x, dw, None, **signs)[0]
     n = terms(step) + 5  # bias, alpha, beta
     magnitude = step.apply(x + dx, w + dw, None if c is None else c + dc, **signs)[0]
-    return (carried + 2 * gamma(n) * magnitude) * (1 + 2 * gamma(n)) + n * TINY
+    rounded = 2 * gamma(n) * magnitude
+    if step.kernel.startswith("winograd"):
+        inside = winograd.magnitude(x + dx, w + dw, step.attribute("pads", None))
+        inside = inside if c is None else inside + (c + dc).reshape(-1, 1, 1)
+        rounded = gamma(n) * magnitude + gamma(w.shape[1] + winograd.STEPS) * inside
+    return (carried + rounded) * (1 + 2 * gamma(n)) + n * TINY
 
 
 def slope(step: Step):

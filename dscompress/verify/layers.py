@@ -6,6 +6,7 @@ the first half decides before the second is run.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -46,7 +47,7 @@ class Comparison:
         self._oracle = oracle
         self._names = [self._graph.values[output.value].name for output in self._graph.outputs]
         self._ordinary = model.session(backend, threads)
-        self._keeping = model.session(backend, threads, keep_values=True)
+        self._keeping = model.session(backend, threads, keep_values=True, profile=True)
         self._weights = {weight.value: weight for weight in self._graph.weights}
         self.unchecked: list[str] = []
 
@@ -96,12 +97,19 @@ class Comparison:
         names = [self._graph.values[i].name for i in touched]
         theirs = {**feed, **self._oracle.run(names, feed)}
         ours = self._keeping.values()
+        kernels = self._kernels()
         for position in range(start, end):
             node = self._graph.nodes[position]
             advance(label=f"Comparing layer {position + 1} of {len(self._graph.nodes)}")
-            layer = self._layer(node, ours, theirs, batch)
+            layer = self._layer(node, ours, theirs, batch, kernels.get(node.name, ""))
             if layer is not None:
                 yield layer
+
+    def _kernels(self) -> dict[str, str]:
+        """What ran each node in the last run, by the node's name; nothing for nodes that share one."""
+        steps = [step for step in self._keeping.profile() if step.op in BOUNDS]
+        count = Counter(step.node for step in steps)
+        return {step.node: step.kernel for step in steps if count[step.node] == 1}
 
     def _touched(self, start: int, end: int) -> list[int]:
         """Values that the nodes of a range read or write, without weights."""
@@ -109,7 +117,7 @@ class Comparison:
         every = dict.fromkeys(i for node in nodes for i in (*node.inputs, *node.outputs) if i is not None)
         return [i for i in every if i not in self._weights]
 
-    def _layer(self, node, ours, theirs, batch: int) -> Layer | None:
+    def _layer(self, node, ours, theirs, batch: int, kernel: str) -> Layer | None:
         values = self._graph.values
         involved = [i for i in (*node.inputs, *node.outputs) if i is not None and i not in self._weights]
         if node.op not in BOUNDS or any(values[i].name not in theirs for i in involved):
@@ -129,7 +137,7 @@ class Comparison:
                 inputs.append(theirs[values[i].name])
                 deltas.append(difference(ours[values[i].name], inputs[-1]))
         outputs = [theirs[values[i].name] for i in node.outputs]
-        step = Step(node._replace(inputs=tuple(range(len(inputs)))), inputs, deltas, outputs, batch)
+        step = Step(node._replace(inputs=tuple(range(len(inputs)))), inputs, deltas, outputs, batch, kernel)
         worst = None
         for i, y, bound in zip(node.outputs, outputs, bounds(step), strict=True):
             layer = compare(node, values[i].name, ours[values[i].name], y, bound)

@@ -3,15 +3,18 @@
 Every case of every op in tests/ops is run on its inputs and on inputs moved a little, a lot, or not at all.
 """
 
+from dataclasses import replace
 from importlib import import_module
 
 import numpy as np
 import pytest
 
+from dscompress.verify import winograd
 from dscompress.verify.bounds import BOUNDS, Step, bounds
 from dscompress.verify.measures import difference
 from dsruntime.backends.reference.ops import OPS
 from dsruntime.file import Node
+from tests.support.cases import Case
 
 # What the bound lets pass: nothing (data is moved), rounding (about 1e-5 of the value), or another choice.
 MOVES = ["concat", "expand", "flatten", "gather", "identity", "max_pool", "pad", "relu", "reshape", "slice", "split",
@@ -70,3 +73,41 @@ def test_an_unmoved_input_explains_rounding_and_no_more(op):
     bound = bounds(step_of(op, case, case.inputs, outputs, deltas))[0]
     largest = np.abs(outputs[0], dtype=np.float64).max()
     assert np.max(bound) <= (0 if op in MOVES else 1e-4 * largest)
+
+
+@pytest.mark.parametrize("pads", [[1, 1, 1, 1], [0, 2, 1, 0]])
+@pytest.mark.parametrize("scale", [1.0, 1e-3])
+def test_winograd_stays_within_its_bound_and_needs_it(pads, scale):
+    """In float32, against float64. Where the middle of the image is small, a plain sum's bound would be too low."""
+    numbers = np.random.default_rng(3)
+    x = numbers.standard_normal((1, 48, 11, 10)).astype("f4")
+    x[:, :, 2:9, 2:8] *= np.float32(scale)
+    w = numbers.standard_normal((5, 48, 3, 3)).astype("f4")
+    exact = winograd.apply(x, w, pads)
+    rounded = winograd.apply(x, w, pads, dtype=np.float32)
+    case = Case("winograd", (x, w), {"pads": pads})
+    with np.errstate(all="ignore"):
+        plain = OPS["conv"](x, w, pads=pads)
+    np.testing.assert_allclose(exact, plain, atol=1e-3)
+    step = step_of("conv", case, case.inputs, [plain], [np.zeros(x.shape), np.zeros(w.shape)])
+    allowed = bounds(replace(step, kernel="winograd_4x4_any"))[0]
+    apart = np.abs(rounded - exact)
+    assert (apart <= allowed).all()
+    assert allowed.max() < 1e-2 * np.abs(exact).max(), "a bound that explains anything explains nothing"
+    if scale < 1:
+        assert (apart > bounds(step)[0]).any()
+
+
+def test_bfloat16_activations_explain_their_rounding_and_no_more():
+    numbers = np.random.default_rng(4)
+    x = numbers.standard_normal((1, 8, 5, 5)).astype("f4")
+    w = np.exp2(numbers.integers(-3, 1, (4, 8, 3, 3))).astype("f4")
+    bits = x.view(np.uint32)
+    rounded = ((bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000).view(np.float32)
+    case = Case("bf16", (x, w))
+    outputs = [OPS["conv"](x, w)]
+    step = step_of("conv", case, case.inputs, outputs, [np.zeros(x.shape), np.zeros(w.shape)])
+    apart = difference(OPS["conv"](rounded, w), outputs[0])
+    allowed = bounds(replace(step, kernel="panel_bf16_avx512bf16"))[0]
+    assert (apart <= allowed).all() and (apart > bounds(step)[0]).any()
+    assert allowed.max() < 100 * apart.max()
