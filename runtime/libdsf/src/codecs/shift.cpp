@@ -18,7 +18,9 @@
 #include <vector>
 
 #include "../limits.h"
+#include "../memory.h"
 #include "codec.h"
+#include "shift.h"
 
 namespace dsf {
 namespace {
@@ -371,6 +373,55 @@ void decode(const Weight& weight, const TensorType& type, int64_t begin, int64_t
 }
 
 }  // namespace
+
+namespace {
+
+// `bits` bits from bit `first` of `from` on, to the start of `to`.
+void copy_bits(const uint8_t* from, uint64_t first, uint64_t bits, uint8_t* to) {
+    const uint64_t bytes = (bits + 7) / 8, shift = first % 8;
+    const uint8_t* source = from + first / 8;
+    const uint64_t last = (shift + bits - 1) / 8;  // the last byte that holds any of them
+    for (uint64_t i = 0; i < bytes; ++i) {
+        const unsigned next = i + 1 <= last ? source[i + 1] : 0u;
+        to[i] = static_cast<uint8_t>((source[i] | next << 8) >> shift);
+    }
+}
+
+}  // namespace
+
+CodeRows code_rows(const Model& model, const Weight& weight, int64_t rows, int64_t k) {
+    const Planes planes = lay_out(weight, static_cast<uint64_t>(rows * k));
+    const Shift& shift = weight.shift;
+    CodeRows packed;
+    packed.rows = {planes.sign.bytes, planes.low.bytes, planes.high.bytes, 0, 0, 0, k, shift.bits, shift.zero,
+                   shift.base.data(), shift.base.size() > 1 ? 1 : 0, shift.scale.empty() ? nullptr : shift.scale.data(),
+                   shift.scale.size() > 1 ? 1 : 0};
+    ShiftRows& out = packed.rows;
+    if (k % 8 == 0) {
+        out.sign_stride = k / 8;
+        out.low_stride = k * planes.low.width / 8;
+        out.high_stride = k * planes.high.width / 8;
+        return packed;
+    }
+    const int64_t blocks = (k + 63) / 64, widths = 1 + planes.low.width + planes.high.width;
+    const uint64_t bytes = static_cast<uint64_t>(rows * blocks * 8 * widths);
+    std::shared_ptr<uint8_t> copy = allocate(bytes, model.path + ": weight");
+    std::fill(copy.get(), copy.get() + bytes, uint8_t{0});
+    uint8_t* to = copy.get();
+    auto copy_plane = [&](const Plane& plane, const uint8_t** place, int64_t* stride) {
+        if (plane.width == 0) return;
+        const int64_t row_bits = k * plane.width;
+        *place = to;
+        *stride = blocks * 8 * plane.width;
+        for (int64_t row = 0; row < rows; ++row, to += *stride)
+            copy_bits(plane.bytes, static_cast<uint64_t>(row * row_bits), static_cast<uint64_t>(row_bits), to);
+    };
+    copy_plane(planes.sign, &out.sign, &out.sign_stride);
+    copy_plane(planes.low, &out.low, &out.low_stride);
+    copy_plane(planes.high, &out.high, &out.high_stride);
+    packed.copy = std::move(copy);
+    return packed;
+}
 
 const Codec SHIFT = {"shift", check, decode};
 

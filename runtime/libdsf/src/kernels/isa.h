@@ -13,6 +13,7 @@
 #include "array_f32.h"
 #include "depthwise_f32.h"
 #include "gemm_f32.h"
+#include "gemv_shift.h"
 #include "panel_f32.h"
 #include "pool_f32.h"
 #include "winograd_f32.h"
@@ -30,6 +31,7 @@ struct Isa {
     const PanelF32* panel;
     const WinogradF32* winograd;
     const PoolF32* pool;
+    const GemvShiftF32* gemv;
 };
 
 const Isa& isa();           // the chosen row; throws an Error where DSF_ISA names none that this CPU has

@@ -1,6 +1,6 @@
 // gemm: y = alpha * a b + beta * c; trans_a and trans_b transpose a and b first, c broadcasts to y.
 #include "binary.h"
-#include "product.h"
+#include "packed_product.h"
 
 namespace dsf {
 namespace {
@@ -85,6 +85,8 @@ std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
         const Shape& c = preparation.inputs[2]->shape;
         if (c.elements() == y[1] && (c.rank == 1 || (c.rank == 2 && c[0] == 1))) bias = 2;
     }
+    const bool other_c = bias < 0 && preparation.inputs.size() > 2 && preparation.inputs[2];
+    if (auto packed = packed_product(preparation, product, bias, other_c)) return packed;
     return std::make_unique<GemmKernel>(preparation, product, bias, p.beta);
 }
 

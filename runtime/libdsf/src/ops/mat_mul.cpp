@@ -1,5 +1,5 @@
 // mat_mul: numpy.matmul. Matrices in the last two axes, the axes before them broadcast.
-#include "product.h"
+#include "packed_product.h"
 
 namespace dsf {
 namespace {
@@ -53,6 +53,7 @@ std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
     // One b for all: the matrices of a are one tall matrix.
     if (b.rank == 2) {
         whole.m = a.elements() / k;
+        if (auto packed = packed_product(preparation, whole, -1, false)) return packed;
         return std::make_unique<ProductKernel>(preparation, whole, -1);
     }
     whole.stack_of_a = stack_of(a);

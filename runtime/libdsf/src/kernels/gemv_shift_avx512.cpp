@@ -1,0 +1,9 @@
+// gemv_shift for AVX-512 (F, DQ, BW, VL).
+#if defined(__x86_64__)
+#include "gemv_shift_avx512.inl"
+
+namespace dsf {
+extern const GemvShiftF32 gemv_shift_avx512;
+const GemvShiftF32 gemv_shift_avx512 = {"avx512", rows, nullptr, nullptr};
+}  // namespace dsf
+#endif
