@@ -42,6 +42,7 @@ constexpr int GEMV_MOST_ROWS = 4;   // of x at once
 
 struct GemvShiftF32 {
     const char* name;                                                            // "avx512", for a profile
+    int most_rows;  // of x, up to which decoding again beats multiplying weights that were expanded once (measured)
     void (*rows)(const GemvShift& g, int64_t first, int64_t last);               // outputs [first, last)
     void (*rows_bf16)(const GemvShift& g, int64_t first, int64_t last);          // null: not on this instruction set
     void (*to_bf16)(const float* x, uint16_t* y, int64_t count);                 // rounds to nearest even; null likewise

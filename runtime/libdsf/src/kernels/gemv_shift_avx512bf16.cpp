@@ -134,7 +134,7 @@ void to_bf16(const float* x, uint16_t* y, int64_t count) {
 }  // namespace
 
 extern const GemvShiftF32 gemv_shift_avx512bf16;
-const GemvShiftF32 gemv_shift_avx512bf16 = {"avx512vbmi", rows, rows_bf16, to_bf16};
+const GemvShiftF32 gemv_shift_avx512bf16 = {"avx512vbmi", 24, rows, rows_bf16, to_bf16};
 
 }  // namespace dsf
 #endif

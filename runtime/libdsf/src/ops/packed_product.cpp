@@ -8,9 +8,6 @@
 namespace dsf {
 namespace {
 
-// Rows of a up to which decoding as one multiplies beats reading expanded weights, measured (docs/performance.md).
-constexpr int64_t MOST_ROWS = 8;
-
 constexpr int64_t WEIGHTS_A_TASK = 1 << 18;  // about 10 us
 constexpr int64_t OUTPUTS_TOGETHER = 16;     // what kernels take at a time
 
@@ -115,7 +112,7 @@ std::unique_ptr<Kernel> packed_product(const Preparation& preparation, const Pro
     if (!weight || weight->codec != "shift" || product.stack_of_b.rank > 0 || has_other_c) return nullptr;
     if (product.alpha != 1.0f || product.a.column_stride != 1) return nullptr;
     if (!stored_by_columns(preparation, product, *weight)) return nullptr;
-    const bool pays = product.m <= MOST_ROWS || preparation.low_memory || preparation.bf16;
+    const bool pays = product.m <= isa().gemv->most_rows || preparation.low_memory || preparation.bf16;
     return pays ? std::make_unique<PackedProduct>(preparation, product, *weight, bias) : nullptr;
 }
 
