@@ -1,6 +1,7 @@
 // gemm: y = alpha * a b + beta * c; trans_a and trans_b transpose a and b first, c broadcasts to y.
 #include "binary.h"
 #include "packed_product.h"
+#include "panel_product.h"
 
 namespace dsf {
 namespace {
@@ -87,6 +88,7 @@ std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
     }
     const bool other_c = bias < 0 && preparation.inputs.size() > 2 && preparation.inputs[2];
     if (auto packed = packed_product(preparation, product, bias, other_c)) return packed;
+    if (auto panels = panel_product(preparation, product, bias, other_c)) return panels;
     return std::make_unique<GemmKernel>(preparation, product, bias, p.beta);
 }
 

@@ -1,5 +1,6 @@
 // mat_mul: numpy.matmul. Matrices in the last two axes, the axes before them broadcast.
 #include "packed_product.h"
+#include "panel_product.h"
 
 namespace dsf {
 namespace {
@@ -54,6 +55,7 @@ std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
     if (b.rank == 2) {
         whole.m = a.elements() / k;
         if (auto packed = packed_product(preparation, whole, -1, false)) return packed;
+        if (auto panels = panel_product(preparation, whole, -1, false)) return panels;
         return std::make_unique<ProductKernel>(preparation, whole, -1);
     }
     whole.stack_of_a = stack_of(a);

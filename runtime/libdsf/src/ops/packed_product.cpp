@@ -96,23 +96,17 @@ private:
     std::string name_;
 };
 
-// Stored dimension 0 is the columns of b, dimension 1 its rows.
-bool stored_by_columns(const Preparation& preparation, const Product& product, const Weight& weight) {
-    if (preparation.inputs[1]->shape.rank != 2) return false;
-    const bool transposed = weight.order.size() == 2 && weight.order[0] == 1;
-    const bool columns_first = product.b.row_stride == 1 && product.b.column_stride == product.k;
-    return columns_first != transposed;
-}
-
 }  // namespace
 
 std::unique_ptr<Kernel> packed_product(const Preparation& preparation, const Product& product, int bias,
                                        bool has_other_c) {
     const Weight* weight = preparation.weight(1);
-    if (!weight || weight->codec != "shift" || product.stack_of_b.rank > 0 || has_other_c) return nullptr;
+    if (!weight || product.stack_of_b.rank > 0 || has_other_c) return nullptr;
     if (product.alpha != 1.0f || product.a.column_stride != 1) return nullptr;
     if (!stored_by_columns(preparation, product, *weight)) return nullptr;
-    const bool pays = product.m <= isa().gemv->most_rows || preparation.low_memory || preparation.bf16;
+    // bfloat16 halves what a multiplication costs and so doubles the rows up to which decoding again is cheap.
+    const int64_t most_rows = isa().gemv->most_rows * (preparation.bf16 ? 2 : 1);
+    const bool pays = product.m <= most_rows || preparation.low_memory;
     return pays ? std::make_unique<PackedProduct>(preparation, product, *weight, bias) : nullptr;
 }
 

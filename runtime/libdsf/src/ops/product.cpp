@@ -30,6 +30,13 @@ void set_epilogue(GemmOutput& output, const Epilogue& epilogue, const float* res
     output.high = relu ? infinity : epilogue.high;
 }
 
+bool stored_by_columns(const Preparation& preparation, const Product& product, const Weight& weight) {
+    if (preparation.inputs[1]->shape.rank != 2 || weight.codec != "shift") return false;
+    const bool transposed = weight.order.size() == 2 && weight.order[0] == 1;
+    const bool columns_first = product.b.row_stride == 1 && product.b.column_stride == product.k;
+    return columns_first != transposed;
+}
+
 int index_of(const Preparation& preparation, const Weight& weight) {
     return static_cast<int>(&weight - preparation.model.weights.data());
 }

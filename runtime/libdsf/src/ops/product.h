@@ -45,6 +45,9 @@ private:
 // The clip of an epilogue: none, or the bounds of a relu or clip.
 void set_epilogue(GemmOutput& output, const Epilogue& epilogue, const float* residual);
 
+// b is a shift weight whose stored dimension 0 is the columns of b, dimension 1 its rows.
+bool stored_by_columns(const Preparation& preparation, const Product& product, const Weight& weight);
+
 // A weight decoded to float32, row-major in its value's shape.
 Floats decode_floats(const Preparation& preparation, const Weight& weight);
 int index_of(const Preparation& preparation, const Weight& weight);

@@ -1,0 +1,115 @@
+// Products by panels: y = a b, rows of a read where they lie.
+#include "panel_product.h"
+
+#include "../codecs/codec.h"
+#include "../kernels/panels.h"
+
+namespace dsf {
+namespace {
+
+constexpr int64_t ROWS_TOGETHER = 192;                   // that share a pass over the weights
+constexpr int64_t ENOUGH_WORK = int64_t(1) << 20;        // multiplications that are worth a task
+
+class PanelProductKernel final : public Kernel {
+public:
+    PanelProductKernel(const Preparation& preparation, const Product& product, const Weight& weight, int bias)
+        : product_(*isa().panel, 1, product.k, product.n),
+          m_(product.m),
+          n_(product.n),
+          a_stride_(product.a.row_stride),
+          bias_(bias),
+          slots_(preparation.threads) {
+        set_epilogue(clip_, preparation.epilogue, nullptr);
+        row_blocks_ = divide_up(m_, ROWS_TOGETHER);
+        rows_ = divide_up(m_, row_blocks_);
+        const int64_t worth = std::max<int64_t>(1, m_ * n_ * product.k / ENOUGH_WORK);
+        const int64_t wanted = preparation.threads == 1 ? 1 : std::min<int64_t>(worth, preparation.threads * 4);
+        panel_blocks_ = std::clamp<int64_t>(divide_up(wanted, row_blocks_), 1, product_.panels());
+        packed_ = pack(preparation, product, weight);
+    }
+
+    const char* name() const override { return product_.kernel().name; }
+    bool reads_weight(int input) const override { return input != 1; }
+    size_t scratch_bytes() const override { return static_cast<size_t>(slots_ * round_up(rows_, 8)) * sizeof(float*); }
+
+    void run(const Run& run) const override {
+        const float* a = run.inputs[0].as<const float>();
+        const float** tables = static_cast<const float**>(run.scratch);
+        for_slots(run.threads, slots_, row_blocks_ * panel_blocks_, [&](int64_t slot, int64_t task) {
+            const int64_t begin = task % row_blocks_ * rows_, end = std::min(m_, begin + rows_);
+            const int64_t part = task / row_blocks_, panels = product_.panels();
+            const float** table = tables + slot * round_up(rows_, 8);
+            for (int64_t i = begin; i < end; ++i) table[i - begin] = a + i * a_stride_;
+            PanelOutput output{run.outputs[0].as<float>() + begin * n_, n_};
+            output.bias = bias_ >= 0 ? run.inputs[bias_].as<const float>() : nullptr;
+            output.residual = run.residual ? run.residual + begin * n_ : nullptr;
+            if (clip_.clip) output.activation = {Activation::clip, clip_.low, clip_.high};
+            product_.run(packed_->data(), table, end - begin, end - begin,
+                         static_cast<int>(panels * part / panel_blocks_),
+                         static_cast<int>(panels * (part + 1) / panel_blocks_), output);
+        });
+    }
+
+private:
+    std::shared_ptr<const Floats> pack(const Preparation& preparation, const Product& product, const Weight& weight) {
+        const std::string form = std::string(name()) + " panels " + std::to_string(product.b.row_stride) + " " +
+                                 std::to_string(product.b.column_stride);
+        return preparation.model.prepared.get<Floats>(index_of(preparation, weight), form, [&] {
+            auto packed = std::make_shared<Floats>(product_.packed_floats());
+            Floats columns(product_.kernel().vectors * product_.kernel().width * product.k);
+            Columns source(preparation, product, weight);
+            for (int p = 0; p < product_.panels(); ++p) {
+                const Panel& panel = product_.panel(p);
+                source.read(panel.column, panel.columns, columns.data());
+                product_.pack(p, columns.data(), nullptr, packed->data());
+            }
+            return packed;
+        });
+    }
+
+    // Columns of b, one after the other. Those of a weight that is stored so are decoded as they are needed.
+    struct Columns {
+        Columns(const Preparation& preparation, const Product& product, const Weight& weight)
+            : product_(product), weight_(weight), streams_(stored_by_columns(preparation, product, weight)),
+              all_(streams_ ? Floats(1) : decode_floats(preparation, weight)) {
+            weight_.order.clear();  // the stored tensor is what is read
+        }
+
+        void read(int64_t first, int64_t count, float* to) const {
+            if (streams_) {
+                const TensorType stored{Dtype::float32, {2, {product_.n, product_.k}}};
+                find_codec(weight_.codec)->decode(weight_, stored, first, first + count, to);
+                return;
+            }
+            for (int64_t j = 0; j < count; ++j)
+                for (int64_t k = 0; k < product_.k; ++k)
+                    to[j * product_.k + k] =
+                        all_.data()[k * product_.b.row_stride + (first + j) * product_.b.column_stride];
+        }
+
+    private:
+        Product product_;
+        Weight weight_;
+        bool streams_;
+        Floats all_;
+    };
+
+    PanelProduct product_;
+    int64_t m_, n_, a_stride_, row_blocks_ = 1, rows_ = 1, panel_blocks_ = 1;
+    int bias_;
+    int64_t slots_;
+    GemmOutput clip_;
+    std::shared_ptr<const Floats> packed_;
+};
+
+}  // namespace
+
+std::unique_ptr<Kernel> panel_product(const Preparation& preparation, const Product& product, int bias,
+                                      bool has_other_c) {
+    const Weight* weight = preparation.weight(1);
+    if (!weight || product.stack_of_b.rank > 0 || has_other_c) return nullptr;
+    if (product.alpha != 1.0f || product.a.column_stride != 1) return nullptr;
+    return std::make_unique<PanelProductKernel>(preparation, product, *weight, bias);
+}
+
+}  // namespace dsf
