@@ -73,10 +73,9 @@ def convolution_columns(layer: Layer, x: torch.Tensor, rows: int, generator: tor
 
     def take(x: torch.Tensor) -> torch.Tensor:
         x = functional.pad(x, layer.padding) if any(layer.padding) else x
-        windows = patches(x, layer, sizes)[(slice(None), slice(None), *index)]  # [N, I, positions, *kernel]
-        batch, channels, count = windows.shape[:3]
-        grouped = windows.reshape(batch, layer.groups, channels // layer.groups, count, -1)
-        return grouped.permute(1, 0, 3, 2, 4).reshape(layer.groups, batch * count, -1)
+        windows = patches(x, layer, sizes)[(slice(None), *index)]  # [N, rows, I, *kernel]
+        rows = windows.shape[0] * windows.shape[1]
+        return windows.reshape(rows, layer.groups, -1).transpose(0, 1)
 
     return take
 
@@ -87,12 +86,13 @@ def pads_of(layer: Layer, dimension: int) -> tuple[int, ...]:
 
 
 def patches(x: torch.Tensor, layer: Layer, sizes: list[int]) -> torch.Tensor:
-    """A view [N, I, *positions, *kernel] of a padded input [N, I, *size]."""
+    """A view [N, *positions, I, *kernel] of a padded input [N, I, *size]."""
     x = x.contiguous()
-    steps = x.stride()[2:]
+    (images, channels), steps = x.stride()[:2], x.stride()[2:]
     strides = [step * stride for step, stride in zip(steps, layer.stride, strict=True)]
     inside = [step * dilation for step, dilation in zip(steps, layer.dilation, strict=True)]
-    return x.as_strided((*x.shape[:2], *sizes, *layer.shape[2:]), (*x.stride()[:2], *strides, *inside))
+    shape = (x.shape[0], *sizes, x.shape[1], *layer.shape[2:])
+    return x.as_strided(shape, (images, *strides, channels, *inside))
 
 
 def choose(count: int, rows: int, generator: torch.Generator) -> torch.Tensor:
