@@ -1,0 +1,112 @@
+// peaks: what this machine can do at most, as JSON: multiply-adds of float32, of bfloat16 pairs, and bytes read.
+//
+//   c++ -O3 -march=native -std=c++17 -pthread peaks.cpp -o peaks && ./peaks 2      threads
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <functional>
+#include <sys/mman.h>
+#include <thread>
+#include <vector>
+
+#if defined(__AVX512BF16__)
+#include <immintrin.h>
+#endif
+
+namespace {
+
+#if defined(__AVX512F__)
+constexpr int WIDTH = 16, SUMS = 24;
+#elif defined(__AVX2__)
+constexpr int WIDTH = 8, SUMS = 12;
+#else
+constexpr int WIDTH = 4, SUMS = 16;
+#endif
+typedef float Vec __attribute__((vector_size(WIDTH * 4)));
+
+volatile float sink;  // keeps results alive
+
+double seconds_of(int threads, const std::function<void(int)>& work) {
+    double best = 1e9;
+    for (int round = 0; round < 9; ++round) {
+        const auto start = std::chrono::steady_clock::now();
+        std::vector<std::thread> others;
+        for (int i = 1; i < threads; ++i) others.emplace_back(work, i);
+        work(0);
+        for (std::thread& thread : others) thread.join();
+        const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;
+        if (spent.count() < best) best = spent.count();
+    }
+    return best;
+}
+
+constexpr int64_t STEPS = 4000000;
+
+void multiply_floats(int) {
+    Vec sum[SUMS] = {}, x = Vec{} + 1e-3f, y = Vec{} + 1e-3f;
+    for (int64_t i = 0; i < STEPS; ++i) {
+#pragma GCC unroll 24
+        for (int j = 0; j < SUMS; ++j) {
+            sum[j] += x * y;
+            asm volatile("" : "+v"(sum[j]));  // neither merged nor hoisted
+        }
+    }
+    float total = 0;
+    for (Vec& v : sum) total += v[0];
+    sink = total;
+}
+
+#if defined(__AVX512BF16__)
+void multiply_bfloats(int) {
+    __m512 sum[SUMS] = {};
+    __m512bh x = (__m512bh)_mm512_set1_epi16(0x3a83), y = x;
+    for (int64_t i = 0; i < STEPS; ++i) {
+#pragma GCC unroll 24
+        for (int j = 0; j < SUMS; ++j) {
+            sum[j] = _mm512_dpbf16_ps(sum[j], x, y);
+            asm volatile("" : "+v"(sum[j]));
+        }
+    }
+    float total = 0;
+    for (__m512& v : sum) total += v[0];
+    sink = total;
+}
+#endif
+
+constexpr int64_t BYTES = int64_t(512) << 20;  // beyond any cache
+
+const uint8_t* big_buffer() {
+    void* memory = nullptr;
+    if (posix_memalign(&memory, 2 << 20, BYTES) != 0) std::exit(1);
+    madvise(memory, BYTES, MADV_HUGEPAGE);
+    for (int64_t i = 0; i < BYTES; i += 64) static_cast<uint8_t*>(memory)[i] = static_cast<uint8_t>(i);
+    return static_cast<const uint8_t*>(memory);
+}
+
+void read_part(const uint8_t* bytes, int part, int parts) {
+    typedef uint64_t Words __attribute__((vector_size(64)));
+    const int64_t share = BYTES / parts;
+    const Words* from = reinterpret_cast<const Words*>(bytes + part * share);
+    Words sum[8] = {};
+    for (int64_t i = 0; i < share / 64; i += 8)
+        for (int j = 0; j < 8; ++j) sum[j] += from[i + j];
+    uint64_t total = 0;
+    for (Words& words : sum) total += words[0];
+    sink = static_cast<float>(total);
+}
+
+}  // namespace
+
+int main(int count, char** arguments) {
+    const int threads = count > 1 ? std::atoi(arguments[1]) : 1;
+    const double products = static_cast<double>(STEPS) * SUMS * WIDTH * threads;
+    std::printf("{\"threads\": %d, \"fma_gmac\": %.1f", threads, products / seconds_of(threads, multiply_floats) / 1e9);
+#if defined(__AVX512BF16__)
+    std::printf(", \"bf16_gmac\": %.1f", 2 * products / seconds_of(threads, multiply_bfloats) / 1e9);
+#endif
+    const uint8_t* bytes = big_buffer();
+    const double read = seconds_of(threads, [&](int part) { read_part(bytes, part, threads); });
+    std::printf(", \"read_gbyte\": %.1f}\n", static_cast<double>(BYTES) / read / 1e9);
+    return 0;
+}
