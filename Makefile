@@ -45,7 +45,7 @@ $(VENV)/modules.list: $(VENV)/venv.stamp FORCE
 FORCE:
 
 $(VENV)/installed.stamp: $(VENV)/torch.stamp $(VENV)/modules.list pyproject.toml $(NATIVE)
-	$(BIN)/python -m pip install -q --no-build-isolation -c constraints.txt -e '.[compiler,demo,dev]'
+	$(BIN)/python -m pip install -q --no-build-isolation -c constraints.txt -e '.[compiler,demo,train,dev]'
 	touch $@
 
 clean:

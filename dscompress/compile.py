@@ -45,7 +45,8 @@ def compile_model(
     source: an nn.Module, an ExportedProgram, or the path of a .pt2, .pt, .pth or .onnx file; its content says which.
     input_shape: "1,3,224,224" or a tuple, batch first. model, model_args: what makes the module that a state_dict fits.
     preprocess: "imagenet", "digits", a JSON file or a dsruntime.file.Image. labels: a text file, one a line, or a list.
-    bits, method, sign_threshold: of a DeepShift checkpoint, where the file and its folder do not say them or are wrong.
+    A checkpoint of `dscompress train` says all of these itself; what is given here goes before it. bits, method,
+    sign_threshold: of a DeepShift checkpoint, where the file and its folder do not say them or are wrong.
     require_shift: refuse if the weight of a conv or linear layer stays float. on_step: called with each step's name as
     it begins: capture, passes, encode, prove, write.
     """

@@ -20,6 +20,7 @@ import os
 import secrets
 import stat
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -218,14 +219,19 @@ def check_target(path: str | os.PathLike) -> Path:
     return target
 
 
-def write_atomically(path: str | os.PathLike, data: bytes) -> None:
-    """Replaces the file by `data`, or raises CompileError and leaves everything as it was."""
+def write_atomically(
+    path: str | os.PathLike, data: bytes, read_back: Callable[[Path], bytes | memoryview] | None = None
+) -> None:
+    """Replaces the file by `data`, or raises CompileError and leaves everything as it was.
+
+    read_back: how the written bytes are read again to be compared; unless given, through libdsf, as a .dsf.
+    """
     target = check_target(path)
     try:
         sweep(target)
         descriptor, part = create_part(target)
         try:
-            write_part(descriptor, part, target, data)
+            write_part(descriptor, part, target, data, read_back or read_checked)
         finally:
             os.close(descriptor)
         sync_folder(target.parent)
@@ -234,7 +240,7 @@ def write_atomically(path: str | os.PathLike, data: bytes) -> None:
         raise cannot_write(target, reason(error), remedy) from None
 
 
-def write_part(descriptor: int, part: Path, target: Path, data: bytes) -> None:
+def write_part(descriptor: int, part: Path, target: Path, data: bytes, read_back) -> None:
     try:
         with contextlib.suppress(FileNotFoundError):
             os.fchmod(descriptor, stat.S_IMODE(os.stat(target).st_mode))
@@ -251,7 +257,7 @@ def write_part(descriptor: int, part: Path, target: Path, data: bytes) -> None:
         raise
 
 
-def read_back(part: Path) -> bytes | memoryview:
+def read_checked(part: Path) -> bytes | memoryview:
     """The bytes of the file, as libdsf read and checked them; without libdsf, as the system reads them."""
     from dsruntime.model import Model
 

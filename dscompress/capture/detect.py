@@ -1,5 +1,6 @@
 """detect: what a file is, told by its bytes and never by its name. Nothing is unpickled, parsed whole or run here."""
 
+import io
 import pickletools
 import stat
 import zipfile
@@ -9,12 +10,14 @@ from typing import BinaryIO
 from dscompress.errors import CompileError
 
 EXPORTED_PROGRAM, TORCHSCRIPT, STATE_DICT = "exported program", "TorchScript", "state_dict"
-PICKLED_MODULE, ONNX = "pickled module", "ONNX"
+PICKLED_MODULE, ONNX, TRAINING_CHECKPOINT = "pickled module", "ONNX", "training checkpoint"
 KNOWN = "a .pt2 of torch.export.save, an .onnx, or a state_dict of torch.save"
 
 DSF = b"\x89DSF\r\n\x1a\n"
 LEGACY_TORCH = b"\x80\x02\x8a\x0al\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."
 ZIP = b"PK\x03\x04"
+OURS = ["format", "dscompress checkpoint"]  # what checkpoint.py writes first
+HEAD = 1 << 16  # bytes of a pickle that say what it makes
 
 # offset, bytes, what it is, what to do
 OTHER_FORMATS = [
@@ -31,7 +34,7 @@ OTHER_FORMATS = [
 
 
 def detect(path: Path) -> str:
-    """One of the five kinds; a CompileError names anything else and the way out."""
+    """One of the kinds above; a CompileError names anything else and the way out."""
     where = str(path)
     try:
         if not stat.S_ISREG(mode := path.stat().st_mode) and not stat.S_ISDIR(mode):  # to open a pipe would wait
@@ -101,10 +104,11 @@ def kind_of_legacy_stream(file: BinaryIO, where: str) -> str:
 
 
 def kind_of_pickle(pickle: BinaryIO, where: str) -> str:
-    """A dict is a state_dict or holds one; an object of a class is a pickled module."""
-    name = outermost(pickle, where)
+    """A dict is a state_dict or holds one, unless it begins as our checkpoints do; an object is a pickled module."""
+    head = pickle.read(HEAD)
+    name = outermost(io.BytesIO(head), where)
     if name == "dict":
-        return STATE_DICT
+        return TRAINING_CHECKPOINT if first_strings(head, 2) == OURS else STATE_DICT
     if name.startswith("torch._utils _rebuild"):
         raise CompileError(where, "holds a single tensor", KNOWN)
     if name in ("list", "tuple"):
@@ -133,6 +137,19 @@ def outermost(pickle: BinaryIO, where: str) -> str:
     except Exception:
         pass
     raise CompileError(where, "holds a damaged pickle", KNOWN, "save or copy it again")
+
+
+def first_strings(pickle: bytes, count: int) -> list[str]:
+    strings: list[str] = []
+    try:
+        for _, argument, _ in pickletools.genops(pickle):
+            if isinstance(argument, str):
+                strings.append(argument)
+            if len(strings) == count:
+                break
+    except Exception:  # damaged: its own reader says so
+        pass
+    return strings
 
 
 def is_safetensors(head: bytes) -> bool:

@@ -13,12 +13,14 @@ from dscompress.capture import (
     pickled_module,
     state_dict,
     torchscript,
+    training_checkpoint,
 )
 from dscompress.capture.options import Captured, CaptureOptions
 
 KINDS: dict[str, Callable[[Path, CaptureOptions], Captured]] = {
     detect.EXPORTED_PROGRAM: exported_program.capture,
     detect.STATE_DICT: state_dict.capture,
+    detect.TRAINING_CHECKPOINT: training_checkpoint.capture,
     detect.PICKLED_MODULE: pickled_module.capture,
     detect.ONNX: onnx_file.capture,
     detect.TORCHSCRIPT: torchscript.capture,

@@ -12,6 +12,7 @@ EXTRAS = {
         ("torch", "PyTorch"), ("onnx", "ONNX"), ("onnx_ir", "onnx-ir"), ("onnxscript", "ONNX Script"),
         ("onnxruntime", "ONNX Runtime"),
     ),
+    "train": (("matplotlib", "matplotlib"),),
 }
 
 

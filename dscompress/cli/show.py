@@ -40,6 +40,10 @@ def is_terminal(stream) -> bool:
     return stream.isatty()
 
 
+def shows_progress() -> bool:
+    return not is_quiet() and is_terminal(sys.stderr)
+
+
 def note(text: str) -> None:
     """For people only: stderr, and not when quiet."""
     if not is_quiet():
@@ -132,10 +136,10 @@ def rich_table(names, right, rows, total) -> None:
 def progress(label: str, total: int | None = None) -> Iterator[Callable[..., None]]:
     """A bar (or, without a total, a spinner) on stderr while the block runs; nothing unless stderr is a terminal.
 
-    Yields advance(count=1, label=None).
+    Yields advance(count=1, label=None, total=None); a total replaces the one before.
     """
-    if is_quiet() or not is_terminal(sys.stderr):
-        yield lambda count=1, label=None: None
+    if not shows_progress():
+        yield lambda count=1, label=None, total=None: None
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -146,8 +150,8 @@ def progress(label: str, total: int | None = None) -> Iterator[Callable[..., Non
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(label, total=total)
 
-        def advance(count: int = 1, label: str | None = None) -> None:
-            bar.update(task, advance=count, description=label)
+        def advance(count: int = 1, label: str | None = None, total: int | None = None) -> None:
+            bar.update(task, advance=count, description=label, **({} if total is None else {"total": total}))
 
         yield advance
 

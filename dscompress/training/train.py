@@ -1,0 +1,129 @@
+"""train: one run, from what the user says to the files in its folder; `dscompress train` calls it.
+
+    result = train("digits", "run", method="ps", bits=4, recipe=dict(epochs=10))
+    print(result.history.best.validation_accuracy, result.run.best)
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dscompress.checkpoint import Card
+from dscompress.labelling import read_recipe
+from dscompress.nn import ConversionReport, describe
+from dscompress.training.data import Data
+from dscompress.training.digits import digits
+from dscompress.training.fit import Training
+from dscompress.training.folder import image_folder
+from dscompress.training.history import History
+from dscompress.training.networks import Wanted, build_networks
+from dscompress.training.recipes import Recipe, recipe_named, usual_recipe
+from dscompress.training.run import Run
+from dscompress.training.world import joined
+
+BUILT_IN_DATA = {"digits": digits}
+
+
+@dataclass(frozen=True)
+class Result:
+    history: History
+    run: Run
+    data: Data
+    recipe_name: str
+    recipe: Recipe
+    report: ConversionReport | None  # of the conversion; None for a float network
+    rank: int
+
+
+@dataclass(frozen=True)
+class Watcher:
+    """Who is told how it goes: begun(run, training, recipe's name, networks), step as in fit(), epoch(training)."""
+
+    begun: Callable[..., None] = lambda *_: None
+    step: Callable[[int, int, int], None] = lambda *_: None
+    epoch: Callable[[Training], None] = lambda _: None
+
+
+def train(
+    data: str | Data,
+    output: str | os.PathLike,
+    *,
+    recipe: str | Mapping[str, Any] | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    preprocess=None,
+    held_out: float = 0.2,
+    workers: int = 0,
+    seed: int = 0,
+    device: str | None = None,
+    precision: str = "auto",
+    resume: bool = False,
+    watcher: Watcher = Watcher(),
+    **wanted: Any,
+) -> Result:
+    """data: "digits", a folder of images (folder.py), or Data. output: the run's folder (run.py).
+
+    recipe: a preset's name, else the usual one for method and data; overrides: fields of it to replace. preprocess: a
+    recipe's name, a JSON file or a dsruntime.file.Image. precision: precision.py. wanted: fields of networks.Wanted.
+    resume: go on with the run in `output`, if there is one. Raises TrainingError or CompileError for what is wrong.
+    """
+    wants = Wanted(**wanted)
+    with joined(device) as world:
+        found = data if isinstance(data, Data) else open_data(data, preprocess, held_out, workers)
+        name = recipe or usual_recipe(wants.method, found.name, max(found.input_shape[2:]), wants.weights is not None)
+        chosen = recipe_named(name, **(overrides or {}))
+        networks = build_networks(wants, found, seed, distill=chosen.distill > 0)
+        card = Card(networks.name, networks.arguments, {}, found.input_shape, found.image, found.classes)
+        training = Training(networks.model, found, chosen, seed=seed, device=device, precision=precision,
+                            teacher=networks.teacher, on_step=watcher.step)  # fmt: skip
+        settings = settings_of(networks, found, chosen, seed, training.precision.name)
+        run = Run(Path(output), card, settings, title_of(wants, networks.name, found))
+        begin(run, training, resume)
+        watcher.begun(run, training, name, networks)
+
+        def after_epoch(training: Training) -> None:
+            if world.rank == 0:
+                run.save(training)
+            watcher.epoch(training)
+
+        history = training.run(after_epoch)
+        return Result(history, run, found, name, chosen, networks.report, world.rank)
+
+
+def open_data(data: str, preprocess, held_out: float, workers: int) -> Data:
+    """A built-in by its name, else a folder: one that is called digits is ./digits."""
+    if data in BUILT_IN_DATA:
+        return BUILT_IN_DATA[data](held_out)
+    return image_folder(data, read_recipe(preprocess), held_out, workers)
+
+
+def begin(run: Run, training: Training, resume: bool) -> None:
+    """Rank 0 looks at the folder and tells the others."""
+    world, state = training.world, None
+    if world.rank == 0:
+        if resume and run.last.exists():
+            state = run.resumed()
+        else:
+            run.start(training)
+    state = world.told(state)
+    if state is not None:
+        training.load(state)
+
+
+def settings_of(networks, data: Data, recipe: Recipe, seed: int, precision: str) -> dict[str, Any]:
+    """What decides how a run goes, as plain values."""
+    fields = dataclasses.asdict(recipe) | {"milestones": list(recipe.milestones)}
+    fields.pop("source")
+    return {
+        "model": networks.name, "model_args": networks.arguments, "layers": describe(networks.model),
+        "data": data.fingerprint, "classes": list(data.classes), "seed": seed, "precision": precision, **fields,
+    }  # fmt: skip
+
+
+def title_of(wanted: Wanted, name: str, data: Data) -> str:
+    how = "float" if wanted.method == "float" else f"{wanted.bits}-bit {wanted.method}"
+    return f"{name}, {how}, on {Path(data.name).name}"

@@ -1,0 +1,56 @@
+"""weights: a file of trained weights → a float network that has them, whichever of its kinds the file is.
+
+    a checkpoint of dscompress train    float as it is; shift layers by their effective weights, as bake() gives them
+    a state_dict, or a dict with one    the keys have to fit
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from dscompress import checkpoint
+from dscompress.capture import detect
+from dscompress.capture.state_dict import fill, find_state_dict, load
+from dscompress.errors import CompileError, TrainingError
+from dscompress.nn import bake
+
+
+def read_weights(path: str) -> dict[str, Any]:
+    """A checkpoint's values, or {"state_dict": ...}."""
+    kind = detect.detect(Path(path))
+    if kind == detect.TRAINING_CHECKPOINT:
+        return checkpoint.load(path)
+    if kind != detect.STATE_DICT:
+        raise TrainingError(path, f"is a {kind}", "a checkpoint of dscompress train, or a state_dict",
+                            "save the weights: torch.save(model.state_dict(), 'weights.pt')")  # fmt: skip
+    return {"state_dict": find_state_dict(load(Path(path)), path, [])}
+
+
+def float_weights(values: dict[str, Any], path: str, model: str | None, model_args: Any) -> dict[str, torch.Tensor]:
+    """By the keys of the float network."""
+    if not checkpoint.is_checkpoint(values) or not values["layers"]:
+        return dict(values["state_dict"])
+    return bake(checkpoint.build(values, path, model, model_args)).state_dict()
+
+
+def take_weights(built: nn.Module, weights: dict, fresh: Sequence[str], name: str, path: str) -> None:
+    """Puts the weights into the network; keys that match one of `fresh` keep the network's own."""
+    own = built.state_dict()
+    kept = {key for key in own if any(fnmatch.fnmatchcase(key, text) or key.startswith(f"{text}.") for text in fresh)}
+    for text in fresh:
+        if not any(fnmatch.fnmatchcase(key, text) or key.startswith(f"{text}.") for key in own):
+            raise TrainingError(f"--fresh {text}", "no layer of the model is called so", "a layer's name or a pattern")
+    merged = {key: value for key, value in weights.items() if key not in kept} | {key: own[key] for key in kept}
+    try:
+        fill(built, merged, name, path, [])
+    except CompileError as error:
+        remedy = error.what_to_do
+        if "of another shape" in error.found:
+            remedy = f"{remedy}, or let the layers that differ start from scratch: --fresh NAME"
+        raise TrainingError(path, error.found, error.expected, remedy) from None
