@@ -17,8 +17,8 @@ from tests.cli.conftest import ROOT
 from tests.support.signals import heed_interrupts
 from tests.training.conftest import bars
 
-ARGUMENTS = ["digits", "--held-out", "0.7", "--epochs", "5", "--bits", "4", "--rounding", "stochastic", "--device", "cpu",
-             "--model", "small_mobilenet", "--model-args", '{"width": 4}']  # fmt: skip
+ARGUMENTS = ["digits", "--held-out", "0.7", "--epochs", "5", "--bits", "4", "--rounding", "stochastic",
+             "--device", "cpu", "--model", "small_mobilenet", "--model-args", '{"width": 4}']  # fmt: skip
 SMALL = {"model": "small_mobilenet", "model_args": {"width": 4}, "method": "q", "device": "cpu"}
 
 

@@ -42,8 +42,8 @@ def runs(tmp_path_factory):
     (folder / "plain.py").write_text(PLAIN_NET)
     (folder / "pictures" / "row" / "00.png").write_bytes(b"no image")
     command = ["dscompress", "train", "pictures", "--model", "plain:net", "--method", "ps", "--bits", "4", "--json",
-               "--batch", "4", "--epochs", "4", "--optimizer", "sgd", "--rate", "0.05", "--rotate", "5", "--workers", "0",
-               "--device", "cpu"]  # fmt: skip
+               "--batch", "4", "--epochs", "4", "--optimizer", "sgd", "--rate", "0.05", "--rotate", "5", "--device",
+               "cpu", "--workers", "0"]  # fmt: skip
     one = run([*command, "-o", "one"], folder)
     two = run(["torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", *command, "-o", "two"], folder)
     return folder, one, two
