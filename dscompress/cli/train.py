@@ -123,7 +123,8 @@ def schedule_of(recipe) -> str:
 @click.option("--teacher", type=click.Path(), metavar="FILE",
               help="The float network of --distill.  [default: that of --weights]")
 @click.option("--preprocess", metavar="RECIPE",
-              help="How an image becomes the input: imagenet, digits, or a JSON file.  [default: measured]")
+              help="How an image becomes the input: imagenet, digits, or a JSON file.  [default: imagenet for "
+              "torchvision's networks, else measured on the images]")
 @click.option("--held-out", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.2, show_default=True,
               help="Part of each class to judge on, where DATA has no val/.")
 @click.option("--workers", type=click.IntRange(0, 256), default=None,

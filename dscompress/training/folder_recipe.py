@@ -35,8 +35,8 @@ def measured_recipe(root: Path, names: list[str], notes: list[str]) -> Image:
 
 def sample(names: list[str]) -> list[str]:
     """Evenly spread over the sorted names, so over the classes."""
-    step = max(1, len(names) // SAMPLE)
-    return names[::step][:SAMPLE]
+    spread = np.linspace(0, len(names) - 1, min(SAMPLE, len(names))).round().astype(int)
+    return [names[index] for index in spread]
 
 
 def opened(path: Path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -40,12 +41,16 @@ class Images:
         crop = recipe.crop if draws is not None and recipe is not None else 1.0
         loader = torch.utils.data.DataLoader(
             Decoder(self, draws, crop), sampler=[indices.tolist() for indices in plan], batch_size=None,
-            num_workers=min(self.workers, len(plan)),
+            num_workers=min(self.workers, len(plan)), worker_init_fn=leave_interrupts_to_the_parent,
         )  # fmt: skip
         for indices, pixels, targets, skipped in loader:
             if draws is not None and recipe is not None:
                 pixels = augment(pixels, draws[indices], replace(recipe, crop=1.0))
             yield Batch(pixels, targets, tuple(skipped))
+
+
+def leave_interrupts_to_the_parent(worker: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 class Decoder(torch.utils.data.Dataset):

@@ -68,11 +68,14 @@ def train(
     """data: "digits", a folder of images (folder.py), or Data. output: the run's folder (run.py).
 
     recipe: a preset's name, else the usual one for method and data; overrides: fields of it to replace. preprocess: a
-    recipe's name, a JSON file or a dsruntime.file.Image. precision: precision.py. wanted: fields of networks.Wanted.
+    recipe's name, a JSON file or a dsruntime.file.Image; unless given, "imagenet" for torchvision's networks, and for
+    others measured on the images. precision: precision.py. wanted: the fields of networks.Wanted.
     resume: go on with the run in `output`, if there is one. Raises TrainingError or CompileError for what is wrong.
     """
     wants = Wanted(**wanted)
     with joined(device) as world:
+        if preprocess is None and (wants.model or "").startswith("torchvision.models:"):
+            preprocess = "imagenet"
         found = data if isinstance(data, Data) else open_data(data, preprocess, held_out, workers)
         name = recipe or usual_recipe(wants.method, found.name, max(found.input_shape[2:]), wants.weights is not None)
         chosen = recipe_named(name, **(overrides or {}))
