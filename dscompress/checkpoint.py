@@ -27,6 +27,7 @@ import torch
 from torch import nn
 
 from dscompress.capture import factory
+from dscompress.capture.quiet import quiet
 from dscompress.capture.state_dict import fill
 from dscompress.errors import CompileError, ModelError
 from dscompress.models import BUILT_IN
@@ -71,9 +72,14 @@ def save(path: str | os.PathLike, values: dict[str, Any]) -> None:
 
 def load(path: str | os.PathLike) -> dict[str, Any]:
     """The checked values of a checkpoint; CompileError for any other file."""
-    from dscompress.capture.state_dict import load as load_weights
-
-    values = load_weights(Path(path))
+    try:
+        with quiet():
+            values = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError as error:
+        raise CompileError(str(path), f"cannot be read ({error.strerror})") from None
+    except Exception as error:
+        text = str(error).splitlines()[0][:200]
+        raise CompileError(str(path), f"is damaged ({text})", "", "save or copy it again") from None
     if not is_checkpoint(values):
         raise CompileError(str(path), "is no checkpoint of dscompress", "one that dscompress train wrote")
     return values

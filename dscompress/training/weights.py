@@ -29,7 +29,11 @@ def read_weights(path: str) -> dict[str, Any]:
     if kind != detect.STATE_DICT:
         raise TrainingError(path, f"is a {kind}", "a checkpoint of dscompress train, or a state_dict",
                             "save the weights: torch.save(model.state_dict(), 'weights.pt')")  # fmt: skip
-    return {"state_dict": find_state_dict(load(Path(path)), path, [])}
+    loaded = load(Path(path))
+    if loaded is None:
+        raise TrainingError(path, "is damaged, or holds Python objects beside the tensors", "tensors alone",
+                            "save the weights: torch.save(model.state_dict(), 'weights.pt')")  # fmt: skip
+    return {"state_dict": find_state_dict(loaded, path, [])}
 
 
 def float_weights(values: dict[str, Any], path: str, model: str | None, model_args: Any) -> dict[str, torch.Tensor]:

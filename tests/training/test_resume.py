@@ -17,8 +17,8 @@ from tests.cli.conftest import ROOT
 from tests.support.signals import heed_interrupts
 from tests.training.conftest import bars
 
-ARGUMENTS = ["digits", "--held-out", "0.7", "--epochs", "5", "--bits", "4", "--rounding", "stochastic",
-             "--device", "cpu", "--model", "small_mobilenet", "--model-args", '{"width": 4}']  # fmt: skip
+ARGUMENTS = ["digits", "--held-out", "0.7", "--epochs", "5", "--bits", "4", "--rounding", "stochastic", "--device",
+             "cpu", "--model", "small_mobilenet", "--model-args", '{"width": 4}']  # fmt: skip
 SMALL = {"model": "small_mobilenet", "model_args": {"width": 4}, "method": "q", "device": "cpu"}
 
 
@@ -152,5 +152,5 @@ def test_best_pt_is_not_resumed_and_damage_is_named(data, finished, tmp_path):
     with pytest.raises(TrainingError, match="holds a network, but not the state of its training.*--weights"):
         train(data, folder, **SMALL, overrides={"epochs": 1}, resume=True)
     (folder / "last.pt").write_bytes((finished / "last.pt").read_bytes()[:5000])
-    with pytest.raises(CompileError, match="last.pt: is damaged"):
+    with pytest.raises(CompileError, match="last.pt: (is damaged|cannot be read)"):
         train(data, folder, **SMALL, overrides={"epochs": 1}, resume=True)
