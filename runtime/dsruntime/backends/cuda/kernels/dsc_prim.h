@@ -69,6 +69,9 @@ struct alignas(16) f32x4 {
 // k = 2t, 2t + 1 and b[1] at k + 8, column g; d[0], d[1] row g, columns 2t, 2t + 1; d[2], d[3] row g + 8.
 // (PTX ISA, "Matrix Fragments for mma.m16n8k16 with floating point type"; on sm_75 it is two m16n8k8.)
 
+DEVICE u32 rotate_left(u32 x, u32 by) {  // by 1 .. 31
+    return x << by | x >> (32 - by);
+}
 DEVICE f32 low_f32(u32 pair) {
     return to_f32(f16{u16(pair)});
 }
