@@ -1,4 +1,4 @@
-"""The tile layout: every code through packing and decoding, the fragment maps through a product, the generated header."""
+"""The tile layout: every code through packing and decoding, fragment maps through a product, the generated header."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""tiles: how packed weights lie in GPU memory, as data. It drives the packing, the decoding in the kernels and the tests.
+"""tiles: how packed weights lie in GPU memory, as data that drive packing, the decoding in kernels, and the tests.
 
 A weight matrix [rows][k] is cut into tiles of 16 rows x 64 k: the left operand of four m16n8k16 tensor-core products.
 Panels of 16 rows follow one another; inside a panel the tiles follow k. Rows and k are padded.
@@ -32,7 +32,7 @@ SIGN = 0x80008000
 
 
 def five() -> list[list[Piece]]:
-    """Bits 15, 13..10 | 9, 7..4 | 14, 3..0 of each half word hold three codes; the bits 8 of the five words the last."""
+    """Bits 15, 13..10 | 9, 7..4 | 14, 3..0 of each half word hold three codes; bits 8 of the five words the last."""
     pairs: list[list[Piece]] = []
     for w in range(5):
         pairs += [[(w, 0, 0xBC00BC00)], [(w, 6, 0xBC00BC00)], [(w, 10, 0x3C003C00), (w, 1, SIGN)]]

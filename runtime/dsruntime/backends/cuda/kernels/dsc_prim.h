@@ -54,7 +54,9 @@ struct alignas(16) f32x4 {
 //   f32 from_bits(u32)                u32 to_bits(f32)
 //   u32 pack_f16(f32 low, f32 high)   two halves in one register, rounded like to_f16
 //   T ldg(const T*)                   a load of what no thread writes while the kernel runs; T of 1, 2, 4, 8 or 16 bytes
-//   T ldg_stream(const T*)            the same, first to leave the L2: for weights of models larger than it; 4 or 16 bytes
+//   T ldg_stream(const T*)            the same past the L1, for weights: each is read once; T of 4, 8 or 16 bytes
+//   f32 load_fresh(const f32*)        from L2: what other blocks of this launch wrote before a fence()
+//   u32 mul_high(u32, u32)            the upper half of the product
 //   u32 lop3<table>(a, b, c)          any function of three bits: table = f(0xF0, 0xCC, 0xAA)
 //   u32 shift_left(u32, u32)          0 from 32 on (C++ leaves that undefined)
 //   T shfl(T, lane)  T shfl_xor(T, mask)  T shfl_down(T, by)      T of 4 or 8 bytes; T(0) + x works

@@ -103,6 +103,15 @@ DEVICE u32 ldg_stream(const u32* p) {
     return ldg(p);
 #endif
 }
+DEVICE u32x2 ldg_stream(const u32x2* p) {
+#if __CUDA_ARCH__ >= 800
+    u32x2 v;
+    asm("ld.global.nc.L1::no_allocate.L2::256B.v2.u32 {%0, %1}, [%2];" : "=r"(v.x), "=r"(v.y) : "l"(p));
+    return v;
+#else
+    return ldg(p);
+#endif
+}
 DEVICE u32x4 ldg_stream(const u32x4* p) {
 #if __CUDA_ARCH__ >= 800
     u32x4 v;
@@ -113,6 +122,12 @@ DEVICE u32x4 ldg_stream(const u32x4* p) {
 #else
     return ldg(p);
 #endif
+}
+
+DEVICE f32 load_fresh(const f32* p) {
+    f32 x;
+    asm volatile("ld.global.cg.f32 %0, [%1];" : "=f"(x) : "l"(p) : "memory");
+    return x;
 }
 
 // ---- bits
@@ -127,6 +142,10 @@ DEVICE u32 shift_left(u32 x, u32 by) {
     u32 y;
     asm("shl.b32 %0, %1, %2;" : "=r"(y) : "r"(x), "r"(by));
     return y;
+}
+
+DEVICE u32 mul_high(u32 x, u32 y) {
+    return __umulhi(x, y);
 }
 
 // ---- between threads

@@ -313,7 +313,7 @@ static void meet(const char* operation, const void* in, u32 in_bytes, void* out,
     if (warp.arrived && warp.operation != operation && strcmp(warp.operation, operation))
         fail("its warp is at another collective: ", warp.operation);
     warp.operation = operation;
-    memcpy(warp.in[lane], in, in_bytes);
+    if (in_bytes) memcpy(warp.in[lane], in, in_bytes);
     warp.arrived |= 1u << lane;
     if (warp.arrived == 0xFFFFFFFF) {
         combine(warp);
@@ -321,7 +321,7 @@ static void meet(const char* operation, const void* in, u32 in_bytes, void* out,
     } else {
         wait_while_unchanged(&warp.generation);
     }
-    memcpy(out, warp.out[lane], out_bytes);
+    if (out_bytes) memcpy(out, warp.out[lane], out_bytes);
 }
 
 static inline const void* aligned(const void* p, size_t bytes) {
@@ -385,6 +385,10 @@ DEVICE u32 shift_left(u32 x, u32 by) {
     return by < 32 ? x << by : 0;
 }
 
+DEVICE u32 mul_high(u32 x, u32 y) {
+    return u64(x) * y >> 32;
+}
+
 // ---- memory
 
 template <class T>
@@ -404,6 +408,9 @@ DEVICE T atomic_add(T* p, T x) {
 template <class T>
 DEVICE void red_add(T* p, T x) {
     atomic_add(p, x);
+}
+DEVICE f32 load_fresh(const f32* p) {
+    return *p;
 }
 DEVICE void fence() {}
 DEVICE void cp_async16(void* shared, const void* global, bool valid) {

@@ -1,0 +1,12 @@
+// conv: convolution for few pixels, and for channel counts that no vector load fits; the warps of a block share out k
+#include "skinny.h"
+
+#define CONV(name, format)                                                                   \
+    KERNEL(conv_windows_##name, 256, ConvArgs s) { skinny<format, 4, 4, Windows<4>>(s); }    \
+    KERNEL(conv_gather_##name, 256, ConvArgs s) { skinny<format, 4, 4, Gather<4>>(s); }
+CONV(5, FORMAT_5)
+CONV(5q, FORMAT_5Q)
+CONV(4, FORMAT_4)
+CONV(3, FORMAT_3)
+CONV(2, FORMAT_2)
+CONV(16, FORMAT_16)

@@ -1,0 +1,137 @@
+"""conv: picks kernel, grid and splits for a convolution. The first row of KERNELS that fits is taken.
+
+    conv_tiled_*    many pixels: a block multiplies 64 or 128 rows by 128 or 64 pixels, staged in shared memory
+    conv_windows    few pixels: the warps of a block share out k
+    conv_gather     channels of a group that are no multiple of 8 (a first layer)
+    depthwise       one channel a group (depthwise.py)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from dsruntime.backends.cuda.kernels import depthwise
+from dsruntime.backends.cuda.kernels.conv_args import SMS, Pointers, Problem, conv_args
+from dsruntime.backends.cuda.launch import Launch, blocks
+from dsruntime.backends.cuda.weights import Packed
+
+MOST_WARPS = 8  # a skinny block's
+MOST_SPLITS = 32
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A block does `rows` outputs by `columns` pixels; skinny ones split k over warps and blocks.
+
+    warp_bytes: shared memory of each warp of a skinny kernel (columns.h); threads, shared: of the others.
+    """
+
+    source: str
+    name: str
+    rows: int
+    columns: int
+    fits: Callable[[Problem, int], bool]
+    skinny: bool = True
+    warp_bytes: int = 0
+    threads: int = 0
+    shared: int = 0
+
+
+def vectors(problem: Problem, sms: int) -> bool:
+    return problem.channels // problem.group % 8 == 0
+
+
+def anything(problem: Problem, sms: int) -> bool:
+    return True
+
+
+KERNELS = [
+    Kernel("conv", "conv_windows", 64, 32, vectors),
+    Kernel("conv", "conv_gather", 64, 32, anything, warp_bytes=4096),
+]
+
+
+@dataclass(frozen=True)
+class Choice:
+    kernel: Kernel
+    grid: tuple[int, int, int]  # the last is the number of splits
+    warps: int
+
+    @property
+    def split_blocks(self) -> int:
+        return self.grid[0] * self.grid[1] if self.grid[2] > 1 else 0
+
+    @property
+    def counter_bytes(self) -> int:
+        return blocks(4 * self.split_blocks, 256) * 256
+
+    @property
+    def scratch_bytes(self) -> int:
+        return self.counter_bytes + 4 * self.split_blocks * self.grid[2] * self.kernel.rows * self.kernel.columns
+
+    @property
+    def shared(self) -> int:
+        if not self.kernel.skinny:
+            return self.kernel.shared
+        slab = 4 * self.kernel.columns * (self.kernel.rows + 4)
+        return max(self.warps * self.kernel.warp_bytes, blocks(self.warps, 2) * slab)
+
+
+def choose(kernels: list[Kernel], weight: Packed, problem: Problem, sms: int) -> Choice:
+    source = weight.prepared.source
+    kernel = next(kernel for kernel in kernels if kernel.fits(problem, sms))
+    across = blocks(problem.pixels, kernel.columns)
+    down = source.groups * blocks(source.panels * 16, kernel.rows)
+    if not kernel.skinny:
+        return Choice(kernel, (across, down, 1), kernel.threads // 32)
+    warps = min(MOST_WARPS, source.tiles)
+    wanted = blocks(2 * sms, across * down)
+    splits = max(1, min(wanted, source.tiles // warps, MOST_SPLITS))
+    return Choice(kernel, (across, down, splits), warps)
+
+
+def launch(choice: Choice, weight: Packed, problem: Problem, at: Pointers, scratch: int) -> list[Launch]:
+    eighths = choice.kernel.name != "conv_gather"
+    args = conv_args(problem, weight, at, eighths, choice.grid[2], scratch + choice.counter_bytes, scratch)
+    name = f"{choice.kernel.name}_{weight.prepared.format}"
+    return [Launch(choice.kernel.source, name, choice.grid, (32 * choice.warps, 1, 1), (args,), choice.shared)]
+
+
+def run(weight: Packed, problem: Problem, at: Pointers, scratch: int, sms: int) -> list[Launch]:
+    if problem.pixels * problem.outputs == 0:
+        return []
+    if weight.prepared.format == "taps":
+        return depthwise.launches(weight, problem, at)
+    return launch(choose(KERNELS, weight, problem, sms), weight, problem, at, scratch)
+
+
+def scratch(weight: Packed, problem: Problem, sms: int) -> tuple[int, int]:
+    if weight.prepared.format == "taps" or problem.pixels * problem.outputs == 0:
+        return 0, 0
+    choice = choose(KERNELS, weight, problem, sms)
+    return choice.scratch_bytes, choice.counter_bytes
+
+
+def problem_of(*, n, h, w, c, outputs, out_h, out_w, kernel, strides=(1, 1), pads=(0, 0, 0, 0), dilations=(1, 1),
+               group=1) -> Problem:
+    return Problem(n, h, w, c, outputs, out_h, out_w, tuple(kernel), tuple(strides), tuple(pads[:2]), tuple(dilations),
+                   group=group)
+
+
+def launches(x: int, weight: Packed, bias: int, residual: int, y: int, scratch: int, *, low: float = -math.inf,
+             high: float = math.inf, overflow: int = 0, tag: int = 0, sms: int = SMS, **shape) -> list[Launch]:
+    """y = clip(conv(x) + bias + residual, low, high), a NaN passing.
+
+    x: [n][h][w][c] halves, y and residual [n][out_h][out_w][outputs]; bias: float32[outputs]; 0 where absent.
+    shape: n, h, w, c, outputs, out_h, out_w, kernel, strides, pads (top, left, bottom, right), dilations, group.
+    scratch: an address with scratch_bytes() of room, a multiple of 256; its first part must be zero before the first
+    launch and is left so.
+    """
+    return run(weight, problem_of(**shape), Pointers(x, bias, residual, y, low, high, overflow, tag), scratch, sms)
+
+
+def scratch_bytes(weight: Packed, *, sms: int = SMS, **shape) -> tuple[int, int]:
+    """How much scratch launches() wants, and how much of its start must be zero."""
+    return scratch(weight, problem_of(**shape), sms)
