@@ -41,7 +41,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Pointers:
-    """Addresses on the device, 0 for what is absent; overflow: a u32 that gets `tag` if a result does not fit a half."""
+    """Addresses on the device, 0: absent. overflow: a u32 that gets `tag` if a result does not fit a half."""
 
     x: int
     bias: int
