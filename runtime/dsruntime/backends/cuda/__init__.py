@@ -1,30 +1,24 @@
-"""cuda: says what this machine has. This release has no CUDA kernels, so asking for the backend is a BackendError."""
+"""cuda: kernels of our own on an NVIDIA GPU. Importing this touches nothing of CUDA; open_runner does.
+
+    a Model ──lower──▶ Plan ──────▶ launches ──▶ one CUDA graph         for each batch size
+              ops/      arena                      runner.py
+
+    driver.py, pycuda_driver.py, emulated_driver.py     what a GPU is asked for, and who answers
+    compile.py, cache.py                                kernel sources to cubins
+    kernels/                                            NAME.cu beside NAME.py, its launcher
+    tensor.py, builder.py, fuse.py, plan.py             a graph to steps in one arena
+    lower/                                              one function an op
+    interop.py                                          arrays of other libraries on the GPU, in and out
+"""
 
 from __future__ import annotations
 
-import ctypes
-from importlib.util import find_spec
+from dsruntime.backends.cuda.state import availability
 
-from dsruntime.errors import BackendError
-
-
-def availability() -> tuple[bool, str]:
-    return False, f"{', '.join(findings())}; this release has no CUDA kernels"
+__all__ = ["availability", "open_runner"]
 
 
-def open_runner(model, threads, options):
-    raise BackendError("cuda", f"{', '.join(findings())}", "CUDA kernels, which this release does not have",
-                       "use backend cpu")
+def open_runner(model, threads, keep_values, profile):
+    from dsruntime.backends.cuda.runner import Runner
 
-
-def findings() -> list[str]:
-    """PyCUDA, driver, devices: what is there and what is not."""
-    pycuda = "PyCUDA is installed" if find_spec("pycuda") else "no PyCUDA"
-    try:
-        driver = ctypes.CDLL("libcuda.so.1")
-    except OSError:
-        return [pycuda, "no CUDA driver (libcuda.so.1)"]
-    count = ctypes.c_int()
-    if driver.cuInit(0) or driver.cuDeviceGetCount(ctypes.byref(count)) or not count.value:
-        return [pycuda, "a CUDA driver but no device"]
-    return [pycuda, f"a CUDA driver with {count.value} device{'s' if count.value > 1 else ''}"]
+    return Runner(model, keep_values, profile)

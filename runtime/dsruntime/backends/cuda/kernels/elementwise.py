@@ -1,0 +1,67 @@
+"""elementwise: y = f(x), y = clip(f(a, b)) with NumPy broadcasting, and batch norm's y = x * scale[c] + shift[c]
+
+Operands are Tensors beside their addresses; y is dense in some order. Everything is computed in float32.
+"""
+
+from __future__ import annotations
+
+from math import inf
+
+import numpy as np
+
+from dsruntime.backends.cuda.kernels.window import THREADS, dtype, merged, per_element, window
+from dsruntime.backends.cuda.launch import Launch, pointer
+
+UNARY = ("identity", "abs", "neg", "clip", "leaky_relu", "elu", "sigmoid", "tanh", "erf", "exp", "log", "sqrt",
+         "reciprocal", "gelu", "gelu_tanh", "hard_sigmoid", "hard_swish", "silu")
+BINARY = ("add", "sub", "mul", "div", "pow", "prelu")
+BLOCK = (THREADS, 1, 1)
+
+
+def unary(name, x, x_at: int, y, y_at: int, p: float = 0.0, q: float = 0.0) -> list[Launch]:
+    """p, q: the operator's parameters (alpha, beta; the ends of clip)."""
+    head = (np.int32(UNARY.index(name)), np.float32(p), np.float32(q))
+    if by_eights((x, x_at), (y, y_at)):
+        n = y.count // 8
+        args = (*head, pointer(x_at), pointer(y_at), np.int32(n))
+        return [Launch("elementwise", "unary_dense", per_element(n), BLOCK, args)]
+    shape, xs, ys = merged(*ordered(y, x, y))
+    args = (*head, dtype(x.dtype), pointer(x_at), window(shape, xs), dtype(y.dtype), pointer(y_at), window(shape, ys),
+            np.uint32(y.count))
+    return [Launch("elementwise", "unary_strided", per_element(y.count), BLOCK, args)]
+
+
+def binary(name, a, a_at: int, b, b_at: int, y, y_at: int, low: float = -inf, high: float = inf) -> list[Launch]:
+    """a and b are broadcast to y's shape by the caller."""
+    head = (np.int32(BINARY.index(name)), np.float32(low), np.float32(high))
+    if by_eights((a, a_at), (b, b_at), (y, y_at)):
+        n = y.count // 8
+        args = (*head, pointer(a_at), pointer(b_at), pointer(y_at), np.int32(n))
+        return [Launch("elementwise", "binary_dense", per_element(n), BLOCK, args)]
+    shape, sa, sb, sy = merged(*ordered(y, a, b, y))
+    args = (*head, dtype(a.dtype), pointer(a_at), window(shape, sa), dtype(b.dtype), pointer(b_at), window(shape, sb),
+            dtype(y.dtype), pointer(y_at), window(shape, sy), np.uint32(y.count))
+    return [Launch("elementwise", "binary_strided", per_element(y.count), BLOCK, args)]
+
+
+def scale_shift(x_at: int, scale_at: int, shift_at: int, y_at: int, count: int, channels: int, low: float = -inf,
+                high: float = inf) -> list[Launch]:
+    """x, y: count halves, the channel fastest; scale, shift: float32 [channels]."""
+    by_8 = channels % 8 == 0 and x_at % 16 == 0 and y_at % 16 == 0
+    n = count // 8 if by_8 else count
+    args = (pointer(x_at), pointer(scale_at), pointer(shift_at), np.float32(low), np.float32(high), pointer(y_at),
+            np.int32(channels), np.uint32(n))
+    return [Launch("elementwise", "scale_shift_by_8" if by_8 else "scale_shift", per_element(n), BLOCK, args)]
+
+
+def by_eights(*operands) -> bool:
+    """Whether all are halves, packed alike, aligned, and a multiple of eight."""
+    first = operands[-1][0]
+    return first.count % 8 == 0 and all(
+        t.dtype == "float16" and at % 16 == 0 and t.strides == first.strides and t.is_packed() for t, at in operands)
+
+
+def ordered(guide, *tensors):
+    """(shape, strides of each), the axes sorted so that guide is walked in the order of its memory."""
+    order = guide.order()
+    return tuple(guide.shape[a] for a in order), *(tuple(t.strides[a] for a in order) for t in tensors)

@@ -1,0 +1,262 @@
+"""A session's runs: plans by batch size, staging memory, CUDA graphs.
+
+    host arrays      staging ─▶ upload, convert, steps, convert, download ─▶ staging      one graph
+    arrays on a GPU  convert from where they lie, the graph of the steps, convert to where the caller reads
+
+The first run of a plan launches every kernel by itself (which loads them), the second records the graph.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections import OrderedDict
+
+import numpy as np
+
+from dsruntime.backends.cuda.device_model import on_device
+from dsruntime.backends.cuda.driver import Driver, active, open_driver
+from dsruntime.backends.cuda.interop import Borrowed, DeviceArray
+from dsruntime.backends.cuda.plan import Plan
+from dsruntime.backends.cuda.tensor import SIZES
+from dsruntime.errors import DsError, ModelError
+from dsruntime.session import Step
+
+MOST_PLANS = 4  # one for each batch size
+
+
+class Prepared:
+    """A plan with its staging memory and graphs. hosts: page-locked arrays, one for each input and output."""
+
+    def __init__(self, plan: Plan, driver: Driver) -> None:
+        self.plan, self.driver = plan, driver
+        plan.allocate()
+        self.hosts_in = [host_array(driver, end.raw) for end in plan.inputs]
+        self.hosts_out = [host_array(driver, end.raw) for end in plan.outputs]
+        self.fault = driver.host(16) if plan.builder.faults else None
+        self.graphs: dict[str, int] = {}
+        self.runs: dict[str, int] = {}
+
+    def queue(self, kind: str, stream: int) -> None:
+        """kind: "host", everything from staging to staging, or "steps". As a graph from the second time on."""
+        count = self.runs[kind] = self.runs.get(kind, 0) + 1
+        work = self.queue_host if kind == "host" else self.queue_steps
+        if count == 1:
+            work(stream)
+            return
+        if kind not in self.graphs:
+            self.driver.begin_capture(stream)
+            try:
+                work(stream)
+            finally:
+                graph = self.driver.end_capture(stream)
+            self.graphs[kind] = graph
+        self.driver.run_graph(self.graphs[kind], stream)
+
+    def queue_host(self, stream: int) -> None:
+        plan, driver = self.plan, self.driver
+        for end, host in zip(plan.inputs, self.hosts_in, strict=True):
+            driver.upload(plan.at(end.raw), host, stream)
+        for end in plan.inputs:
+            self.launch(plan.converted_input(end), stream)
+        self.queue_steps(stream)
+        for end in plan.outputs:
+            self.launch(plan.converted_output(end), stream)
+        for end, host in zip(plan.outputs, self.hosts_out, strict=True):
+            driver.download(host, plan.at(end.raw), stream)
+        self.queue_fault(stream)
+
+    def queue_steps(self, stream: int) -> None:
+        for step in self.plan.steps:
+            self.launch(step.launches, stream)
+
+    def queue_fault(self, stream: int) -> None:
+        if self.fault is not None:
+            self.driver.download(self.fault, self.plan.at(self.plan.builder.faults), stream)
+
+    def launch(self, launches, stream: int) -> None:
+        for launch in launches:
+            self.driver.launch(launch, stream)
+
+    def check_fault(self, stream: int) -> None:
+        """After the stream is done: whether a gather met an index that is out of range."""
+        if self.fault is None or not self.fault.view(np.int64)[0]:
+            return
+        index = int(self.fault.view(np.int64)[1])
+        self.driver.fill(self.plan.at(self.plan.builder.faults), 0, 16, stream)
+        raise ModelError("gather", f"index {index}", "one that the axis has", "check the indices you gave")
+
+    def free(self) -> None:
+        for graph in self.graphs.values():
+            self.driver.release_graph(graph)
+        self.graphs = {}
+        self.plan.free()
+
+
+def host_array(driver: Driver, tensor) -> np.ndarray:
+    return driver.host(tensor.bytes).view(np.dtype(tensor.dtype)).reshape(tensor.shape)
+
+
+class Runner:
+    threads = 1
+
+    def __init__(self, model, keep_values: bool = False, profile: bool = False, driver: Driver | None = None) -> None:
+        self.model, self.keep_values, self.profiles = model, keep_values, profile
+        self.driver = driver or open_driver()
+        with active(self.driver):
+            self.constants = on_device(model, self.driver)
+            self.stream = self.driver.stream()
+        self.plans: OrderedDict[int, Prepared] = OrderedDict()
+        self.last: Prepared | None = None
+        self.seconds: list[float] = []
+        self.spare: list[tuple[int, int]] = []  # (bytes, address) of results that are gone
+        self._finalizer = weakref.finalize(self, release, self.driver, self.plans, self.spare, self.stream)
+
+    def run(self, arrays, batch: int):
+        """Host arrays in, host arrays out. Arrays may be Borrowed."""
+        if any(isinstance(array, Borrowed) for array in arrays):
+            results = self.run_on_device(arrays, batch, None)
+            return [result.numpy() for result in results]
+        with active(self.driver):
+            prepared = self.prepared(batch)
+            for host, array in zip(prepared.hosts_in, arrays, strict=True):
+                np.copyto(host, array)
+            if self.profiles:
+                self.run_timed(prepared)
+            else:
+                prepared.queue("host", self.stream)
+            self.driver.synchronize(self.stream)
+            prepared.check_fault(self.stream)
+            return [host.copy() for host in prepared.hosts_out]
+
+    def run_on_device(self, arrays, batch: int, stream: int | None) -> list[DeviceArray]:
+        """Results stay on the GPU. With a stream, work is queued behind and before it and nobody waits."""
+        with active(self.driver):
+            prepared = self.prepared(batch)
+            self.driver.wait(self.stream, stream or 0)
+            for array in arrays:
+                if isinstance(array, Borrowed) and array.stream not in (None, 0, stream):
+                    self.driver.wait(self.stream, array.stream)
+            for end, host, array in zip(prepared.plan.inputs, prepared.hosts_in, arrays, strict=True):
+                self.take(prepared, end, host, array)
+            prepared.queue("steps", self.stream)
+            results = [self.result(prepared, end, stream) for end in prepared.plan.outputs]
+            prepared.queue_fault(self.stream)
+            if stream is None or prepared.fault is not None:
+                self.driver.synchronize(self.stream)
+                prepared.check_fault(self.stream)
+            if stream is not None:
+                self.driver.wait(stream, self.stream)
+            return results
+
+    def take(self, prepared: Prepared, end, host, array) -> None:
+        plan = prepared.plan
+        if isinstance(array, Borrowed):
+            prepared.launch(plan.converted_input(end, array.address, array.strides), self.stream)
+            return
+        self.driver.synchronize(self.stream)  # a run before may still read the staging memory
+        np.copyto(host, array)
+        self.driver.upload(plan.at(end.raw), host, self.stream)
+        prepared.launch(plan.converted_input(end), self.stream)
+
+    def result(self, prepared: Prepared, end, stream: int | None) -> DeviceArray:
+        """Memory of a result that is gone serves again."""
+        bytes = end.raw.bytes
+        spare = next((entry for entry in self.spare if entry[0] == bytes), None)
+        if spare:
+            self.spare.remove(spare)
+        address = spare[1] if spare else self.driver.allocate(bytes)
+        prepared.launch(prepared.plan.converted_output(end, address), self.stream)
+        result = DeviceArray(address, end.raw.shape, end.raw.dtype, self.driver.kind, self.driver.number, stream,
+                             self.download)
+        weakref.finalize(result, self.spare.append, (bytes, address))
+        return result
+
+    def download(self, array: DeviceArray) -> np.ndarray:
+        with active(self.driver):
+            host = np.empty(array.shape, array.dtype)
+            self.driver.download(host, array.address, self.stream)
+            self.driver.synchronize(self.stream)
+            return host
+
+    def prepared(self, batch: int) -> Prepared:
+        found = self.plans.get(batch)
+        if found is None:
+            while len(self.plans) >= MOST_PLANS:
+                self.plans.popitem(last=False)[1].free()
+            plan = Plan(self.model, self.constants, batch, self.keep_values)
+            try:
+                found = Prepared(plan, self.driver)
+            except DsError:
+                plan.free()
+                raise
+            self.plans[batch] = found
+        self.plans.move_to_end(batch)
+        self.last = found
+        return found
+
+    # looking inside
+
+    def run_timed(self, prepared: Prepared) -> None:
+        plan, driver, stream = prepared.plan, self.driver, self.stream
+        for end, host in zip(plan.inputs, prepared.hosts_in, strict=True):
+            driver.upload(plan.at(end.raw), host, stream)
+            prepared.launch(plan.converted_input(end), stream)
+        events = [driver.event() for _ in range(len(plan.steps) + 1)]
+        driver.record(events[0], stream)
+        for step, event in zip(plan.steps, events[1:], strict=True):
+            prepared.launch(step.launches, stream)
+            driver.record(event, stream)
+        for end, host in zip(plan.outputs, prepared.hosts_out, strict=True):
+            prepared.launch(plan.converted_output(end), stream)
+            driver.download(host, plan.at(end.raw), stream)
+        prepared.queue_fault(stream)
+        driver.synchronize(stream)
+        self.seconds = [driver.seconds(a, b) for a, b in zip(events, events[1:], strict=False)]
+        for event in events:
+            driver.release_event(event)
+
+    def profile(self) -> list[Step]:
+        assert self.last is not None
+        return [Step(step.op, step.node, step.module, "+".join(dict.fromkeys(one.kernel for one in step.launches)),
+                     seconds) for step, seconds in zip(self.last.plan.steps, self.seconds, strict=True)]
+
+    def values(self) -> dict[str, np.ndarray]:
+        """Every value but weights, as the file says it is."""
+        assert self.last is not None
+        plan, values = self.last.plan, {}
+        with active(self.driver):
+            for index, tensor in plan.builder.tensors.items():
+                value = plan.graph.values[index]
+                if not plan.builder.is_weight(index):
+                    values[value.name] = self.value(plan, tensor).astype(value.dtype)
+        return values
+
+    def value(self, plan: Plan, tensor) -> np.ndarray:
+        buffer = plan.builder.buffers[tensor.buffer]
+        host = np.empty(buffer.bytes, np.uint8)
+        self.driver.download(host, buffer.address, self.stream)
+        self.driver.synchronize(self.stream)
+        whole = host[: buffer.bytes // SIZES[tensor.dtype] * SIZES[tensor.dtype]].view(np.dtype(tensor.dtype))
+        strides = [step * SIZES[tensor.dtype] for step in tensor.strides]
+        return np.lib.stride_tricks.as_strided(whole[tensor.offset :], tensor.shape, strides).copy()
+
+    def arena_bytes(self) -> int | None:
+        return self.last.plan.arena_bytes if self.last else None
+
+    def close(self) -> None:
+        self._finalizer()
+        self.last = None
+
+
+def release(driver: Driver, plans, spare, stream: int) -> None:
+    """Results that are still held keep their memory; a process that was forked, or whose GPU is lost, keeps all."""
+    try:
+        with active(driver):
+            driver.synchronize(stream)
+            while plans:
+                plans.popitem()[1].free()
+            while spare:
+                driver.free(spare.pop()[1])
+            driver.release_stream(stream)
+    except DsError:
+        pass
