@@ -21,7 +21,8 @@ def rounding(x: np.ndarray) -> np.ndarray:
 
 def fits(*arrays) -> bool:
     """Whether finite float32 numbers stay finite as halves."""
-    return all(not (np.isfinite(a) & (np.abs(a) > LARGEST)).any() for a in arrays if a is not None and a.dtype.kind == "f")
+    floats = [a for a in arrays if a is not None and a.dtype.kind == "f"]
+    return not any((np.isfinite(a) & (np.abs(a) > LARGEST)).any() for a in floats)
 
 
 def half_bounds(node, inputs, outputs, batch: int, exact=()) -> list[np.ndarray]:

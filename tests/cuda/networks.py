@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -56,7 +57,8 @@ class Transformer(nn.Module):
         super().__init__()
         self.patches = nn.Conv2d(3, 32, 8, 8)
         self.token, self.places = nn.Parameter(torch.randn(1, 1, 32)), nn.Parameter(torch.randn(1, 10, 32) * 0.1)
-        self.layers, self.norm, self.head = nn.Sequential(Attention(32, 4), Attention(32, 4)), nn.LayerNorm(32), nn.Linear(32, 10)
+        self.layers = nn.Sequential(Attention(32, 4), Attention(32, 4))
+        self.norm, self.head = nn.LayerNorm(32), nn.Linear(32, 10)
 
     def forward(self, x):
         x = self.patches(x).flatten(2).transpose(1, 2)
@@ -65,7 +67,7 @@ class Transformer(nn.Module):
 
 
 class Branches(nn.Module):
-    """Inception, DenseNet and ShuffleNet in one: concatenation, split, channel shuffle, average pools, 1-d, upsampling."""
+    """Inception, DenseNet and ShuffleNet in one: concatenation, split, shuffled channels, pools, 1-d, resizing."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -80,7 +82,8 @@ class Branches(nn.Module):
         x = x.view(n, 2, c // 2, h, w).transpose(1, 2).reshape(n, c, h, w)
         x = F.avg_pool2d(x, 3, 2, 1, count_include_pad=False)
         x = torch.tanh(self.up(F.pad(x, (1, 0, 0, 1))))
-        x = F.interpolate(x, scale_factor=0.5, mode="bilinear") - F.interpolate(F.leaky_relu(x), (7, 7), mode="bilinear").mean((1, 2, 3), keepdim=True)
+        level = F.interpolate(F.leaky_relu(x), (7, 7), mode="bilinear").mean((1, 2, 3), keepdim=True)
+        x = F.interpolate(x, scale_factor=0.5, mode="bilinear") - level
         x = F.max_pool1d(x.mean(2), 2, 1, 1)
         return self.head(torch.cat([x.flatten(1), x.flatten(1)], 1)[:, : 8 * 13])
 
@@ -116,8 +119,7 @@ def network(name: str, method: str = "ps") -> tuple[nn.Module, torch.Tensor]:
     return bake(net).eval(), torch.randn(3, 3, SIZES[name], SIZES[name])
 
 
-def compiled(name: str, method: str = "ps") -> tuple[Model, "torch.Tensor"]:
+def compiled(name: str, method: str = "ps") -> tuple[Model, np.ndarray]:
+    """The model, and a batch of three for it."""
     net, x = network(name, method)
-    report = dscompress.compile_model(net, example_inputs=(x[:1],)) if False else \
-        dscompress.compile_model(net, input_shape=tuple(x[:1].shape))
-    return Model.open(report.data), x
+    return Model.open(dscompress.compile_model(net, input_shape=tuple(x[:1].shape)).data), x.numpy()

@@ -1,4 +1,4 @@
-"""The cases of tests/ops on backend cuda, emulated: within what rounding to float16 explains of the reference's answer."""
+"""The cases of tests/ops on backend cuda, emulated: within what rounding to float16 explains."""
 
 import importlib
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from dsruntime.backends.cuda.arena import Buffer
+from dsruntime.backends.cuda.fuse import Group
 from dsruntime.backends.cuda.kernels import copy as copies
 from dsruntime.backends.cuda.kernels import elementwise
 from dsruntime.backends.cuda.launch import Launch
@@ -45,7 +46,7 @@ class Builder:
         self.zeroed: list[tuple[int, int]] = []  # (buffer, bytes at its start that are 0 before the first run)
         self.scratches: dict[int, Tensor] = {}  # by the bytes that start as zeros
         self.faults: Tensor | None = None
-        self.group = None  # the one that is being lowered
+        self.group: Group | None = None  # the one that is being lowered
 
     # values
 
@@ -128,16 +129,17 @@ class Builder:
         for tensor in tensors:
             buffer = self.buffers[tensor.buffer]
             buffer.last = max(buffer.last, now)
-        group = self.group
-        self.steps.append(Step(op or group.name, group.node.name if not op else "", group.node.module if not op else "",
-                               make) if group else Step(op, "", "", make))
+        node = self.group.node if self.group else None
+        name = op or (self.group.name if self.group else "")
+        self.steps.append(Step(name, node.name if node else "", node.module if node else "", make))
 
     def copy(self, source: Tensor, target: Tensor, op: str = "") -> None:
         if target.count:
             self.step(lambda at: copies.copy(source, at(source), target, at(target)), source, target, op=op)
 
     def copy_clipped(self, source: Tensor, target: Tensor, low: float, high: float) -> None:
-        self.step(lambda at: elementwise.unary("clip", source, at(source), target, at(target), low, high), source, target)
+        self.step(lambda at: elementwise.unary("clip", source, at(source), target, at(target), low, high), source,
+                  target)
 
     # layouts
 

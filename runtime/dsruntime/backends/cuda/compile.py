@@ -39,7 +39,8 @@ def cubin(source: str, architecture: str) -> bytes:
         return found
     with one_at_a_time:
         name, compile_it = compiler()
-        key = cubin_cache.key([name.encode(), architecture.encode(), *map(str.encode, OPTIONS), *texts(source).values()])
+        parts = (name.encode(), architecture.encode(), *map(str.encode, OPTIONS), *texts(source).values())
+        key = cubin_cache.key(parts)
         data = cubin_cache.read(key)
         if data is None:
             data = compile_it(source, architecture)
@@ -162,7 +163,8 @@ def nvrtc_call(function: str, *arguments):
 
     error, *results = getattr(nvrtc, function)(*arguments)
     if int(error):
-        raise BackendError("cuda", f"{function} says {error.name}", "a working NVRTC", "install nvidia-cuda-nvrtc again")
+        raise BackendError("cuda", f"{function} says {error.name}", "a working NVRTC",
+                           "install nvidia-cuda-nvrtc again")
     return results[0] if results else None
 
 

@@ -112,4 +112,4 @@ def refuse_after_fork(owner: int) -> None:
     if os.getpid() != owner:
         raise BackendError("cuda", f"CUDA was started in process {owner}, of which this one ({os.getpid()}) is a fork",
                            "CUDA started in the process that uses it",
-                           "start workers with multiprocessing's 'spawn' or 'forkserver', or open sessions only in them")
+                           "start workers by multiprocessing's 'spawn', or open sessions in them alone")

@@ -30,7 +30,7 @@ MEANINGS = {
                             "wait for the other process, or choose another GPU with CUDA_VISIBLE_DEVICES"),
     "OPERATING_SYSTEM": ("the operating system keeps the GPU from this process", "access to /dev/nvidia*",
                          "check the rights of this user or container"),
-    "SYSTEM_NOT_READY": ("the driver is not ready", "its daemons running", "start nvidia-persistenced or fabricmanager"),
+    "SYSTEM_NOT_READY": ("the driver is not ready", "its daemons running", "start nvidia-fabricmanager"),
     "NOT_INITIALIZED": ("CUDA was not started in this process", "CUDA started in the process that uses it",
                         "do not fork after CUDA has started: use multiprocessing's 'spawn'"),
     "DEINITIALIZED": ("CUDA is shutting down", "a running process", "close sessions before the program ends"),

@@ -42,7 +42,8 @@ class Plan:
         for group in groups_of(self.graph, self.builder.shapes, fuse and not keep_values):
             self.builder.group = group
             if group.op not in OPS:
-                raise BackendError("cuda", f"no kernel for {group.op!r}", "an op of dscompress ops", "use --backend cpu")
+                raise BackendError("cuda", f"no kernel for {group.op!r}", "an op of dscompress ops",
+                                   "use --backend cpu")
             OPS[group.op](self.builder, group)
         self.builder.group = None
         self.end = len(self.builder.steps)

@@ -11,6 +11,7 @@ import gc
 import os
 import threading
 from importlib.util import find_spec
+from typing import Any
 
 import numpy as np
 
@@ -120,12 +121,12 @@ class PycudaDriver:
         self.number = number
         self._cuda = import_pycuda()
         self._bindings = import_bindings()
-        self._memory: dict[int, object] = {}
-        self._streams: dict[int, object] = {}
-        self._functions: dict[tuple[str, str], object] = {}
-        self._modules: dict[str, object] = {}
-        self._events: dict[int, object] = {}
-        self._graphs: dict[int, object] = {}
+        self._memory: dict[int, Any] = {}
+        self._streams: dict[int, Any] = {}
+        self._functions: dict[tuple[str, str], Any] = {}
+        self._modules: dict[str, Any] = {}
+        self._events: dict[int, Any] = {}
+        self._graphs: dict[int, Any] = {}
         device = self._try("finding the GPU", self._cuda.Device, number)
         self.device = device.name()
         self.architecture = "sm_{}{}".format(*device.compute_capability())
@@ -172,7 +173,7 @@ class PycudaDriver:
     def free(self, address: int) -> None:
         memory = self._memory.pop(address)
         if not self._dead:
-            self._try("freeing memory", memory.free)  # type: ignore[attr-defined]
+            self._try("freeing memory", memory.free)
 
     def host(self, bytes: int) -> np.ndarray:
         return self._try(f"page-locking {bytes} bytes", self._cuda.pagelocked_empty, bytes, np.uint8)
@@ -235,7 +236,7 @@ class PycudaDriver:
             self._call("freeing an event", "cuEventDestroy", event)
 
     def synchronize(self, stream: int) -> None:
-        self._try("waiting for the GPU", self._streams[stream].synchronize)  # type: ignore[attr-defined]
+        self._try("waiting for the GPU", self._streams[stream].synchronize)
 
     # time
 
@@ -245,7 +246,7 @@ class PycudaDriver:
         return id(event)
 
     def record(self, event: int, stream: int) -> None:
-        self._try("recording an event", self._events[event].record, self._streams[stream])  # type: ignore[attr-defined]
+        self._try("recording an event", self._events[event].record, self._streams[stream])
 
     def seconds(self, first: int, second: int) -> float:
         return self._try("reading the time", self._events[first].time_till, self._events[second]) / 1000

@@ -32,7 +32,8 @@ class Prepared:
         plan.allocate()
         self.hosts_in = [host_array(driver, end.raw) for end in plan.inputs]
         self.hosts_out = [host_array(driver, end.raw) for end in plan.outputs]
-        self.fault = driver.host(16) if plan.builder.faults else None
+        self.fault_at = plan.at(plan.builder.faults) if plan.builder.faults else 0
+        self.fault = driver.host(16) if self.fault_at else None
         self.graphs: dict[str, int] = {}
         self.runs: dict[str, int] = {}
 
@@ -71,7 +72,7 @@ class Prepared:
 
     def queue_fault(self, stream: int) -> None:
         if self.fault is not None:
-            self.driver.download(self.fault, self.plan.at(self.plan.builder.faults), stream)
+            self.driver.download(self.fault, self.fault_at, stream)
 
     def launch(self, launches, stream: int) -> None:
         for launch in launches:
@@ -82,7 +83,7 @@ class Prepared:
         if self.fault is None or not self.fault.view(np.int64)[0]:
             return
         index = int(self.fault.view(np.int64)[1])
-        self.driver.fill(self.plan.at(self.plan.builder.faults), 0, 16, stream)
+        self.driver.fill(self.fault_at, 0, 16, stream)
         raise ModelError("gather", f"index {index}", "one that the axis has", "check the indices you gave")
 
     def free(self) -> None:

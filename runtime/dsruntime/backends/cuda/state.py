@@ -1,5 +1,4 @@
-"""What this machine has of CUDA, one finding for each part; nothing here raises, and nothing starts CUDA in this process
-but the driver's own cuInit."""
+"""What this machine has of CUDA, one finding for each part. Nothing here raises; of CUDA only cuInit is called."""
 
 from __future__ import annotations
 

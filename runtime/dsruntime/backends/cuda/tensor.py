@@ -92,7 +92,7 @@ def channels_last(rank: int) -> tuple[int, ...]:
 
 
 def reshaped_strides(old, strides, new) -> tuple[int, ...] | None:
-    """Axes of more than one entry go together in groups of equal product, within which the old ones must run on densely.
+    """Axes of several entries go together in groups of equal product, in which the old ones must run on densely.
 
     >>> reshaped_strides((2, 3, 4), (12, 4, 1), (6, 2, 2)), reshaped_strides((2, 3), (1, 2), (6,))
     ((4, 2, 1), None)

@@ -1,4 +1,4 @@
-"""copy: what moves data: to another layout or type (cast), by tables of indices (pad, nearest resize), by gathered ones"""
+"""copy: what moves data: to another layout or type, by tables of indices (pad, nearest resize), by computed indices"""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def copy(x, x_at: int, y, y_at: int) -> list[Launch]:
     if transposed:
         batch, rows, columns = transposed
         grid = (blocks(columns, 32), blocks(rows, 32), batch)
-        args = (dtype(x.dtype), pointer(x_at), dtype(y.dtype), pointer(y_at), np.int32(rows), np.int32(columns))
-        return [Launch("copy", "copy_transposed", grid, BLOCK, args)]
+        sizes = (dtype(x.dtype), pointer(x_at), dtype(y.dtype), pointer(y_at), np.int32(rows), np.int32(columns))
+        return [Launch("copy", "copy_transposed", grid, BLOCK, sizes)]
     shape, xs, ys = merged(*ordered(y, x, y))
     args = (dtype(x.dtype), pointer(x_at), window(shape, xs), dtype(y.dtype), pointer(y_at), window(shape, ys),
             np.uint32(y.count))
@@ -56,7 +56,7 @@ def take(x, x_at: int, tables_at: int, value: float, y, y_at: int) -> list[Launc
 
 
 def gather(x, x_at: int, axis: int, indices_at: int, count: int, y_at: int, fault_at: int) -> list[Launch]:
-    """y, dense: x with `axis` replaced by count gathered entries. fault: two int64, {1, index} if one is out of range."""
+    """y, dense: x with `axis` replaced by count gathered entries. fault: int64 {1, index} if one is out of range."""
     outer = window(*merged(x.shape[:axis], x.strides[:axis]))
     inner = window(*merged(x.shape[axis + 1 :], x.strides[axis + 1 :]))
     n = x.count // x.shape[axis] * count

@@ -23,8 +23,8 @@ def unary(name, x, x_at: int, y, y_at: int, p: float = 0.0, q: float = 0.0) -> l
     head = (np.int32(UNARY.index(name)), np.float32(p), np.float32(q))
     if by_eights((x, x_at), (y, y_at)):
         n = y.count // 8
-        args = (*head, pointer(x_at), pointer(y_at), np.int32(n))
-        return [Launch("elementwise", "unary_dense", per_element(n), BLOCK, args)]
+        dense = (*head, pointer(x_at), pointer(y_at), np.int32(n))
+        return [Launch("elementwise", "unary_dense", per_element(n), BLOCK, dense)]
     shape, xs, ys = merged(*ordered(y, x, y))
     args = (*head, dtype(x.dtype), pointer(x_at), window(shape, xs), dtype(y.dtype), pointer(y_at), window(shape, ys),
             np.uint32(y.count))
@@ -36,8 +36,8 @@ def binary(name, a, a_at: int, b, b_at: int, y, y_at: int, low: float = -inf, hi
     head = (np.int32(BINARY.index(name)), np.float32(low), np.float32(high))
     if by_eights((a, a_at), (b, b_at), (y, y_at)):
         n = y.count // 8
-        args = (*head, pointer(a_at), pointer(b_at), pointer(y_at), np.int32(n))
-        return [Launch("elementwise", "binary_dense", per_element(n), BLOCK, args)]
+        dense = (*head, pointer(a_at), pointer(b_at), pointer(y_at), np.int32(n))
+        return [Launch("elementwise", "binary_dense", per_element(n), BLOCK, dense)]
     shape, sa, sb, sy = merged(*ordered(y, a, b, y))
     args = (*head, dtype(a.dtype), pointer(a_at), window(shape, sa), dtype(b.dtype), pointer(b_at), window(shape, sb),
             dtype(y.dtype), pointer(y_at), window(shape, sy), np.uint32(y.count))

@@ -23,8 +23,8 @@ def reduce(op: str, x, x_at: int, axes, y, y_at: int) -> list[Launch]:
     side_by_side = not reduced[1] or reduced[1][-1] == 1 or total < 32
     if side_by_side:
         threads = 256 if count > 512 else 32
-        args = (*head, window(*reduced), np.uint32(count), *tail)
-        return [Launch("reduce", "reduce_rows", (total, 1, 1), (threads, 1, 1), args)]
+        rows = (*head, window(*reduced), np.uint32(count), *tail)
+        return [Launch("reduce", "reduce_rows", (total, 1, 1), (threads, 1, 1), rows)]
     args = (*head, np.uint32(total), window(*reduced), np.uint32(count), *tail)
     return [Launch("reduce", "reduce_columns", (blocks(total, 32), 1, 1), (256, 1, 1), args)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -143,7 +144,7 @@ def padded_indices(size: int, before: int, after: int, mode: str) -> np.ndarray:
     widths = (max(before, 0), max(after, 0))
     if mode == "constant":
         return np.pad(entries, widths, constant_values=-1)
-    return np.pad(entries, widths, mode=mode)
+    return np.pad(entries, widths, mode="reflect" if mode == "reflect" else "edge")
 
 
 def resize(builder, group) -> None:
@@ -152,7 +153,7 @@ def resize(builder, group) -> None:
     axes = [coordinates_of(x.shape[i], shape[i], i, a) for i in range(len(shape))]
     order = x.order() if x.is_packed() else None
     if a.get("mode", "nearest") == "nearest":
-        rounded = NEAREST[a.get("nearest_mode", "round_prefer_floor")]
+        rounded: Callable = NEAREST[a.get("nearest_mode", "round_prefer_floor")]  # type: ignore[assignment]
         tables = [np.arange(n) if at is None else np.clip(rounded(at), 0, n - 1).astype(np.int64)
                   for at, n in zip(axes, x.shape, strict=True)]
         take(builder, x, tables, 0.0, builder.result(output, order))

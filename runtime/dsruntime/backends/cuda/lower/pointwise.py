@@ -77,7 +77,8 @@ def of_computed_parameters(builder, group) -> None:
 
     widened = apply("add", variance, epsilon, variance.shape)
     deviation = builder.new(widened.shape, "float32")
-    builder.step(lambda at: elementwise.unary("sqrt", widened, at(widened), deviation, at(deviation)), widened, deviation)
+    builder.step(lambda at: elementwise.unary("sqrt", widened, at(widened), deviation, at(deviation)), widened,
+                 deviation)
     factor = apply("div", scale, deviation, scale.shape)
     distance = apply("sub", x, mean, shape)
     scaled = apply("mul", distance, factor, shape)

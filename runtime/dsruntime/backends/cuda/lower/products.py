@@ -55,7 +55,7 @@ def product(builder, group, launcher, weight, x, bias, residual, y, size) -> Non
 
 
 def computed_weight(builder, index: int, role: str, parts: int):
-    """A weight that is no constant: packed in every run, from float32 values where a constant's stored bytes would be."""
+    """A weight that is no constant: packed in every run, from float32 where a constant's stored bytes would be."""
     value = builder.value(index)
     prepared = prepare_raw(np.ones(value.shape, np.float32), role, parts)
     source, packed = builder.new((len(prepared.upload),), "uint8"), builder.new((prepared.bytes,), "uint8")
