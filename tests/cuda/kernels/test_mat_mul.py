@@ -62,7 +62,8 @@ def test_product(a_shape, b_shape, a_order, b_order):
 def test_alpha_and_clip():
     a, b = np.full((3, 8), 2.0), np.full((8, 5), 1.0)
     a[0] = -1
-    np.testing.assert_array_equal(multiply(a, b, (0, 1), (0, 1), alpha=0.5, low=-3, high=6), [[-3] * 5, [6] * 5, [6] * 5])
+    got = multiply(a, b, (0, 1), (0, 1), alpha=0.5, low=-3, high=6)
+    np.testing.assert_array_equal(got, [[-3] * 5, [6] * 5, [6] * 5])
 
 
 def test_no_sum_is_zero():

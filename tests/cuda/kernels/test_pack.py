@@ -88,6 +88,8 @@ def test_depthwise_weights_are_taps(role, shape, raw):
     weight, stored, value = shift_weight(shape, role, scaled=True)
     if raw:
         weight, stored, value = raw_weight(value)
-    _, memory = packed(weight, stored, shape, role, 6)
+    tiles, memory = packed(weight, stored, shape, role, 6)
+    found = memory[1].view("<f4")
     expected = as_matrices(value, role, 6).reshape(12, 6).T
-    np.testing.assert_array_equal(memory[1].view("<f4").reshape(6, 12), expected)
+    assert tiles.prepared.scale_bytes_at == 6 * 12 * 4
+    np.testing.assert_array_equal(found[:72].reshape(6, 12) * found[72:], expected)

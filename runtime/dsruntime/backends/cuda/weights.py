@@ -6,7 +6,8 @@
 
 A shift weight keeps its codes: value = scale[c] * 2^(base[c] - level), and scale, base and the format's constant power
 of two all go into the row's scale, exactly. 6-bit codes become halves, exactly. Raw weights become halves times a power
-of two of their row, rounded to 11 bits. Depthwise weights become float32, exactly.
+of two of their row, rounded to 11 bits. Depthwise weights become float32, exactly:
+powers of two before their scale, or raw.
 """
 
 from __future__ import annotations
@@ -56,31 +57,31 @@ class Prepared:
         return self.source.groups * self.source.panels * self.source.tiles
 
     @property
+    def tap_count(self) -> int:
+        return self.outputs * self.source.kernel_h * self.source.kernel_w
+
+    @property
     def scale_bytes_at(self) -> int:
-        """Where the scales start in the packed weight; taps have theirs multiplied in."""
-        return 0 if self.format == "taps" else self.tile_count * FORMATS[self.format].tile_bytes
+        """Where the scales start in the packed weight."""
+        return 4 * self.tap_count if self.format == "taps" else self.tile_count * FORMATS[self.format].tile_bytes
 
     @property
     def bytes(self) -> int:
-        if self.format == "taps":
-            return 4 * self.outputs * self.source.kernel_h * self.source.kernel_w
         return self.scale_bytes_at + 4 * self.scale_count
 
     @property
     def scale_count(self) -> int:
-        return self.source.groups * self.source.panels * ROWS
+        return self.outputs if self.format == "taps" else self.source.groups * self.source.panels * ROWS
 
     def launches(self, source: int, packed: int) -> list[Launch]:
         """source: the address of upload on the device; packed: where the kernels will read."""
-        scales = pointer(source + self.scales_at)
+        copy = (pointer(source + self.scales_at), pointer(packed + self.scale_bytes_at), np.int32(self.scale_count))
+        scales = Launch("pack", "pack_scales", (blocks(self.scale_count, 256), 1, 1), (256, 1, 1), copy)
         if self.format == "taps":
-            count = self.outputs * self.source.kernel_h * self.source.kernel_w
-            args = (self.source, pointer(source), scales, pointer(packed), np.int32(self.kernel == "codes"))
-            return [Launch("pack", "pack_taps", (blocks(count, 256), 1, 1), (256, 1, 1), args)]
+            taps = (self.source, pointer(source), pointer(packed), np.int32(self.kernel == "codes"))
+            return [Launch("pack", "pack_taps", (blocks(self.tap_count, 256), 1, 1), (256, 1, 1), taps), scales]
         tiles = (self.source, pointer(source), pointer(source + self.factors_at), pointer(packed))
-        copy = (scales, pointer(packed + self.scale_bytes_at), np.int32(self.scale_count))
-        return [Launch("pack", self.kernel, (blocks(self.tile_count, 8), 1, 1), (256, 1, 1), tiles),
-                Launch("pack", "pack_scales", (blocks(self.scale_count, 256), 1, 1), (256, 1, 1), copy)]
+        return [Launch("pack", self.kernel, (blocks(self.tile_count, 8), 1, 1), (256, 1, 1), tiles), scales]
 
 
     def at(self, address: int) -> Packed:
@@ -123,7 +124,7 @@ def prepare_raw(value: np.ndarray, role: str, group: int = 1) -> Prepared:
     source = logical(value.shape, tuple(range(value.ndim)), role, group)
     stored = np.frombuffer(np.ascontiguousarray(value, "<f4").tobytes(), np.uint8)
     if is_depthwise(source, role):
-        return with_arrays("taps", "raw", source, stored, np.zeros(0, np.float32))
+        return with_arrays("taps", "raw", source, stored, np.ones(source.groups * source.rows, np.float32))
     power = row_powers(value, role, group)
     factors = np.ldexp(np.float32(1), -power)
     return with_arrays("16", "pack_raw", source, stored, padded_rows(np.ldexp(1.0, power), source), factors)

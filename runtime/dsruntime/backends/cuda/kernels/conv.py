@@ -47,7 +47,22 @@ def anything(problem: Problem, sms: int) -> bool:
     return True
 
 
+def many_pixels(rows: int, columns: int) -> Callable[[Problem, int], bool]:
+    """Blocks of this size leave few multiprocessors without one, and coordinates fit 16 bits (conv_tiled.cu)."""
+    def fits(problem: Problem, sms: int) -> bool:
+        in_group = problem.outputs // problem.group
+        count = problem.group * blocks(in_group, rows) * blocks(problem.pixels, columns)
+        used = in_group / (blocks(in_group, rows) * rows)
+        side = 2 * max(problem.height * problem.ups[0], problem.width * problem.ups[1], *problem.pads)
+        return vectors(problem, sms) and count >= sms and used > 0.5 and side < 2**15
+    return fits
+
+
 KERNELS = [
+    Kernel("conv_tiled", "conv_tiled_128x64", 128, 64, many_pixels(128, 64), False, threads=128,
+           shared=3 * 64 * 128),
+    Kernel("conv_tiled", "conv_tiled_64x128", 64, 128, many_pixels(64, 128), False, threads=128,
+           shared=3 * 128 * 128),
     Kernel("conv", "conv_windows", 64, 32, vectors),
     Kernel("conv", "conv_gather", 64, 32, anything, warp_bytes=4096),
 ]

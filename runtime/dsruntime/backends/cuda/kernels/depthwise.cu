@@ -1,17 +1,9 @@
 // depthwise: convolutions whose groups have one channel; y[pixel][o] = sum over taps of weight[tap][o] * x[.., o / m]
 //
 // Bound by reading the activations: a thread does eight neighbouring channels of one pixel (m = 1, channels % 8 == 0),
-// or one output. Weights are float32, [tap][output], scale included.
+// or one output. Weights are float32, [tap][output].
 #include "columns.h"
 #include "epilogue.h"
-
-DEVICE void finish_one(const ConvArgs& s, i64 at, i32 output, f32 v) {
-    if (s.bias) v += ldg(s.bias + output);
-    if (s.residual) v += to_f32(ldg(s.residual + at));
-    v = clip(v, s.low, s.high);
-    if (too_large(v) && s.overflow) *s.overflow = s.tag;
-    s.y[at] = to_f16(v);
-}
 
 DEVICE f32 half_of(f16 x, i32) {
     return to_f32(x);
@@ -39,7 +31,11 @@ DEVICE void depthwise(const ConvArgs& s, i32 kernel_h) {
             const f32* w = weight + i64(ky * s.kernel_w + kx) * s.outputs + output;
             UNROLL for (i32 c = 0; c < channels; c++) sum[c] = fmaf(ldg(w + c), half_of(x, c), sum[c]);
         }
-    UNROLL for (i32 c = 0; c < channels; c++) finish_one(s, pixel * s.outputs + output + c, output + c, sum[c]);
+    i64 at = pixel * s.outputs + output;
+    bool overflow = false;
+    if (channels == 8 && eights(s, s.outputs)) overflow = finish_eight(s, sum, output, output, at);
+    else UNROLL for (i32 c = 0; c < channels; c++) overflow |= finish_one(s, sum[c], output + c, output + c, at + c);
+    if (overflow && s.overflow) *s.overflow = s.tag;
 }
 
 KERNEL(depthwise_8, 128, ConvArgs s, i32 kernel_h) {

@@ -35,8 +35,8 @@ def launches(a: int, b: int, y: int, *, batch: tuple[int, ...] = (), m: int, n: 
     if batches * m * n == 0:
         return []
     sizes = (1,) * (BATCH_DIMENSIONS - len(batch)) + tuple(batch)
-    args = MatMul(operand(a, a_batch, a_row, a_k, m, k), operand(b, b_batch, b_row, b_k, n, k), y, overflow, tag, batches,
-                  sizes, k, alpha, low, high)
+    left, right = operand(a, a_batch, a_row, a_k, m, k), operand(b, b_batch, b_row, b_k, n, k)
+    args = MatMul(left, right, y, overflow, tag, batches, sizes, k, alpha, low, high)
     grid = (blocks(n, TILE), blocks(m, TILE), min(batches, MOST_BLOCKS_Z))
     return [Launch("mat_mul", "mat_mul", grid, (128, 1, 1), (args,))]
 

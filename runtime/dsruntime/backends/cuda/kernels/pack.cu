@@ -86,22 +86,21 @@ PACK(pack_2, FORMAT_2, Code<1>)
 PACK(pack_wide, FORMAT_16, WideCode)
 PACK(pack_raw, FORMAT_16, Raw)
 
-// The scale of every padded row behind the tiles.
+// The scales, behind the tiles or the taps.
 KERNEL(pack_scales, 256, const f32* scales, f32* packed, i32 n) {
     i32 i = blockIdx.x * blockDim.x + threadIdx.x;
     if (i < n) packed[i] = ldg(scales + i);
 }
 
 // Depthwise weights stay float32, [tap][output]: a tile would be one sixteenth full.
-KERNEL(pack_taps, 256, Source s, const u8* source, const f32* scales, f32* packed, i32 codes) {
+KERNEL(pack_taps, 256, Source s, const u8* source, f32* packed, i32 codes) {
     i32 n = blockIdx.x * blockDim.x + threadIdx.x, outputs = s.groups * s.rows;
     if (n >= outputs * s.kernel_h * s.kernel_w) return;
     i32 output = n % outputs, i = entry(s, output / s.rows, output % s.rows, n / outputs);
     if (codes) {
         i32 level = level_of(s, source, i);
         f32 power = level == s.zero ? 0.0f : from_bits(u32(127 - level) << 23);
-        f32 value = power * ldg(scales + output);
-        packed[n] = sign_of(source, i) ? -value : value;
+        packed[n] = sign_of(source, i) ? -power : power;
     } else {
         packed[n] = ldg(reinterpret_cast<const f32*>(source) + i);
     }
