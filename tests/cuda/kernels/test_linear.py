@@ -43,7 +43,7 @@ def test_within_bound(shape, role):
     assert (np.abs(y - expected) <= half_bound(expected, magnitude, k)).all()
 
 
-@pytest.mark.parametrize("rows, kernel", [(1, "linear_narrow_8"), (8, "linear_narrow_8"), (9, "linear_wide_32")])
+@pytest.mark.parametrize("rows, kernel", [(1, "linear_narrow"), (8, "linear_narrow"), (9, "conv_windows")])
 @pytest.mark.parametrize("bits, zero", [(5, True), (5, False), (4, True), (4, False), (3, True), (2, True), (1, False),
                                         (6, True)])
 def test_every_format_is_exact_on_powers(rows, kernel, bits, zero):
@@ -60,7 +60,7 @@ def test_wide_kernel_and_raw_weights():
     weight, stored, value = raw_weight(np.random.default_rng(0).integers(-7, 8, (170, 200)))
     x = np.random.default_rng(1).integers(-3, 4, (4, 200))
     y, name = run_linear(x, weight, stored, value, "linear", None, None, 1)
-    assert name == "linear_wide_8_16"
+    assert name == "linear_wide_16"
     np.testing.assert_array_equal(y, x @ value.T)
 
 

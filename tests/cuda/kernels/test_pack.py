@@ -46,7 +46,7 @@ def by_group(memory, prepared, group):
 
 @pytest.mark.parametrize("bits, zero", CODEBOOKS)
 def test_every_codebook(bits, zero):
-    check(*shift_weight((20, 70), "linear", bits, zero, scaled=True, seed=bits), "linear")
+    check(*shift_weight((20, 72), "linear", bits, zero, scaled=True, seed=bits), "linear")
 
 
 @pytest.mark.parametrize("shape, role, group", [

@@ -5,8 +5,8 @@
     prepared.launches(temporary, packed)       make prepared.bytes bytes at packed: tiles, then scales; or taps
 
 A shift weight keeps its codes: value = scale[c] * 2^(base[c] - level), and scale, base and the format's constant power
-of two all go into the row's scale, exactly. 6-bit codes become halves, exactly. Raw weights become halves times a power
-of two of their row, rounded to 11 bits. Depthwise weights become float32, exactly:
+of two all go into the row's scale, exactly. 6-bit codes become halves, exactly; so do those of layers whose channels are
+no multiple of 8. Raw weights become halves times a power of two of their row, rounded to 11 bits. Depthwise weights become float32, exactly:
 powers of two before their scale, or raw.
 """
 
@@ -115,7 +115,7 @@ def prepare_codes(stored, shift, source, row_scale, depthwise):
     set_planes(source, shift)
     if depthwise:
         return with_arrays("taps", "codes", source, stored, row_scale.astype(np.float32))
-    name, kernel, fill, power = format_of(shift)
+    name, kernel, fill, power = format_of(shift, whole_loads=source.channels % 8 == 0)
     return with_arrays(name, kernel, source, stored, padded_rows(row_scale * 2.0**power, source), fill=fill)
 
 
@@ -134,12 +134,12 @@ def is_depthwise(source: Source, role: str) -> bool:
     return role.startswith("conv") and source.channels == 1 and source.groups > 1
 
 
-def format_of(shift) -> tuple[str, str, int, int]:
+def format_of(shift, whole_loads: bool) -> tuple[str, str, int, int]:
     """Tile format, packing kernel, fill, and the power of two that a decoded code lacks.
 
     With E = bits - 1 (1 for b = 1) exponent bits, the wanted power is e - (2^E - 1), for e counts down from base.
     """
-    if shift.bits == 6:
+    if shift.bits == 6 or not whole_loads:
         return "16", "pack_wide", 0, -15
     name = str(max(shift.bits, 2))
     codes = 1 << FORMATS[name].exponent_bits

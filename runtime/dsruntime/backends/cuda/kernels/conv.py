@@ -2,7 +2,7 @@
 
     conv_tiled_*    many pixels: a block multiplies 64 or 128 rows by 128 or 64 pixels, staged in shared memory
     conv_windows    few pixels: the warps of a block share out k
-    conv_gather     channels of a group that are no multiple of 8 (a first layer)
+    conv_gather     channels of a group that are no multiple of 8 (a first layer); weights as halves
     depthwise       one channel a group (depthwise.py)
 """
 
@@ -60,7 +60,7 @@ def many_pixels(rows: int, columns: int) -> Callable[[Problem, int], bool]:
 
 KERNELS = [
     Kernel("conv_tiled", "conv_tiled_128x64", 128, 64, many_pixels(128, 64), False, threads=128,
-           shared=3 * 64 * 128),
+           shared=4 * 64 * 132),
     Kernel("conv_tiled", "conv_tiled_64x128", 64, 128, many_pixels(64, 128), False, threads=128,
            shared=3 * 128 * 128),
     Kernel("conv", "conv_windows", 64, 32, vectors),

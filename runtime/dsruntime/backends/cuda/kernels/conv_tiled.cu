@@ -67,24 +67,21 @@ DEVICE void multiply(const u32 w[2][Codes<format>::words], u32 fill, const u32x4
         }
 }
 
-// Results leave through shared memory, 32 pixels of every warp at a time, so that neighbours are written together.
+// Results leave through shared memory, [64 * P pixels][32 * M rows], so that neighbours are written together.
 template <int M, int P>
 DEVICE void write(const ConvArgs& s, const f32 d[2][8][4], f32* sums, i32 group, i32 panel, i32 pixel) {
     const i32 rows = 32 * M, pitch = rows + 4;
     i32 warp = threadIdx.x / 32, lane = threadIdx.x % 32, down = warp % M, across = warp / M;
-    UNROLL for (i32 part = 0; part < 2; part++) {
-        __syncthreads();
-        UNROLL for (i32 r = 0; r < panels_of_warp; r++)
-            UNROLL for (i32 i = 0; i < 4; i++)
-                UNROLL for (i32 e = 0; e < 4; e++) {
-                    i32 row = 32 * down + 16 * r + lane / 4 + e / 2 * 8;
-                    i32 column = 32 * across + 8 * i + lane % 4 * 2 + e % 2;
-                    sums[column * pitch + row] = d[r][4 * part + i][e];
-                }
-        __syncthreads();
-        UNROLL for (i32 p = 0; p < P; p++)
-            finish(s, sums + p * 32 * pitch, pitch, rows, 32, group, 16 * panel, pixel + 64 * p + 32 * part);
-    }
+    __syncthreads();
+    UNROLL for (i32 r = 0; r < panels_of_warp; r++)
+        UNROLL for (i32 i = 0; i < groups_of_warp; i++)
+            UNROLL for (i32 e = 0; e < 4; e++) {
+                i32 row = 32 * down + 16 * r + lane / 4 + e / 2 * 8;
+                i32 column = 64 * across + 8 * i + lane % 4 * 2 + e % 2;
+                sums[column * pitch + row] = d[r][i][e];
+            }
+    __syncthreads();
+    finish(s, sums, pitch, rows, 64 * P, group, 16 * panel, pixel);
 }
 
 template <int format, int M, int P>

@@ -216,7 +216,7 @@ DEVICE void mma(f32 d[4], const u32 a[4], const u32 b[2]) {
 DEVICE void cp_async16(void* shared, const void* global, bool valid) {
 #if __CUDA_ARCH__ >= 800
     u32 to = u32(__cvta_generic_to_shared(shared));
-    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(global), "r"(valid ? 16 : 0) : "memory");
+    asm volatile("cp.async.ca.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(global), "r"(valid ? 16 : 0) : "memory");
 #else
     *static_cast<u32x4*>(shared) = valid ? ldg(static_cast<const u32x4*>(global)) : u32x4{0, 0, 0, 0};
 #endif

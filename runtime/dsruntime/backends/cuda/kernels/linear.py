@@ -1,6 +1,6 @@
 """linear: y = clip(x W^T + bias + residual): its rows are a convolution's pixels. The first row of KERNELS that fits.
 
-For few rows of x, reading the weights takes the time: kernels that share out k. Many are a convolution by one tap.
+For up to 8 rows, reading the weights takes the time: kernels of their own. More rows are a convolution by one tap.
 """
 
 from __future__ import annotations
@@ -19,18 +19,13 @@ def narrow(problem: Problem, sms: int) -> bool:
     return problem.depth % 8 == 0 and problem.pixels <= 8 and problem.outputs * problem.depth < 64 * 64 * 8 * sms
 
 
-def one_column_block(problem: Problem, sms: int) -> bool:
+def few_rows(problem: Problem, sms: int) -> bool:
     return problem.depth % 8 == 0 and problem.pixels <= 8
 
 
-def few_rows(problem: Problem, sms: int) -> bool:
-    return problem.depth % 8 == 0 and problem.pixels <= 64
-
-
 KERNELS = [
-    Kernel("linear", "linear_narrow_8", 16, 8, narrow),
-    Kernel("linear", "linear_wide_8", 64, 8, one_column_block),
-    Kernel("linear", "linear_wide_32", 64, 32, few_rows),
+    Kernel("linear", "linear_narrow", 16, 8, narrow),
+    Kernel("linear", "linear_wide", 64, 8, few_rows),
     *CONV_KERNELS,
 ]
 

@@ -42,7 +42,7 @@ struct Code {  // e = highest level - level, placed above the ten mantissa bits
         return sign_of(planes, i) << 15 | e << 10;
     }
 };
-struct WideCode {  // 6 bits: 2^(15 - level), the last levels subnormal halves
+struct WideCode {  // any code as a half: 2^(15 - level), levels from 30 on subnormal
     DEVICE u32 half(const Source& s, const u8* planes, const f32*, i32, i32 i) {
         u32 level = level_of(s, planes, i), sign = sign_of(planes, i) << 15;
         if (i32(level) == s.zero) return 0;
@@ -62,11 +62,11 @@ DEVICE void pack(const Source& s, const u8* source, const f32* factors, u8* pack
     i32 panel = tile / s.tiles, group = panel / s.panels;
     i32 first_row = panel % s.panels * 16 + lane / 4, first_k = tile % s.tiles * 64 + lane % 4 * 8;
     u32 pair[16], w[16];
-    UNROLL for (i32 p = 0; p < 16; p++) {
+    for (i32 p = 0; p < 16; p++) {
         i32 step = p / 4, r = p % 4, row = first_row + r % 2 * 8;
         i32 k = first_k + step / 2 * 32 + step % 2 * 4 + r / 2 * 2;
         pair[p] = 0;
-        UNROLL for (i32 h = 0; h < 2; h++) {
+        for (i32 h = 0; h < 2; h++) {
             i32 i = entry(s, group, row, k + h);
             if (i >= 0) pair[p] |= Value::half(s, source, factors, group * s.rows + row, i) << 16 * h;
         }
