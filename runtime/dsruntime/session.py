@@ -9,7 +9,7 @@ finite, for a ranking of them means nothing.
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -84,19 +84,46 @@ class Session:
     def metadata(self) -> dict[str, str]:
         return dict(self.model.metadata)
 
-    def run(self, x):
+    def run(self, x, *, on_device: bool = False, stream: int | None = None):
         """x: an array for a model with one input; else a list of arrays in order, or a dict by input name.
 
-        Returns an array for a model with one output, else a dict by output name.
+        Returns an array for a model with one output, else a dict by output name. Backend cuda also takes arrays that
+        are on the GPU (__cuda_array_interface__ or DLPack: torch, CuPy), and with on_device leaves the results there.
+        stream, the handle of a CUDA stream, makes that asynchronous: see docs/cuda.md.
         """
         given = by_order(x, self.model.inputs)
-        arrays = [checked(array, info) for array, info in zip(given, self.model.inputs, strict=True)]
-        batch = common_batch(arrays, self.model)
         with self._lock:
-            results = self._open().run(arrays, batch)
+            runner = self._open()
+            if self.backend == "cuda":
+                given = runner.borrowed(given, self.model.inputs)
+            infos = [self._accepted(array, info) for array, info in zip(given, self.model.inputs, strict=True)]
+            arrays = [checked(array, info) for array, info in zip(given, infos, strict=True)]
+            batch = common_batch(arrays, infos)
+            results = runner.run_on_device(arrays, batch, stream) if self._on_device(on_device, stream) else \
+                runner.run(arrays, batch)
             self._ran = True
         names = [info.name for info in self.model.outputs]
         return results[0] if len(results) == 1 else dict(zip(names, results, strict=True))
+
+    def _accepted(self, array, info: TensorInfo) -> TensorInfo:
+        """What an input may be; on the GPU pixels become a model's input, so uint8 images will do."""
+        if self.backend == "cuda" and info.image is not None and getattr(array, "dtype", None) == np.uint8:
+            last = fits(array.shape, (*info.shape[:1], *info.shape[2:], info.shape[1]))
+            shape = (*info.shape[:1], *info.shape[2:], info.shape[1]) if last else info.shape
+            return replace(info, dtype="uint8", shape=shape)
+        return info
+
+    def _on_device(self, on_device: bool, stream: int | None) -> bool:
+        if (on_device or stream is not None) and self.backend != "cuda":
+            raise ModelError("run", f"on_device or a stream with backend {self.backend}", "backend cuda",
+                             "leave them out")
+        if stream is not None and not on_device:
+            raise ModelError("run", "a stream without on_device", "results that stay on the GPU",
+                             "add on_device=True")
+        if on_device and (self._keeps or self._profiles):
+            raise ModelError("run", "on_device in a session that keeps values or profiles", "an ordinary session",
+                             "open one for it")
+        return on_device
 
     def predict(self, image, top: int = 5) -> list[Prediction]:
         """The best classes for an image: a path, a PIL image, or a uint8 array [height, width] or [..., 3 or 4]."""
@@ -197,7 +224,8 @@ def by_order(x, inputs) -> list:
 def checked(array, info: TensorInfo) -> np.ndarray:
     """The array, C-contiguous, if its dtype, rank and dimensions are the input's."""
     where = f"input {info.name!r}"
-    if not isinstance(array, np.ndarray):
+    borrowed = getattr(array, "is_borrowed", False)  # on a GPU: backends/cuda/interop.py
+    if not isinstance(array, np.ndarray) and not borrowed:
         if not hasattr(array, "__array__"):
             raise ModelError(where, f"a {type(array).__name__}", f"an array, {info.text()}",
                              f"np.asarray(x, {info.dtype!r})")
@@ -208,7 +236,7 @@ def checked(array, info: TensorInfo) -> np.ndarray:
         raise ModelError(where, f"shape {array.shape}", info.text(), rank_advice(array.shape, info.shape))
     if any(isinstance(want, int) and have != want for have, want in zip(array.shape, info.shape, strict=True)):
         raise ModelError(where, f"shape {array.shape}", info.text(), shape_advice(array.shape, info.shape))
-    return array if array.flags.c_contiguous else np.ascontiguousarray(array).reshape(array.shape)
+    return array if borrowed or array.flags.c_contiguous else np.ascontiguousarray(array).reshape(array.shape)
 
 
 def rank_advice(found, expected) -> str:
@@ -228,13 +256,14 @@ def shape_advice(found, expected) -> str:
 
 
 def fits(found, expected) -> bool:
-    return all(isinstance(want, str) or have == want for have, want in zip(found, expected, strict=True))
+    return len(found) == len(expected) and all(
+        isinstance(want, str) or have == want for have, want in zip(found, expected, strict=True))
 
 
-def common_batch(arrays, model) -> int:
+def common_batch(arrays, infos) -> int:
     """N, which every "N" of every input must agree on; 1 for a model without one."""
     batch, first = None, ""
-    for array, info in zip(arrays, model.inputs, strict=True):
+    for array, info in zip(arrays, infos, strict=True):
         for axis, (have, want) in enumerate(zip(array.shape, info.shape, strict=True)):
             if isinstance(want, int):
                 continue

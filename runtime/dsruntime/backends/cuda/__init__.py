@@ -14,6 +14,7 @@
 from __future__ import annotations
 
 from dsruntime.backends.cuda.state import availability
+from dsruntime.errors import BackendError
 
 __all__ = ["availability", "open_runner"]
 
@@ -21,4 +22,8 @@ __all__ = ["availability", "open_runner"]
 def open_runner(model, threads, keep_values, profile):
     from dsruntime.backends.cuda.runner import Runner
 
+    usable, found = availability()
+    if not usable:
+        raise BackendError("cuda", found, "an NVIDIA GPU with its driver, PyCUDA and compiled kernels",
+                           "install what is missing (docs/cuda.md), or use backend cpu")
     return Runner(model, keep_values, profile)

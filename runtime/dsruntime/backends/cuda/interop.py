@@ -17,6 +17,8 @@ import numpy as np
 from dsruntime.backends.cuda.plan import dense
 from dsruntime.errors import ModelError
 
+MANAGED = 13  # DLPack's kind of device for memory that moves between host and GPU
+
 
 @dataclass(frozen=True)
 class Borrowed:
@@ -28,20 +30,21 @@ class Borrowed:
     dtype: np.dtype
     owner: object
     stream: int | None = None
+    is_borrowed = True
 
     @property
     def ndim(self) -> int:
         return len(self.shape)
 
 
-def is_on_device(x) -> bool:
-    """Whether x is an array of a GPU; a NumPy array and a torch tensor of the CPU are not."""
+def is_on_device(x, kind: int) -> bool:
+    """Whether x is an array of a GPU, by DLPack's kinds of devices; a NumPy array never is."""
     if isinstance(x, np.ndarray):
         return False
     try:
         if hasattr(x, "__cuda_array_interface__"):
             return True
-        return hasattr(x, "__dlpack_device__") and x.__dlpack_device__()[0] in (2, 13)  # CUDA, CUDA managed
+        return hasattr(x, "__dlpack_device__") and x.__dlpack_device__()[0] in (kind, MANAGED)
     except Exception:  # torch raises for tensors of the CPU, and for those that require a gradient
         return False
 
@@ -51,7 +54,7 @@ def borrow(x, kind: int, number: int, stream: int, where: str) -> Borrowed:
     if hasattr(x, "__cuda_array_interface__"):
         return from_interface(x, where)
     device = tuple(int(part) for part in x.__dlpack_device__())
-    if device != (kind, number) and device != (13, number):
+    if device not in ((kind, number), (MANAGED, number)):
         raise ModelError(where, f"an array on device {device[1]} (DLPack type {device[0]})",
                          f"one on the session's GPU, {number}", "copy it there")
     return from_capsule(x.__dlpack__(stream=stream) if kind == 2 else x.__dlpack__(), where)

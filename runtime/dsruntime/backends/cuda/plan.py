@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from dsruntime.backends.cuda.arena import place
 from dsruntime.backends.cuda.builder import MOST_BYTES, Builder, Step, at_batch, device_dtype
 from dsruntime.backends.cuda.fuse import groups_of
@@ -116,6 +118,16 @@ class Plan:
         if address is None and end.inside is end.raw:
             return []
         return copies.copy(source, self.at(end.raw) if address is None else address, end.inside, self.at(end.inside))
+
+    def pixels_input(self, end: End, address: int, shape, strides) -> list[Launch]:
+        """From uint8 [N, C, H, W] or [N, H, W, C]: what image.py makes of pixels, on the GPU."""
+        recipe = next(entry.image for entry in self.graph.inputs if entry.value == end.index)
+        mean, std = np.array(recipe.mean, np.float64), np.array(recipe.std, np.float64)
+        scale, shift = (self.constants.upload(a.astype(np.float32)) for a in (1 / (255 * std), -mean / std))
+        pixels = Tensor(0, 0, tuple(shape), tuple(strides), "uint8")
+        if pixels.shape != end.raw.shape:
+            pixels = pixels.transposed((0, 3, 1, 2))
+        return copies.pixels(pixels, address, scale, shift, self.at(end.inside))
 
     def converted_output(self, end: End, address: int | None = None) -> list[Launch]:
         """Into raw, or elsewhere on the GPU, dense."""

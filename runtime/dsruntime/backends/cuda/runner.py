@@ -15,8 +15,8 @@ import numpy as np
 
 from dsruntime.backends.cuda.device_model import on_device
 from dsruntime.backends.cuda.driver import Driver, active, open_driver
-from dsruntime.backends.cuda.interop import Borrowed, DeviceArray
-from dsruntime.backends.cuda.plan import Plan
+from dsruntime.backends.cuda.interop import Borrowed, DeviceArray, borrow, is_on_device
+from dsruntime.backends.cuda.plan import Plan, dense
 from dsruntime.backends.cuda.tensor import SIZES
 from dsruntime.errors import DsError, ModelError
 from dsruntime.session import Step
@@ -114,7 +114,10 @@ class Runner:
 
     def run(self, arrays, batch: int):
         """Host arrays in, host arrays out. Arrays may be Borrowed."""
-        if any(isinstance(array, Borrowed) for array in arrays):
+        if any(isinstance(array, Borrowed) or self.is_pixels(array, i) for i, array in enumerate(arrays)):
+            if self.keep_values or self.profiles:
+                raise ModelError("run", "arrays on the GPU, or pixels, in a session that keeps values or profiles",
+                                 "float32 host arrays", "use an ordinary session")
             results = self.run_on_device(arrays, batch, None)
             return [result.numpy() for result in results]
         with active(self.driver):
@@ -129,6 +132,15 @@ class Runner:
             prepared.check_fault(self.stream)
             return [host.copy() for host in prepared.hosts_out]
 
+    def borrowed(self, given, infos) -> list:
+        """Arrays on the GPU as Borrowed; others as they are."""
+        if not any(is_on_device(array, self.driver.kind) for array in given):
+            return given
+        with active(self.driver):
+            return [borrow(array, self.driver.kind, self.driver.number, self.stream, f"input {info.name!r}")
+                    if is_on_device(array, self.driver.kind) else array
+                    for array, info in zip(given, infos, strict=True)]
+
     def run_on_device(self, arrays, batch: int, stream: int | None) -> list[DeviceArray]:
         """Results stay on the GPU. With a stream, work is queued behind and before it and nobody waits."""
         with active(self.driver):
@@ -137,8 +149,8 @@ class Runner:
             for array in arrays:
                 if isinstance(array, Borrowed) and array.stream not in (None, 0, stream):
                     self.driver.wait(self.stream, array.stream)
-            for end, host, array in zip(prepared.plan.inputs, prepared.hosts_in, arrays, strict=True):
-                self.take(prepared, end, host, array)
+            for i, array in enumerate(arrays):
+                self.take(prepared, prepared.plan.inputs[i], prepared.hosts_in[i], array, self.is_pixels(array, i))
             prepared.queue("steps", self.stream)
             results = [self.result(prepared, end, stream) for end in prepared.plan.outputs]
             prepared.queue_fault(self.stream)
@@ -149,15 +161,26 @@ class Runner:
                 self.driver.wait(stream, self.stream)
             return results
 
-    def take(self, prepared: Prepared, end, host, array) -> None:
+    def take(self, prepared: Prepared, end, host, array, pixels: bool) -> None:
+        """Converts an array on the GPU from where it lies; another is uploaded first."""
         plan = prepared.plan
         if isinstance(array, Borrowed):
-            prepared.launch(plan.converted_input(end, array.address, array.strides), self.stream)
-            return
-        self.driver.synchronize(self.stream)  # a run before may still read the staging memory
-        np.copyto(host, array)
-        self.driver.upload(plan.at(end.raw), host, self.stream)
-        prepared.launch(plan.converted_input(end), self.stream)
+            address, strides = array.address, array.strides
+        else:
+            address, strides = plan.at(end.raw), dense(array.shape)
+            self.driver.synchronize(self.stream)  # a run before may still read the staging memory
+            staged = host.reshape(-1).view(array.dtype)[: array.size].reshape(array.shape)
+            np.copyto(staged, array)
+            self.driver.upload(address, staged, self.stream)
+        if pixels:
+            prepared.launch(plan.pixels_input(end, address, array.shape, strides), self.stream)
+        elif isinstance(array, Borrowed):
+            prepared.launch(plan.converted_input(end, address, strides), self.stream)
+        else:
+            prepared.launch(plan.converted_input(end), self.stream)
+
+    def is_pixels(self, array, index: int) -> bool:
+        return array.dtype == np.uint8 and self.model.inputs[index].dtype == "float32"
 
     def result(self, prepared: Prepared, end, stream: int | None) -> DeviceArray:
         """Memory of a result that is gone serves again."""
