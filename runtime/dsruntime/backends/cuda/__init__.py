@@ -20,9 +20,10 @@ __all__ = ["availability", "open_runner"]
 
 
 def open_runner(model, threads, keep_values, profile):
+    from dsruntime.backends.cuda import pycuda_driver
     from dsruntime.backends.cuda.runner import Runner
 
-    usable, found = availability()
+    usable, found = (True, "") if pycuda_driver.is_started() else availability()
     if not usable:
         raise BackendError("cuda", found, "an NVIDIA GPU with its driver, PyCUDA and compiled kernels",
                            "install what is missing (docs/cuda.md), or use backend cpu")

@@ -10,6 +10,7 @@ import ctypes
 import gc
 import os
 import threading
+import weakref
 from importlib.util import find_spec
 from typing import Any
 
@@ -65,7 +66,7 @@ def import_bindings():
 
 def name_of(error: Exception) -> str:
     """OUT_OF_MEMORY, from PyCUDA's "cuMemAlloc failed: out of memory": the text is the driver's own."""
-    text = str(error).partition("failed: ")[2].partition("\n")[0].strip()
+    text = str(error).partition("failed: ")[2].partition("\n")[0].partition(" - ")[0].strip()  # after it: a log
     return TEXTS.get(text) or text or type(error).__name__
 
 
@@ -122,6 +123,7 @@ class PycudaDriver:
         self._cuda = import_pycuda()
         self._bindings = import_bindings()
         self._memory: dict[int, Any] = {}
+        self._pinned: list[weakref.ref] = []
         self._streams: dict[int, Any] = {}
         self._functions: dict[tuple[str, str], Any] = {}
         self._modules: dict[str, Any] = {}
@@ -159,9 +161,17 @@ class PycudaDriver:
 
     def _failed(self, name: str, doing: str) -> BackendError:
         error = backend_error(name, doing)
-        if is_sticky(name):
+        if is_sticky(name) and self._dead is None:
             self._dead = error
+            self._keep_forever()
         return error
+
+    def _keep_forever(self) -> None:
+        """PyCUDA's destructors call the driver, and end the process where a lost GPU answers with an error."""
+        held = (self._memory, self._streams, self._functions, self._modules, self._events, self._graphs)
+        pinned = [array for reference in self._pinned if (array := reference()) is not None]
+        for one in (self._context, *(value for table in held for value in table.values()), *pinned):
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(one))
 
     # memory
 
@@ -176,7 +186,10 @@ class PycudaDriver:
             self._try("freeing memory", memory.free)
 
     def host(self, bytes: int) -> np.ndarray:
-        return self._try(f"page-locking {bytes} bytes", self._cuda.pagelocked_empty, bytes, np.uint8)
+        array = self._try(f"page-locking {bytes} bytes", self._cuda.pagelocked_empty, bytes, np.uint8)
+        self._pinned = [reference for reference in self._pinned if reference() is not None]
+        self._pinned.append(weakref.ref(array.base))
+        return array
 
     def memory(self) -> tuple[int, int]:
         return self._try("asking for free memory", self._cuda.mem_get_info)
@@ -285,10 +298,15 @@ drivers: dict[int, PycudaDriver] = {}
 opening = threading.Lock()
 
 
+def is_started() -> bool:
+    """Whether this process, or the one it was forked from, has opened a GPU."""
+    return bool(drivers)
+
+
 def shared(number: int = 0) -> PycudaDriver:
     """The process's driver of GPU `number` (of those that CUDA_VISIBLE_DEVICES shows)."""
     with opening:
         found = drivers.get(number)
         if found is None:
             found = drivers[number] = PycudaDriver(number)
-        return found
+        return found  # enter() says what is wrong with it, if anything is

@@ -33,6 +33,9 @@
                                      u32 count) {                                                                 \
         return dsc::launch(name, #name, threads, grid, block, shared, args, sizes, count);                        \
     }                                                                                                             \
+    extern "C" u32 dsc_parameters_##name(u32* sizes, u32* alignments) {                                           \
+        return dsc::parameters(name, sizes, alignments);                                                          \
+    }                                                                                                             \
     static void name(__VA_ARGS__)
 #define SHARED(type, name, count)                 \
     static type name[count];                      \
@@ -277,6 +280,14 @@ __attribute__((visibility("default"))) int dsc_reverse = 0;
 __attribute__((visibility("default"))) const char* dsc_error() {
     return error;
 }
+}
+
+// The sizes and alignments of a kernel's parameters, and how many there are: for those who have them packed.
+template <class... P>
+u32 parameters(void (*)(P...), u32* sizes, u32* alignments) {
+    const u32 all[] = {u32(sizeof(P))...}, aligned[] = {u32(alignof(P))...};
+    for (u32 i = 0; i < sizeof...(P); i++) sizes[i] = all[i], alignments[i] = aligned[i];
+    return sizeof...(P);
 }
 
 template <class... P>
