@@ -120,7 +120,7 @@ class Session:
         if stream is not None and not on_device:
             raise ModelError("run", "a stream without on_device", "results that stay on the GPU",
                              "add on_device=True")
-        if on_device and (self._keeps or self._profiles):
+        if on_device and (self.options.keep_values or self.options.profile):
             raise ModelError("run", "on_device in a session that keeps values or profiles", "an ordinary session",
                              "open one for it")
         return on_device

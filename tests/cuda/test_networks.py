@@ -22,8 +22,7 @@ def driver():
     return EmulatedDriver()
 
 
-@pytest.mark.parametrize("method", ["ps", "q"])
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize(("name", "method"), zip(NETWORKS, ["ps", "q", "ps", "q"], strict=True))
 def test_agrees(name, method, driver):
     model, x = compiled(name, method)
     expected = model.session("reference").run(x)

@@ -10,12 +10,12 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from tests.support.example_model import write_example_model
 
 ROOT = Path(__file__).resolve().parents[2]
+PATHS = f"{ROOT / 'runtime'}:{ROOT}"
 STUB = Path(__file__).parent / "stub" / "libcuda.cpp"
 pytestmark = pytest.mark.skipif(not (find_spec("pycuda") and find_spec("cuda")),
                                 reason="PyCUDA or cuda-bindings is not installed (tools/build_pycuda_wheel.sh)")
@@ -83,7 +83,7 @@ def scenario(libcuda, model):
     def run(code: str, **environment: str) -> str:
         paths = {"MODEL": str(model), "ARRAY": str(model.with_suffix(".npy"))}
         names = "".join(f"{name} = {path!r}\n" for name, path in paths.items())
-        variables = os.environ | {"LD_LIBRARY_PATH": str(libcuda), "PYTHONPATH": f"{ROOT / 'runtime'}:{ROOT}"} | environment
+        variables = os.environ | {"LD_LIBRARY_PATH": str(libcuda), "PYTHONPATH": PATHS} | environment
         done = subprocess.run([sys.executable, "-c", names + PREAMBLE + code], env=variables, text=True,
                               capture_output=True, cwd=ROOT)
         assert done.returncode == 0, done.stdout + done.stderr
@@ -138,8 +138,7 @@ except OSError:
 else:
     print("no CUDA driver (libcuda.so.1) --backend cpu: this machine has one")
 """
-        code = PREAMBLE_WITHOUT_STUB + code
-        found = scenario(code, **environment) if False else without_stub(code)
+        found = without_stub(PREAMBLE_WITHOUT_STUB + code)
     else:
         found = scenario(code, **environment)
     assert all(word in found for word in words), found
@@ -162,8 +161,9 @@ def failing(function):
 
 def without_stub(code: str) -> str:
     code = code.replace("lambda: dsruntime.load(data, 'cuda').run(x)", "pycuda_driver.shared")
-    variables = os.environ | {"PYTHONPATH": f"{ROOT / 'runtime'}:{ROOT}", "LD_LIBRARY_PATH": ""}
-    return subprocess.run([sys.executable, "-c", code], env=variables, text=True, capture_output=True, check=True).stdout
+    variables = os.environ | {"PYTHONPATH": PATHS, "LD_LIBRARY_PATH": ""}
+    done = subprocess.run([sys.executable, "-c", code], env=variables, text=True, capture_output=True, check=True)
+    return done.stdout
 
 
 @pytest.mark.parametrize("function", ["cuMemAlloc_v2", "cuModuleLoadDataEx", "cuLaunchKernel", "cuMemcpyHtoDAsync_v2",
@@ -273,7 +273,7 @@ driver = pycuda_driver.shared()
 with active(driver):
     stream = driver.stream()
 waits, finished = stub.stub_calls(b"cuStreamWaitEvent"), stub.stub_calls(b"cuStreamSynchronize")
-result = session.run(session.run(x, on_device=True) if False else x, on_device=True, stream=stream)
+result = session.run(x, on_device=True, stream=stream)
 assert stub.stub_calls(b"cuStreamWaitEvent") - waits == 2
 close(result.numpy())
 assert result.__cuda_array_interface__["stream"] == stream
@@ -288,5 +288,6 @@ def test_nvrtc_compiles_and_the_cache_remembers(tmp_path, monkeypatch):
     monkeypatch.setenv("DSCOMPRESS_CACHE", str(tmp_path))
     first = compile.cubin("elementwise", "sm_90")
     assert first[:4] == b"\x7fELF" and cache.entries()[0] == 1
-    monkeypatch.setattr(compile, "compiler", lambda: (compile.nvrtc_version(), lambda *_: pytest.fail("compiled again")))
+    nobody = (compile.nvrtc_version(), lambda *_: pytest.fail("compiled again"))
+    monkeypatch.setattr(compile, "compiler", lambda: nobody)
     assert compile.cubin("elementwise", "sm_90") == first

@@ -13,18 +13,20 @@
 
 from __future__ import annotations
 
+from dsruntime.backends import refuse_precision
 from dsruntime.backends.cuda.state import availability
 from dsruntime.errors import BackendError
 
 __all__ = ["availability", "open_runner"]
 
 
-def open_runner(model, threads, keep_values, profile):
+def open_runner(model, threads, options):
     from dsruntime.backends.cuda import pycuda_driver
     from dsruntime.backends.cuda.runner import Runner
 
+    refuse_precision("cuda", options)
     usable, found = (True, "") if pycuda_driver.is_started() else availability()
     if not usable:
         raise BackendError("cuda", found, "an NVIDIA GPU with its driver, PyCUDA and compiled kernels",
                            "install what is missing (docs/cuda.md), or use backend cpu")
-    return Runner(model, keep_values, profile)
+    return Runner(model, options.keep_values, options.profile)

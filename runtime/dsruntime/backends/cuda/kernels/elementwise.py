@@ -13,7 +13,7 @@ from dsruntime.backends.cuda.kernels.window import THREADS, dtype, merged, per_e
 from dsruntime.backends.cuda.launch import Launch, pointer
 
 UNARY = ("identity", "abs", "neg", "clip", "leaky_relu", "elu", "sigmoid", "tanh", "erf", "exp", "log", "sqrt",
-         "reciprocal", "gelu", "gelu_tanh", "hard_sigmoid", "hard_swish", "silu")
+         "reciprocal", "gelu", "gelu_tanh", "hard_sigmoid", "hard_swish", "silu", "floor")
 BINARY = ("add", "sub", "mul", "div", "pow", "prelu")
 BLOCK = (THREADS, 1, 1)
 

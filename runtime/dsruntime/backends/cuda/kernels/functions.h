@@ -4,7 +4,7 @@
 
 enum Unary : i32 {
     IDENTITY, ABS, NEG, CLIP, LEAKY_RELU, ELU, SIGMOID, TANH, ERF, EXP, LOG, SQRT, RECIPROCAL, GELU, GELU_TANH,
-    HARD_SIGMOID, HARD_SWISH, SILU
+    HARD_SIGMOID, HARD_SWISH, SILU, FLOOR
 };
 enum Binary : i32 { ADD, SUB, MUL, DIV, POW, PRELU };
 
@@ -35,6 +35,7 @@ DEVICE f32 unary(i32 op, f32 x, f32 a, f32 b) {
         case GELU_TANH: return 0.5f * x * (1.0f + tanhf(0.79788456f * (x + 0.044715f * x * x * x)));
         case HARD_SIGMOID: return between(a * x + b, 0.0f, 1.0f);
         case HARD_SWISH: return x * between(x / 6.0f + 0.5f, 0.0f, 1.0f);
+        case FLOOR: return floorf(x);
         case SILU: return x * sigmoid(x);
         default: return x;
     }

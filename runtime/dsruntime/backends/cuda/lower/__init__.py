@@ -24,6 +24,7 @@ OPS = {
     "exp": pointwise.unary,
     "expand": movement.expand,
     "flatten": movement.reshape,
+    "floor": pointwise.unary,
     "gather": movement.gather,
     "gelu": pointwise.unary,
     "gemm": products.gemm,
