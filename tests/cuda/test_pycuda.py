@@ -1,4 +1,4 @@
-"""The driver of real GPUs, PyCUDA and cuda-bindings included, on a libcuda whose GPU is the emulation (stub/libcuda.cpp).
+"""The driver of real GPUs, PyCUDA and cuda-bindings included, on a libcuda whose GPU is the emulation (stub/).
 
 Each scenario is a process of its own: CUDA is started once a process. Skipped where PyCUDA is not installed: build a
 wheel with tools/build_pycuda_wheel.sh and install dscompress[cuda].
