@@ -5,9 +5,9 @@
     prepared.launches(temporary, packed)       make prepared.bytes bytes at packed: tiles, then scales; or taps
 
 A shift weight keeps its codes: value = scale[c] * 2^(base[c] - level), and scale, base and the format's constant power
-of two all go into the row's scale, exactly. 6-bit codes become halves, exactly; so do those of layers whose channels are
-no multiple of 8. Raw weights become halves times a power of two of their row, rounded to 11 bits. Depthwise weights become float32, exactly:
-powers of two before their scale, or raw.
+of two all go into the row's scale, exactly. 6-bit codes become halves, exactly; so do those of layers whose channels
+are no multiple of 8. Raw weights become halves times a power of two of their row, rounded to 11 bits. Depthwise weights
+become float32, exactly: powers of two before their scale, or raw.
 """
 
 from __future__ import annotations

@@ -35,25 +35,34 @@ struct Rows {
     }
 };
 
-struct Corner {  // where a pixel's window starts; an image of -1 is no pixel
-    i32 image, y, x;
+// Where a pixel's window starts. at: the offset in x of its channel 0; with up, that of its image. y of no pixel is far off.
+struct Corner {
+    u32 at;
+    i32 y, x;
 };
+DEVICE bool is_transposed(const ConvArgs& s) {
+    return s.up_y * s.up_x != 1;
+}
 DEVICE Corner corner_of(const ConvArgs& s, i32 pixel) {
     i32 ox = pixel % s.out_width, row = pixel / s.out_width;
     i32 oy = row % s.out_height, image = row / s.out_height;
-    return {pixel < pixel_count(s) ? image : -1, oy * s.stride_y - s.pad_y, ox * s.stride_x - s.pad_x};
+    i32 y = oy * s.stride_y - s.pad_y, x = ox * s.stride_x - s.pad_x;
+    u32 at = u32(image) * s.height * s.width;
+    if (!is_transposed(s)) at += u32(y) * s.width + x;
+    return {at * s.channels, pixel < pixel_count(s) ? y : -(1 << 30), x};
 }
 // The offset of channel c under the window's entry (dy, dx), or -1.
-DEVICE i32 under(const ConvArgs& s, Corner at, i32 dy, i32 dx, i32 c) {
-    i32 y = at.y + dy, x = at.x + dx;
-    bool inside = at.image >= 0 && (y | x) >= 0;
-    if (s.up_y * s.up_x != 1) {
-        i32 source_y = divide(y, s.by_up_y), source_x = divide(x, s.by_up_x);
-        inside = inside && source_y * s.up_y == y && source_x * s.up_x == x;
-        y = source_y, x = source_x;
+template <bool transposed>
+DEVICE i32 under(const ConvArgs& s, Corner corner, i32 dy, i32 dx, i32 c) {
+    i32 y = corner.y + dy, x = corner.x + dx;
+    if (!transposed) {
+        bool inside = u32(y) < u32(s.height) && u32(x) < u32(s.width);
+        return inside ? i32(corner.at + u32((dy * s.width + dx) * s.channels + c)) : -1;
     }
-    inside = inside && y < s.height && x < s.width;
-    return inside ? ((at.image * s.height + y) * s.width + x) * s.channels + c : -1;
+    i32 source_y = divide(y, s.by_up_y), source_x = divide(x, s.by_up_x);
+    bool inside = (y | x) >= 0 && source_y * s.up_y == y && source_x * s.up_x == x && source_y < s.height &&
+                  source_x < s.width;
+    return inside ? i32(corner.at + u32((source_y * s.width + source_x) * s.channels + c)) : -1;
 }
 
 template <int N>
@@ -66,6 +75,11 @@ struct Windows {
         UNROLL for (i32 i = 0; i < N; i++) w.corner[i] = corner_of(s, first + 8 * i + lane / 4);
     }
     DEVICE void load(const Windows& w, const ConvArgs& s, i32 tile, i32 lane, u32 b[N][8]) {
+        if (is_transposed(s)) load_any<true>(w, s, tile, lane, b);
+        else load_any<false>(w, s, tile, lane, b);
+    }
+    template <bool transposed>
+    DEVICE void load_any(const Windows& w, const ConvArgs& s, i32 tile, i32 lane, u32 b[N][8]) {
         UNROLL for (i32 v = 0; v < 2; v++) {
             i32 eighth = tile * 8 + v * 4 + lane % 4;
             i32 tap = divide(eighth, s.by_channels), ky = divide(tap, s.by_kernel_w);
@@ -74,7 +88,7 @@ struct Windows {
             bool real = eighth * 8 < s.depth;
             UNROLL for (i32 i = 0; i < N; i++) {
                 u32x4 x = {0, 0, 0, 0};
-                i32 at = under(s, w.corner[i], dy, dx, c);
+                i32 at = under<transposed>(s, w.corner[i], dy, dx, c);
                 if (real && at >= 0) x = ldg(reinterpret_cast<const u32x4*>(s.x + at));
                 put(b[i] + 4 * v, x);
             }
@@ -104,10 +118,11 @@ struct Gather {
         }
         sync_warp();
         for (i32 i = 0; i < 8 * N; i++) {
-            Corner corner = {shfl(w.corner.image, i), shfl(w.corner.y, i), shfl(w.corner.x, i)};
+            Corner corner = {shfl(w.corner.at, i), shfl(w.corner.y, i), shfl(w.corner.x, i)};
             u32 pair = 0;
             UNROLL for (i32 h = 0; h < 2; h++) {
-                i32 at = under(s, corner, dy[h], dx[h], c[h]);
+                i32 at = is_transposed(s) ? under<true>(s, corner, dy[h], dx[h], c[h])
+                                          : under<false>(s, corner, dy[h], dx[h], c[h]);
                 if (k + h < s.depth && at >= 0) pair |= u32(ldg(s.x + at).bits) << 16 * h;
             }
             w.warp[i * 32 + (lane ^ i % 2 * 16)] = pair;

@@ -53,8 +53,9 @@ def many_pixels(rows: int, columns: int) -> Callable[[Problem, int], bool]:
         in_group = problem.outputs // problem.group
         count = problem.group * blocks(in_group, rows) * blocks(problem.pixels, columns)
         used = in_group / (blocks(in_group, rows) * rows)
-        side = 2 * max(problem.height * problem.ups[0], problem.width * problem.ups[1], *problem.pads)
-        return vectors(problem, sms) and count >= sms and used > 0.5 and side < 2**15
+        window = [d * k for d, k in zip(problem.dilations, problem.kernel, strict=True)]
+        return (vectors(problem, sms) and problem.ups == (1, 1) and count >= sms and used > 0.5
+                and max(problem.height, problem.width, *problem.pads, *window) < 2**13)
     return fits
 
 

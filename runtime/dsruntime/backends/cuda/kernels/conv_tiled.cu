@@ -1,4 +1,4 @@
-// conv_tiled: convolution for many pixels, channels of a group % 8 == 0; a block makes 32 * M rows x 64 * P pixels
+// conv_tiled: convolution (none transposed) for many pixels, channels of a group % 8 == 0; a block makes 32 * M rows x 64 * P pixels
 //
 //   activations   by cp.async into shared memory, three stages of [64 * P pixels][64 k] halves
 //   weights       codes straight to registers, the next tile's while this one is multiplied; decoded once a warp
@@ -20,14 +20,14 @@ struct Stage {
 template <int M, int P>
 struct Copier {
     static const i32 step = 32 * M * P / 8, count = Stage<P>::pixels / step;
-    i32 image[count];
-    u32 corner[count];  // y and x, 16 bits each: conv.py sends larger images elsewhere
+    u32 at[count], corner[count];  // corner: y and x, 16 bits each; conv.py sends larger images elsewhere
     i32 first_channel;
     DEVICE void start(Copier& to, const ConvArgs& s, i32 group, i32 pixel) {
         to.first_channel = group * s.group_channels;
         UNROLL for (i32 i = 0; i < count; i++) {
             Corner corner = corner_of(s, pixel + i32(threadIdx.x) / 8 + step * i);
-            to.image[i] = corner.image, to.corner[i] = u32(corner.y) << 16 | (corner.x & 0xFFFF);
+            i32 y = corner.y < -0x4000 ? -0x4000 : corner.y;  // no pixel: still far off
+            to.at[i] = corner.at, to.corner[i] = u32(y) << 16 | (corner.x & 0xFFFF);
         }
     }
     DEVICE void copy(const Copier& from, const ConvArgs& s, i32 tile, u32x4* stage) {
@@ -37,8 +37,8 @@ struct Copier {
         i32 dy = ky * s.dilation_y, dx = (tap - ky * s.kernel_w) * s.dilation_x;
         bool real = eighth * 8 < s.depth;
         UNROLL for (i32 i = 0; i < count; i++) {
-            Corner corner = {from.image[i], i32(from.corner[i]) >> 16, i16(from.corner[i])};
-            i32 at = under(s, corner, dy, dx, c);
+            Corner corner = {from.at[i], i32(from.corner[i]) >> 16, i16(from.corner[i])};
+            i32 at = under<false>(s, corner, dy, dx, c);
             bool valid = real && at >= 0;
             u32x4* to = stage + Stage<P>::chunk(i32(threadIdx.x) / 8 + step * i, threadIdx.x % 8);
             cp_async16(to, s.x + (valid ? at : 0), valid);

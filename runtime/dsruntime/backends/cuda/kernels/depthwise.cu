@@ -22,10 +22,12 @@ DEVICE void depthwise(const ConvArgs& s, i32 kernel_h) {
     if (pixel >= pixel_count(s)) return;
     const f32* weight = reinterpret_cast<const f32*>(s.weight);
     Corner corner = corner_of(s, i32(pixel));
+    i32 channel = output / s.group_outputs;
     f32 sum[channels] = {};
     for (i32 ky = 0; ky < kernel_h; ky++)
         for (i32 kx = 0; kx < s.kernel_w; kx++) {
-            i32 at = under(s, corner, ky * s.dilation_y, kx * s.dilation_x, output / s.group_outputs);
+            i32 dy = ky * s.dilation_y, dx = kx * s.dilation_x;
+            i32 at = is_transposed(s) ? under<true>(s, corner, dy, dx, channel) : under<false>(s, corner, dy, dx, channel);
             if (at < 0) continue;
             Vector x = ldg(reinterpret_cast<const Vector*>(s.x + at));
             const f32* w = weight + i64(ky * s.kernel_w + kx) * s.outputs + output;
