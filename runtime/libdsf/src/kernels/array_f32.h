@@ -22,6 +22,17 @@ struct ArrayF32 {
     double (*sum)(const float* x, int64_t count);
     double (*sum_squares)(const float* x, float mean, int64_t count);            // sum (x - mean)^2
     double (*exp_sum)(const float* x, float shift, float* y, int64_t count);     // y = exp(x - shift); returns its sum
+    // y[i] = a[i * a_step] op b[i * b_step]; a step is 0 or 1. y may be a or b.
+    void (*add)(const float* a, int64_t a_step, const float* b, int64_t b_step, float* y, int64_t count);
+    void (*subtract)(const float* a, int64_t a_step, const float* b, int64_t b_step, float* y, int64_t count);
+    void (*multiply)(const float* a, int64_t a_step, const float* b, int64_t b_step, float* y, int64_t count);
+    void (*divide)(const float* a, int64_t a_step, const float* b, int64_t b_step, float* y, int64_t count);
+    void (*clip)(const float* x, float low, float high, float* y, int64_t count);       // NaN stays NaN
+    void (*hard_swish)(const float* x, float* y, int64_t count);                        // x * clip(x / 6 + 0.5, 0, 1)
+    // y = (x - mean) * factor * scale + bias; bias may be null
+    void (*normalize)(const float* x, float mean, float factor, const float* scale, const float* bias, float* y,
+                      int64_t count);
+    void (*add_to_sums)(const float* x, double* sums, int64_t count);                   // sums[i] += x[i]
 };
 
 extern const ArrayF32 array_f32_scalar, array_f32_avx2, array_f32_avx512;

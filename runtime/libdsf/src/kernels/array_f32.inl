@@ -158,10 +158,66 @@ double exp_sum(const float* x, float shift, float* y, int64_t count) {
     return sum(y, count);
 }
 
+// f(a, b) for vectors; an operand of step 0 is one value.
+template <class F>
+DSF_INLINE void map_pairs(const float* a, int64_t a_step, const float* b, int64_t b_step, float* y, int64_t count, F f) {
+    int64_t i = 0;
+    const float first_a = count > 0 ? *a : 0, first_b = count > 0 ? *b : 0;  // y may be a or b
+    if (a_step && b_step)
+        for (; i + WIDTH <= count; i += WIDTH) store(y + i, f(load(a + i), load(b + i)));
+    else if (a_step)
+        for (const Vec right = splat(first_b); i + WIDTH <= count; i += WIDTH) store(y + i, f(load(a + i), right));
+    else if (b_step)
+        for (const Vec left = splat(first_a); i + WIDTH <= count; i += WIDTH) store(y + i, f(left, load(b + i)));
+    for (; i < count; ++i) {
+        const Vec left = splat(a_step ? a[i] : first_a), right = splat(b_step ? b[i] : first_b);
+        y[i] = f(left, right)[0];
+    }
+}
+
+#define DSF_PAIRS(NAME, EXPRESSION)                                                                        \
+    void NAME(const float* a, int64_t a_step, const float* b, int64_t b_step, float* y, int64_t count) {   \
+        map_pairs(a, a_step, b, b_step, y, count,                                                          \
+                  [](Vec l, Vec r) __attribute__((always_inline)) { return EXPRESSION; });                 \
+    }
+DSF_PAIRS(add, l + r)
+DSF_PAIRS(subtract, l - r)
+DSF_PAIRS(multiply, l * r)
+DSF_PAIRS(divide, l / r)
+
+void clip(const float* x, float low, float high, float* y, int64_t count) {
+    const Vec least = splat(low), most = splat(high);
+    map(x, y, count, [=](Vec v) __attribute__((always_inline)) { return clamp(v, least, most); });
+}
+
+void hard_swish(const float* x, float* y, int64_t count) {
+    map(x, y, count, [](Vec v) __attribute__((always_inline)) {
+        return v * clamp(v * (1.0f / 6.0f) + 0.5f, splat(0.0f), splat(1.0f));
+    });
+}
+
+void normalize(const float* x, float mean, float factor, const float* scale, const float* bias, float* y,
+               int64_t count) {
+    int64_t i = 0;
+    for (; i + WIDTH <= count; i += WIDTH) {
+        const Vec v = (load(x + i) - mean) * factor * load(scale + i);
+        store(y + i, bias ? v + load(bias + i) : v);
+    }
+    for (; i < count; ++i) {
+        const float v = (x[i] - mean) * factor * scale[i];
+        y[i] = bias ? v + bias[i] : v;
+    }
+}
+
+void add_to_sums(const float* x, double* sums, int64_t count) {
+    for (int64_t i = 0; i < count; ++i) sums[i] += (double)x[i];
+}
+
 }  // namespace
 
 extern const ArrayF32 ARRAY_NAME;
 const ArrayF32 ARRAY_NAME = {ARRAY_LABEL, exp, log, tanh, sigmoid, erf, gelu, gelu_tanh,
-                             max,         sum, sum_squares, exp_sum};
+                             max,         sum, sum_squares, exp_sum, add, subtract, multiply, divide,
+                             clip,        hard_swish, normalize, add_to_sums};
 
 }  // namespace dsf

@@ -1,11 +1,12 @@
 // add: y = a + b, broadcast.
+#include "../kernels/isa.h"
 #include "binary.h"
 
 namespace dsf {
 namespace {
 
 std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
-    return binary(preparation, "add", [](float a, float b) { return a + b; });
+    return binary_rows(preparation, "add", isa().array->add);
 }
 
 }  // namespace

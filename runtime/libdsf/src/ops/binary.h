@@ -21,9 +21,30 @@ struct Broadcast {
 
 Broadcast plan_broadcast(const Shape& a, const Shape& b, const Shape& y);
 
-template <class F> class BinaryKernel final : public Kernel {
+// y[i] = f(a[i * a_step], b[i * b_step]) for an f of two numbers.
+template <class F> struct Pairwise {
+    F f;
+    void operator()(const float* a, int64_t a_step, const float* b, int64_t b_step, float* y, int64_t total) const {
+        float block[256];  // y may be a or b: nothing overlaps a block of its own
+        for (int64_t i = 0; i < total; i += 256) {
+            const int64_t count = std::min<int64_t>(256, total - i);
+            const float* left = a + i * a_step;
+            const float* right = b + i * b_step;
+            if (a_step && b_step)
+                for (int64_t j = 0; j < count; ++j) block[j] = f(left[j], right[j]);
+            else if (a_step)
+                for (int64_t j = 0; j < count; ++j) block[j] = f(left[j], *right);
+            else
+                for (int64_t j = 0; j < count; ++j) block[j] = f(*left, b_step ? right[j] : *right);
+            std::memcpy(y + i, block, static_cast<size_t>(count) * sizeof(float));
+        }
+    }
+};
+
+// Rows is called for pieces of rows, as Pairwise is.
+template <class Rows> class BinaryKernel final : public Kernel {
 public:
-    BinaryKernel(const char* name, const Broadcast& plan, F f) : name_(name), plan_(plan), f_(f) {}
+    BinaryKernel(const char* name, const Broadcast& plan, Rows rows) : name_(name), plan_(plan), rows_(rows) {}
     const char* name() const override { return name_; }
 
     void run(const Run& run) const override {
@@ -41,40 +62,29 @@ public:
                     from_b += outer % plan_.dims[x] * plan_.b[x];
                     outer /= plan_.dims[x];
                 }
-                piece(a + from_a, b + from_b, y + i, count);
+                rows_(a + from_a, plan_.a_step, b + from_b, plan_.b_step, y + i, count);
                 i += count;
             }
         });
     }
 
 private:
-    void piece(const float* a, const float* b, float* y, int64_t total) const {
-        float block[256];  // y may be a or b: nothing overlaps a block of its own
-        for (int64_t i = 0; i < total; i += 256) {
-            const int64_t count = std::min<int64_t>(256, total - i);
-            const float* left = a + i * plan_.a_step;
-            const float* right = b + i * plan_.b_step;
-            if (plan_.a_step && plan_.b_step)
-                for (int64_t j = 0; j < count; ++j) block[j] = f_(left[j], right[j]);
-            else if (plan_.a_step)
-                for (int64_t j = 0; j < count; ++j) block[j] = f_(left[j], *right);
-            else
-                for (int64_t j = 0; j < count; ++j) block[j] = f_(*left, plan_.b_step ? right[j] : *right);
-            std::memcpy(y + i, block, static_cast<size_t>(count) * sizeof(float));
-        }
-    }
-
     const char* name_;
     Broadcast plan_;
-    F f_;
+    Rows rows_;
 };
 
 std::vector<TensorType> infer_binary(const Inference& node);
 
+template <class Rows>
+std::unique_ptr<Kernel> binary_rows(const Preparation& preparation, const char* name, Rows rows) {
+    const Broadcast plan =
+        plan_broadcast(preparation.inputs[0]->shape, preparation.inputs[1]->shape, preparation.outputs[0].shape);
+    return std::make_unique<BinaryKernel<Rows>>(name, plan, rows);
+}
+
 template <class F> std::unique_ptr<Kernel> binary(const Preparation& preparation, const char* name, F f) {
-    return std::make_unique<BinaryKernel<F>>(
-        name, plan_broadcast(preparation.inputs[0]->shape, preparation.inputs[1]->shape, preparation.outputs[0].shape),
-        f);
+    return binary_rows(preparation, name, Pairwise<F>{f});
 }
 
 }  // namespace dsf

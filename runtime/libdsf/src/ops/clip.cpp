@@ -14,11 +14,6 @@ Parameters read(const Inference& node) {
     return {node.real("min", -infinity), node.real("max", infinity)};
 }
 
-float clipped(float x, float low, float high) {
-    x = x < low ? low : x;
-    return x > high ? high : x;
-}
-
 std::vector<TensorType> infer(const Inference& node) {
     read(node);
     return float_like_input(node);
@@ -26,7 +21,8 @@ std::vector<TensorType> infer(const Inference& node) {
 
 std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
     const Parameters p = read(preparation.attributes());
-    return each("clip", [p](float x) { return clipped(x, p.low, p.high); });
+    const auto clip = isa().array->clip;
+    return pieces([=](const float* x, float* y, int64_t count) { clip(x, p.low, p.high, y, count); });
 }
 
 }  // namespace

@@ -5,7 +5,7 @@ namespace dsf {
 namespace {
 
 std::unique_ptr<Kernel> prepare(const Preparation&) {
-    return each("hard_swish", [](float x) { return x * unit(x * (1.0f / 6.0f) + 0.5f); });
+    return std::make_unique<ArrayKernel>(isa().array->hard_swish);
 }
 
 }  // namespace

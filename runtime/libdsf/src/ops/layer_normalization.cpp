@@ -12,7 +12,7 @@ class LayerNormalizationKernel final : public Kernel {
 public:
     LayerNormalizationKernel(int axis, float epsilon, bool has_bias)
         : axis_(axis), epsilon_(epsilon), has_bias_(has_bias) {}
-    const char* name() const override { return "layer_normalization"; }
+    const char* name() const override { return isa().array->name; }
 
     void run(const Run& run) const override {
         const Shape& shape = run.outputs[0].shape();
@@ -26,10 +26,7 @@ public:
                 const float mean = static_cast<float>(isa().array->sum(x, row) / static_cast<double>(row));
                 const double variance = isa().array->sum_squares(x, mean, row) / static_cast<double>(row);
                 const float factor = static_cast<float>(1.0 / std::sqrt(variance + static_cast<double>(epsilon_)));
-                if (bias)
-                    for (int64_t i = 0; i < row; ++i) y[i] = (x[i] - mean) * factor * scale[i] + bias[i];
-                else
-                    for (int64_t i = 0; i < row; ++i) y[i] = (x[i] - mean) * factor * scale[i];
+                isa().array->normalize(x, mean, factor, scale, bias, y, row);
             }
         });
     }

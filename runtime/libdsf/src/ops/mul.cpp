@@ -1,11 +1,12 @@
 // mul: y = a * b, broadcast.
+#include "../kernels/isa.h"
 #include "binary.h"
 
 namespace dsf {
 namespace {
 
 std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
-    return binary(preparation, "mul", [](float a, float b) { return a * b; });
+    return binary_rows(preparation, "mul", isa().array->multiply);
 }
 
 }  // namespace

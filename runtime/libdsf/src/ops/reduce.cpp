@@ -103,7 +103,7 @@ private:
         double total[BLOCK] = {};
         for (int64_t i = 0; i < reduced_.count; ++i) {
             const float* from = x + reduced_.offset(i);
-            for (int64_t j = 0; j < count; ++j) total[j] += static_cast<double>(from[j]);
+            isa().array->add_to_sums(from, total, count);
         }
         for (int64_t j = 0; j < count; ++j) y[j] = static_cast<float>(total[j] / divisor_);
     }

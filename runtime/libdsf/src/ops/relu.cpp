@@ -5,7 +5,8 @@ namespace dsf {
 namespace {
 
 std::unique_ptr<Kernel> prepare(const Preparation&) {
-    return each("relu", [](float x) { return x < 0.0f ? 0.0f : x; });
+    const auto clip = isa().array->clip;
+    return pieces([clip](const float* x, float* y, int64_t count) { clip(x, 0.0f, INFINITY, y, count); });
 }
 
 }  // namespace

@@ -37,7 +37,7 @@ private:
         const float most = array.max(x, length);
         if (!logarithm_) {
             const float sum = static_cast<float>(array.exp_sum(x, most, y, length));
-            for (int64_t i = 0; i < length; ++i) y[i] /= sum;
+            array.divide(y, 1, &sum, 0, y, length);
             return;
         }
         double sum = 0;

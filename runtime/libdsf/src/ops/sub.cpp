@@ -1,11 +1,12 @@
 // sub: y = a - b, broadcast.
+#include "../kernels/isa.h"
 #include "binary.h"
 
 namespace dsf {
 namespace {
 
 std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
-    return binary(preparation, "sub", [](float a, float b) { return a - b; });
+    return binary_rows(preparation, "sub", isa().array->subtract);
 }
 
 }  // namespace

@@ -46,6 +46,25 @@ template <class F> std::unique_ptr<Kernel> each(const char* name, F f) {
     return std::make_unique<EachKernel<F>>(name, f);
 }
 
+// The same for a function that takes more than the arrays: f(x, y, count).
+template <class F> class PiecesKernel final : public Kernel {
+public:
+    explicit PiecesKernel(F f) : f_(f) {}
+    const char* name() const override { return isa().array->name; }
+
+    void run(const Run& run) const override {
+        const float* x = run.inputs[0].as<const float>();
+        float* y = run.outputs[0].as<float>();
+        for_chunks(run.threads, run.outputs[0].type.shape.elements(),
+                   [&](int64_t begin, int64_t end) { f_(x + begin, y + begin, end - begin); });
+    }
+
+private:
+    F f_;
+};
+
+template <class F> std::unique_ptr<Kernel> pieces(F f) { return std::make_unique<PiecesKernel<F>>(f); }
+
 class ArrayKernel final : public Kernel {
 public:
     using Function = void (*)(const float*, float*, int64_t);
