@@ -126,7 +126,7 @@ def build_float(name: str, model_args: Any, where: str) -> nn.Module:
     if ":" not in name and name not in BUILT_IN:
         known = f"{', '.join(BUILT_IN)}, or {factory.HOW.removeprefix('--model ')}"
         raise CompileError(where, f"--model {name!r}", known)
-    return factory.build(BUILT_IN.get(name, name), model_args, where)
+    return factory.build(name, model_args, where, BUILT_IN.get(name))
 
 
 def trusted(card: Card, where: str) -> str:

@@ -19,8 +19,9 @@ from dscompress.errors import CompileError
 HOW = "--model package.module:factory (for example --model torchvision.models:resnet18)"
 
 
-def build(model: str, model_args: Any, where: str) -> torch.nn.Module:
-    factory = find(model, where)
+def build(model: str, model_args: Any, where: str, factory: Any = None) -> torch.nn.Module:
+    """factory: what `model` is the name of, if it is known already."""
+    factory = factory or find(model, where)
     positional, keywords = arguments(model_args, where)
     try:
         with quiet():

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 import click
 
-QUIET = "dscompress.quiet"
+QUIET, BAR = "dscompress.quiet", "dscompress.bar"
 
 
 def start(quiet: bool) -> None:
@@ -45,8 +45,14 @@ def shows_progress() -> bool:
 
 
 def note(text: str) -> None:
-    """For people only: stderr, and not when quiet."""
-    if not is_quiet():
+    """For people only: stderr, above a bar that may be there, and not when quiet."""
+    if is_quiet():
+        return
+    if bar := click.get_current_context().meta.get(BAR):
+        from rich.text import Text
+
+        bar.console.print(Text.from_ansi(text))
+    else:
         click.echo(text, err=True)
 
 
@@ -149,11 +155,15 @@ def progress(label: str, total: int | None = None) -> Iterator[Callable[..., Non
         columns[2:] = [BarColumn(), TextColumn("{task.completed}/{task.total}"), TimeRemainingColumn()]
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(label, total=total)
+        click.get_current_context().meta[BAR] = bar
 
         def advance(count: int = 1, label: str | None = None, total: int | None = None) -> None:
             bar.update(task, advance=count, description=label, **({} if total is None else {"total": total}))
 
-        yield advance
+        try:
+            yield advance
+        finally:
+            del click.get_current_context().meta[BAR]
 
 
 def size(count: float) -> str:

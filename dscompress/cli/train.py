@@ -108,11 +108,11 @@ def schedule_of(recipe) -> str:
 @click.option("-o", "--output", type=click.Path(), required=True, metavar="RUN", help="The folder of this run.")
 @click.option("--resume", is_flag=True,
               help="Go on with the run in RUN, if there is one: repeat the command and add this.")
-@click.option("--model", metavar="NAME", help="small_resnet, small_mobilenet, torchvision.models:resnet18, or your "
-              "MODULE:CALLABLE.  [default: that of --weights, else small_resnet]")
+@click.option("--model", metavar="NAME", help="small_resnet, small_mobilenet, cifar_resnet20 and its kin, "
+              "torchvision.models:resnet18, or your MODULE:CALLABLE.  [default: that of --weights, else small_resnet]")
 @click.option("--model-args", type=Json(), metavar="JSON", help="Its arguments; classes and channels follow the data.")
 @click.option("--weights", type=click.Path(), metavar="FILE",
-              help="Start from these: a checkpoint of train, or a state_dict.")
+              help="Start from these: a checkpoint of train, a state_dict, or a file of the original DeepShift.")
 @click.option("--fresh", multiple=True, metavar="NAME", help="Layers that start from scratch all the same. Repeatable.")
 @all_of(LAYER_OPTIONS)
 @click.option("--recipe", metavar="NAME",

@@ -85,7 +85,8 @@ def filled_in(name: str, arguments: Any, data: Data) -> Any:
         return arguments
     given = dict(arguments or {})
     if name in BUILT_IN:
-        return {"classes": len(data.classes), "channels": data.input_shape[1], **given}
+        channels = {"channels": data.input_shape[1]} if name.startswith("small_") else {}
+        return {"classes": len(data.classes), **channels, **given}
     if name.startswith("torchvision.models:") and not any("weights" in key for key in given):
         return {"num_classes": len(data.classes), **given}
     return given or None

@@ -2,6 +2,7 @@
 
     a checkpoint of dscompress train    float as it is; shift layers by their effective weights, as bake() gives them
     a state_dict, or a dict with one    the keys have to fit
+    a file of the original DeepShift    its exact weights, rounded after the rule of its method
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from dscompress import checkpoint
+from dscompress import checkpoint, deepshift
 from dscompress.capture import detect
 from dscompress.capture.state_dict import fill, find_state_dict, load
 from dscompress.errors import CompileError, TrainingError
@@ -30,10 +31,10 @@ def read_weights(path: str) -> dict[str, Any]:
         raise TrainingError(path, f"is a {kind}", "a checkpoint of dscompress train, or a state_dict",
                             "save the weights: torch.save(model.state_dict(), 'weights.pt')")  # fmt: skip
     loaded = load(Path(path))
-    if loaded is None:
-        raise TrainingError(path, "is damaged, or holds Python objects beside the tensors", "tensors alone",
-                            "save the weights: torch.save(model.state_dict(), 'weights.pt')")  # fmt: skip
-    return {"state_dict": find_state_dict(loaded, path, [])}
+    weights = {} if loaded is None else find_state_dict(loaded, path, [])
+    if not weights or any(key.endswith(".shift") for key in weights):
+        weights = deepshift.load(path).state
+    return {"state_dict": weights}
 
 
 def float_weights(values: dict[str, Any], path: str, model: str | None, model_args: Any) -> dict[str, torch.Tensor]:

@@ -131,6 +131,11 @@ def test_saving_replaces_or_leaves(saved, monkeypatch):
     assert path.read_bytes() == before and [each.name for each in path.parent.iterdir()] == ["best.pt"]
 
 
+def test_deepshifts_networks_for_cifar_are_built_in():
+    built = checkpoint.build_float("cifar_resnet20", {"classes": 7}, "test").eval()
+    assert built(torch.zeros(1, 3, 32, 32)).shape == (1, 7)
+
+
 @pytest.mark.parametrize("make", [small_resnet, small_mobilenet])
 @pytest.mark.parametrize("side", [8, 32])
 def test_the_built_in_networks_take_8_to_32_pixels_gray_and_colour(make, side):

@@ -10,6 +10,7 @@ from torch import nn
 from dscompress import checkpoint
 from dscompress.cli import cli
 from dscompress.models.digits import small_mobilenet
+from dscompress.nn import convert
 from dscompress.training import Training
 from tests.training.conftest import write_pictures
 
@@ -77,6 +78,20 @@ def test_weights_of_a_state_dict_and_a_fresh_head(folder, tmp_path):
     assert call(*arguments, "--fresh", "32").exit_code == 0
     result = call(*arguments[:2], "-o", tmp_path / "other", *arguments[4:], "--fresh", "head")
     assert result.exit_code == 3 and "no layer of the model is called so" in result.stderr
+
+
+def test_weights_of_the_original_deepshift(folder, tmp_path):
+    """Latent floats under a PS network's keys and a DataParallel prefix; the folder's name says method and bits."""
+    torch.manual_seed(0)
+    model, _ = convert(small_mobilenet(classes=3, width=4), "ps", bits=4)
+    path = tmp_path / "shift_ps_all_wb_4" / "checkpoint.pth.tar"
+    path.parent.mkdir()
+    torch.save({"epoch": 3, "state_dict": {f"module.{key}": value for key, value in model.state_dict().items()}}, path)
+    result = call("train", folder, "-o", tmp_path / "run", *TINY, "--weights", path, "--method", "float", "--workers", 0,
+                  "--rate", "1e-9")
+    assert result.exit_code == 0, result.stderr
+    kept = checkpoint.load(tmp_path / "run" / "best.pt")["state_dict"]["0.0.weight"]
+    torch.testing.assert_close(kept, model[0][0].effective_weight.detach(), rtol=1e-5, atol=1e-6)
 
 
 def test_the_list_of_recipes():
