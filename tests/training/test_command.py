@@ -87,8 +87,8 @@ def test_weights_of_the_original_deepshift(folder, tmp_path):
     path = tmp_path / "shift_ps_all_wb_4" / "checkpoint.pth.tar"
     path.parent.mkdir()
     torch.save({"epoch": 3, "state_dict": {f"module.{key}": value for key, value in model.state_dict().items()}}, path)
-    result = call("train", folder, "-o", tmp_path / "run", *TINY, "--weights", path, "--method", "float", "--workers", 0,
-                  "--rate", "1e-9")
+    result = call("train", folder, "-o", tmp_path / "run", *TINY, "--weights", path, "--method", "float", "--rate",
+                  "1e-9", "--workers", 0)
     assert result.exit_code == 0, result.stderr
     kept = checkpoint.load(tmp_path / "run" / "best.pt")["state_dict"]["0.0.weight"]
     torch.testing.assert_close(kept, model[0][0].effective_weight.detach(), rtol=1e-5, atol=1e-6)
