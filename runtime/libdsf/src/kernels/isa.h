@@ -11,10 +11,11 @@
 #include <string>
 
 #include "array_f32.h"
+#include "decode_f32.h"
 #include "depthwise_f32.h"
 #include "gemm_f32.h"
 #include "gemv_shift.h"
-#include "panel_f32.h"
+#include "panel_bf16.h"
 #include "pool_f32.h"
 #include "winograd_f32.h"
 
@@ -32,6 +33,8 @@ struct Isa {
     const WinogradF32* winograd;
     const PoolF32* pool;
     const GemvShiftF32* gemv;
+    const DecodeF32* decode;
+    const PanelBf16* panel_bf16;  // null where bf16 is false
 };
 
 const Isa& isa();           // the chosen row; throws an Error where DSF_ISA names none that this CPU has

@@ -1,9 +1,15 @@
 // panel_f32: one micro-kernel for all instruction sets. Before including: PANEL_NAME, PANEL_LABEL, PANEL_TILES (a line
 // for each number of vectors, a tile for each number of rows) and PANEL_MOST_ROWS (how many tiles each line has).
 //
+// PANEL_MULTIPLY(sum, x, column), if it is defined, is the product of a kernel whose floats are not what they seem.
+//
 // ROWS * VECTORS sums stay in registers; each step of k loads VECTORS vectors of b and broadcasts ROWS floats.
 #include "activation.inl"
 #include "panel_f32.h"
+
+#if !defined(PANEL_MULTIPLY)
+#define PANEL_MULTIPLY(sum, x, column) ((sum) + (x) * (column))
+#endif
 
 namespace dsf {
 namespace {
@@ -44,7 +50,7 @@ template <int R, int V> void panel_tile(const PanelTile& tile) {
             for (int i = 0; i < R; ++i) {
                 const Vec x = splat(row[i][t]);
 #pragma GCC unroll 4
-                for (int j = 0; j < V; ++j) sum[i][j] += x * column[j];
+                for (int j = 0; j < V; ++j) sum[i][j] = PANEL_MULTIPLY(sum[i][j], x, column[j]);
             }
         }
     }
@@ -64,7 +70,7 @@ template <int R, int V> void panel_tile(const PanelTile& tile) {
             Vec y = sum[i][j];
             if (!tile.first) y += get(c);
             if (tile.last) {
-                y = y * scale + bias;
+                y = rounded(y * scale) + bias;
                 if (tile.residual) y += get(tile.residual + i * tile.stride + j * WIDTH);
             }
             if (clips) y = clamp(y, low, high);

@@ -33,27 +33,21 @@ std::vector<BlockOfK> cut_k(int64_t segments, int64_t length) {
 
 PanelProduct::PanelProduct(const PanelF32& kernel, int64_t segments, int64_t length, int64_t columns)
     : kernel_(kernel), panels_(cut_panels(kernel, columns)), blocks_(cut_k(segments, length)), k_(segments * length) {
-    for (const Panel& panel : panels_) packed_columns_ += panel.vectors * kernel.width;
-}
-
-void PanelProduct::pack(int index, const float* values, const int64_t* order, float* packed) const {
-    const Panel& panel = panels_[static_cast<size_t>(index)];
-    const int64_t width = panel.vectors * kernel_.width;
-    float* to = packed + panel.at * k_;
-    for (int64_t k = 0; k < k_; ++k, to += width) {
-        const float* from = values + (order ? order[k] : k);
-        for (int64_t j = 0; j < panel.columns; ++j) to[j] = from[j * k_];
-        for (int64_t j = panel.columns; j < width; ++j) to[j] = 0;
+    for (const Panel& panel : panels_) {
+        packed_columns_ += panel.vectors * kernel.width;
+        for (const BlockOfK& block : blocks_)
+            block_floats_ = std::max(block_floats_, block.segments * block.length * panel.vectors * kernel.width);
     }
 }
 
-void PanelProduct::run(const float* packed, const float* const* table, int64_t pitch, int64_t rows, int first, int last,
+void PanelProduct::run(const PanelWeights& weights, const float* const* table, int64_t pitch, int64_t rows, int first, int last,
                        const PanelOutput& output) const {
     PanelTile tile{};
     tile.pitch = pitch;
     tile.stride = output.stride;
     tile.activation = output.activation;
-    const char* const packed_end = reinterpret_cast<const char*>(packed + packed_floats());
+    const char* const packed_end =
+        weights.cells ? reinterpret_cast<const char*>(weights.cells + packed_floats()) : nullptr;
     for (int p = first; p < last; ++p) {
         const Panel& panel = panels_[static_cast<size_t>(p)];
         const int64_t most = kernel_.rows[panel.vectors], tiles = divide_up(rows, most);
@@ -66,14 +60,18 @@ void PanelProduct::run(const float* packed, const float* const* table, int64_t p
             tile.length = block.length;
             tile.first = block.k == 0;
             tile.last = &block == &blocks_.back();
-            tile.b = packed + panel.at * k_ + block.k * panel.vectors * kernel_.width;
+            const int64_t from = panel.at * k_ + block.k * panel.vectors * kernel_.width;
+            const int64_t cells = block.segments * block.length * panel.vectors * kernel_.width;
+            tile.b = weights.cells ? weights.cells + from : weights.block;
+            if (!weights.cells)
+                weights.decode(weights.codes + from * weights.numbers, weights.table, weights.block, cells);
             // Meanwhile the next block comes into the L2 cache, a share of it with each tile.
-            const int64_t share = divide_up(block.segments * block.length * panel.vectors * kernel_.width, tiles);
-            tile.prefetch_end = reinterpret_cast<const char*>(tile.b) + share * tiles * 4;
+            const int64_t share = divide_up(cells, tiles) * static_cast<int64_t>(sizeof(float));
+            tile.prefetch_end = packed_end ? reinterpret_cast<const char*>(tile.b) + share * tiles : nullptr;
             for (int64_t t = 0; t < tiles; ++t) {
                 const int64_t begin = rows * t / tiles, end = rows * (t + 1) / tiles;
                 tile.prefetch = tile.prefetch_end;
-                tile.prefetch_end = std::min(tile.prefetch + share * 4, packed_end);
+                if (packed_end) tile.prefetch_end = std::min(tile.prefetch + share, packed_end);
                 tile.rows = table + block.segment * pitch + begin;
                 tile.c = output.y + begin * output.stride + panel.column;
                 tile.residual = output.residual ? output.residual + begin * output.stride + panel.column : nullptr;

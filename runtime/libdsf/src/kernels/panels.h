@@ -32,6 +32,16 @@ struct BlockOfK {
 // Blocks of whole segments, or equal parts of one, of at most about 512 products.
 std::vector<BlockOfK> cut_k(int64_t segments, int64_t length);
 
+// The packed right side: cells of 32 bits, a float or two bfloat16 numbers, or codes that are decoded block by block.
+struct PanelWeights {
+    const float* cells = nullptr;     // packed
+    const uint8_t* codes = nullptr;   // packed alike, one byte a number; if cells is null
+    const float* table = nullptr;     // of codes: [DECODE_CODES]
+    void (*decode)(const uint8_t* codes, const float* table, float* to, int64_t cells) = nullptr;
+    int numbers = 1;                  // of a cell
+    float* block = nullptr;           // [block_floats()]: where a block of codes is decoded to
+};
+
 // What the store of a tile does; pointers are to row 0, column 0.
 struct PanelOutput {
     float* y;
@@ -51,20 +61,35 @@ public:
     const Panel& panel(int index) const { return panels_[static_cast<size_t>(index)]; }
     int64_t k() const { return k_; }
     int64_t packed_floats() const { return k_ * packed_columns_; }
+    int64_t block_floats() const { return block_floats_; }  // of the largest block of a panel
 
-    // Packs `columns` columns from a panel's first: column j's k-th float is values[j * k() + order[k]], or values
-    // [j * k() + k] where order is null.
-    void pack(int panel, const float* values, const int64_t* order, float* packed) const;
+    // Packs the columns of a panel: column j's k-th number is values[j * stride + order[k]]; -1 in order is a 0. A cell
+    // holds `numbers` numbers that are neighbours in k. as(float) gives a number its packed form.
+    template <class Number, class As>
+    void pack(int panel, const float* values, int64_t stride, const std::vector<int64_t>& order, int numbers, As as,
+              Number* packed) const {
+        const Panel& p = panels_[static_cast<size_t>(panel)];
+        const int64_t width = p.vectors * kernel_.width;
+        Number* to = packed + p.at * k_ * numbers;
+        const Number zero = as(0.0f);
+        for (int64_t k = 0; k < k_; ++k, to += width * numbers)
+            for (int n = 0; n < numbers; ++n) {
+                const int64_t at = order[static_cast<size_t>(k * numbers + n)];
+                const int64_t count = at >= 0 ? p.columns : 0;
+                for (int64_t j = 0; j < count; ++j) to[j * numbers + n] = as(values[j * stride + at]);
+                for (int64_t j = count; j < width; ++j) to[j * numbers + n] = zero;
+            }
+    }
 
     // Rows [0, rows) of panels [first, last). table: [segments][pitch], where each row's runs start.
-    void run(const float* packed, const float* const* table, int64_t pitch, int64_t rows, int first, int last,
+    void run(const PanelWeights& weights, const float* const* table, int64_t pitch, int64_t rows, int first, int last,
              const PanelOutput& output) const;
 
 private:
     const PanelF32& kernel_;
     std::vector<Panel> panels_;
     std::vector<BlockOfK> blocks_;
-    int64_t k_, packed_columns_ = 0;
+    int64_t k_, packed_columns_ = 0, block_floats_ = 0;
 };
 
 }  // namespace dsf

@@ -55,6 +55,19 @@ DSF_INLINE void store_some(float* to, Vec v, int count) {
 
 DSF_INLINE Vec splat(float x) { return x - Vec{}; }
 
+// x, rounded: the compiler may not contract it with what follows, here more than there. Tiles of different sizes must
+// give the same answers.
+DSF_INLINE Vec rounded(Vec x) {
+#if defined(__x86_64__)
+    asm("" : "+v"(x));
+#elif defined(__aarch64__)
+    asm("" : "+w"(x));
+#else
+    asm("" : "+m"(x));
+#endif
+    return x;
+}
+
 DSF_INLINE Vec select(IntVec mask, Vec yes, Vec no) {
     return (Vec)((mask & (IntVec)yes) | (~mask & (IntVec)no));
 }

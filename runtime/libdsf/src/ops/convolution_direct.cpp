@@ -3,9 +3,9 @@
 //   wide     a run for each tap, of all channels of a pixel            taps that fall outside read a run of zeros
 //   narrow   few channels (an RGB image): a run for each row of taps,  the image is laid out with its padding first,
 //            of kernel width * channels floats                        which also brings [C][H][W] into this order
-#include <cstring>
-
+#include "../kernels/isa.h"
 #include "convolution_last.h"
+#include "packed_panels.h"
 
 namespace dsf {
 namespace {
@@ -44,26 +44,26 @@ public:
           narrow_(lays_out_input(c)),
           input_last_(preparation.input_last),
           taps_(c.y.kernel * c.x.kernel),
-          product_(*isa().panel, narrow_ ? c.y.kernel : taps_, narrow_ ? c.x.kernel * c.channels : c.channels,
-                   c.filters),
+          form_(panel_form(preparation, narrow_ || c.channels % 2 == 0)),
+          cells_(is_bf16(form_) ? divide_up(c.channels, 2) : c.channels),
+          product_(panel_kernel(form_), narrow_ ? c.y.kernel : taps_, narrow_ ? c.x.kernel * cells_ : cells_, c.filters),
+          packed_(preparation, product_, form_, c.groups, c.filters, order()),
           is_matrix_(taps_ == 1 && c.y.stride == 1 && c.x.stride == 1 && c.y.output == c.y.input &&
                      c.x.output == c.x.input && c.y.before == 0 && c.x.before == 0),
           pixels_(c.y.output * c.x.output),
-          images_at_once_(narrow_ ? std::max<int64_t>(1, std::min(c.images, PADDED_FLOATS / padded_floats()))
+          images_at_once_(narrow_ ? std::max<int64_t>(1, std::min(c.images, PADDED_FLOATS / image_floats()))
                                   : c.images),
           blocks_(cut(product_, images_at_once_ * pixels_, c.groups, preparation.threads)),
           epilogue_(preparation),
           slots_(preparation.threads),
-          zeros_(c.channels) {
-        std::fill(zeros_.data(), zeros_.data() + c.channels, 0.0f);
-        packed_ = pack(preparation);
+          zeros_(cells_) {
+        std::fill(zeros_.data(), zeros_.data() + cells_, 0.0f);
     }
     const char* name() const override { return product_.kernel().name; }
     bool reads_weight(int input) const override { return input != 1; }
 
     size_t scratch_bytes() const override {
-        const int64_t padded = narrow_ ? images_at_once_ * padded_floats() : 0;
-        return static_cast<size_t>(padded) * sizeof(float) + static_cast<size_t>(slots_ * table_size()) * sizeof(float*);
+        return static_cast<size_t>(images_at_once_ * image_floats() + slots_ * slot_floats()) * sizeof(float);
     }
 
     void run(const Run& run) const override {
@@ -72,56 +72,67 @@ public:
     }
 
 private:
-    int64_t padded_floats() const { return round_up(c_.y.image() * padded_row(), 16); }
-    int64_t padded_row() const { return c_.x.image() * c_.groups * c_.channels; }
-    int64_t table_size() const { return round_up(blocks_.rows * (narrow_ ? c_.y.kernel : taps_), 8); }
-    int64_t all_channels() const { return c_.groups * c_.channels; }
-
-    std::shared_ptr<const Floats> pack(const Preparation& preparation) const {
-        const std::string form = std::string(name()) + " last " + std::to_string(c_.groups);
-        const int weight = index_of(preparation, *preparation.weight(1));
-        return preparation.model.prepared.get<Floats>(weight, form, [&] {
-            auto packed = std::make_shared<Floats>(c_.groups * product_.packed_floats());
-            std::vector<int64_t> order;
-            for (int64_t tap = 0; tap < taps_; ++tap)
-                for (int64_t channel = 0; channel < c_.channels; ++channel) order.push_back(channel * taps_ + tap);
-            for (int64_t group = 0; group < c_.groups; ++group)
-                for (int p = 0; p < product_.panels(); ++p) {
-                    const int64_t first = group * c_.filters + product_.panel(p).column;
-                    const int64_t count = product_.panel(p).columns;
-                    for_filters(preparation, first, first + count, count, product_.k(), [&](int64_t, const float* w) {
-                        product_.pack(p, w, order.data(), packed->data() + group * product_.packed_floats());
-                    });
-                }
-            return packed;
-        });
+    // Which number of a filter, [channel][ky][kx], each packed one is: taps in order, their channels, filled up to pairs.
+    std::vector<int64_t> order() const {
+        std::vector<int64_t> order;
+        const int64_t numbers = cells_ * (is_bf16(form_) ? 2 : 1);
+        for (int64_t tap = 0; tap < taps_; ++tap)
+            for (int64_t channel = 0; channel < numbers; ++channel)
+                order.push_back(channel < c_.channels ? channel * taps_ + tap : -1);
+        return order;
     }
+
+    // Of the copy of an image: laid out with its padding, or rounded to bfloat16; none where its own floats serve.
+    int64_t image_floats() const {
+        if (narrow_) return round_up(c_.y.image() * padded_row(), 16);
+        return is_bf16(form_) ? round_up(c_.y.input * c_.x.input * all_cells(), 16) : 0;
+    }
+    int64_t padded_row() const { return c_.x.image() * cells_; }
+    int64_t all_cells() const { return c_.groups * cells_; }
+    int64_t all_channels() const { return c_.groups * c_.channels; }
+    // Of a slot: the table of rows, and where codes are decoded to.
+    int64_t table_floats() const {
+        const int64_t pointers = blocks_.rows * (narrow_ ? c_.y.kernel : taps_);
+        return round_up(divide_up(pointers * int64_t{sizeof(float*)}, int64_t{sizeof(float)}), 16);
+    }
+    int64_t slot_floats() const { return table_floats() + packed_.block_floats(); }
 
     void some_images(const Run& run, int64_t first, int64_t images) const {
         const float* x = run.inputs[0].as<const float>() + first * all_channels() * c_.y.input * c_.x.input;
-        float* padded = static_cast<float*>(run.scratch);
-        if (narrow_) lay_out(run, x, images, padded);
-        const float** tables =
-            reinterpret_cast<const float**>(padded + (narrow_ ? images_at_once_ * padded_floats() : 0));
+        float* const copies = static_cast<float*>(run.scratch);
+        float* const slots = copies + images_at_once_ * image_floats();
+        if (narrow_) lay_out(run, x, images, copies);
+        else if (is_bf16(form_)) round(run, x, images, copies);
+        const float* from = image_floats() ? copies : x;
         const int64_t rows = images * pixels_, row_blocks = divide_up(rows, blocks_.rows);
         const int64_t tasks = row_blocks * blocks_.panel_blocks;
         for_slots(run.threads, slots_, tasks * c_.groups, [&](int64_t slot, int64_t item) {
             const int64_t group = item / tasks, part = item % tasks / row_blocks;
             const int64_t begin = item % row_blocks * blocks_.rows, end = std::min(rows, begin + blocks_.rows);
-            const float** table = tables + slot * table_size();
-            if (narrow_) find_rows(padded, begin, end, table);
-            else find_taps(x + group * c_.channels, begin, end, table);
+            float* const mine = slots + slot * slot_floats();
+            const float** table = reinterpret_cast<const float**>(mine);
+            if (narrow_) find_rows(from, begin, end, table);
+            else find_taps(from + group * cells_, begin, end, table);
             const int64_t panels = product_.panels();
-            product_.run(packed_->data() + group * product_.packed_floats(), table, end - begin, end - begin,
+            PanelOutput output = epilogue_.at(run, c_.groups * c_.filters, first * pixels_ + begin, group * c_.filters);
+            output.scale = packed_.scale(group);
+            product_.run(packed_.weights(group, mine + table_floats()), table, end - begin, end - begin,
                          static_cast<int>(panels * part / blocks_.panel_blocks),
-                         static_cast<int>(panels * (part + 1) / blocks_.panel_blocks),
-                         epilogue_.at(run, c_.groups * c_.filters, first * pixels_ + begin, group * c_.filters));
+                         static_cast<int>(panels * (part + 1) / blocks_.panel_blocks), output);
+        });
+    }
+
+    // The images as bfloat16, channels in pairs.
+    void round(const Run& run, const float* x, int64_t images, float* to) const {
+        for_items(run.threads, images * c_.y.input, c_.x.input * all_channels(), [&](int64_t begin, int64_t end) {
+            isa().panel_bf16->round(x + begin * c_.x.input * all_channels(), (end - begin) * c_.x.input * all_channels(),
+                                    to + begin * c_.x.input * all_cells());
         });
     }
 
     // table[ky * kernel width + kx][i]: the channels of that tap's pixel for output pixel begin + i.
     void find_taps(const float* x, int64_t begin, int64_t end, const float** table) const {
-        const int64_t channels = all_channels(), row = c_.x.input * channels, pitch = end - begin;
+        const int64_t channels = all_cells(), row = c_.x.input * channels, pitch = end - begin;
         if (is_matrix_) {
             for (int64_t i = 0; i < pitch; ++i) table[i] = x + (begin + i) * channels;
             return;
@@ -148,10 +159,10 @@ private:
 
     // table[ky][i]: the row of taps ky of output pixel begin + i.
     void find_rows(const float* padded, int64_t begin, int64_t end, const float** table) const {
-        const int64_t pitch = end - begin, step = c_.x.stride * c_.channels;
+        const int64_t pitch = end - begin, step = c_.x.stride * cells_;
         for (int64_t i = 0; i < pitch;) {
             const int64_t pixel = (begin + i) % pixels_, ox = pixel % c_.x.output;
-            const float* from = padded + (begin + i) / pixels_ * padded_floats() +
+            const float* from = padded + (begin + i) / pixels_ * image_floats() +
                                 pixel / c_.x.output * c_.y.stride * padded_row() + ox * step;
             const int64_t count = std::min(pitch - i, c_.x.output - ox);
             for (int64_t ky = 0; ky < c_.y.kernel; ++ky) {
@@ -166,42 +177,45 @@ private:
         for_items(run.threads, images * c_.y.image(), padded_row(), [&](int64_t begin, int64_t end) {
             for (int64_t i = begin; i < end; ++i) {
                 const int64_t image = i / c_.y.image(), iy = i % c_.y.image() - c_.y.before;
-                float* to = padded + image * padded_floats() + i % c_.y.image() * padded_row();
+                float* to = padded + image * image_floats() + i % c_.y.image() * padded_row();
                 if (iy < 0 || iy >= c_.y.input) std::fill(to, to + padded_row(), 0.0f);
-                else lay_out_row(x + image * all_channels() * c_.y.input * c_.x.input, iy, to);
+                else lay_out_row(x + image * c_.channels * c_.y.input * c_.x.input, iy, to);
             }
         });
     }
 
+    // One row of the image with its padding; the padding's floats are 0 as bfloat16, too.
     void lay_out_row(const float* image, int64_t iy, float* to) const {
-        const int64_t channels = c_.channels, width = c_.x.input;
+        const int64_t width = c_.x.input;
         const int64_t before = std::clamp<int64_t>(c_.x.before, 0, c_.x.image());
         const int64_t first = before - c_.x.before;  // of the input, where the image is cropped
         const int64_t count = std::clamp<int64_t>(width - first, 0, c_.x.image() - before);
-        std::fill(to, to + before * channels, 0.0f);
-        to += before * channels;
-        if (input_last_) {
-            std::memcpy(to, image + (iy * width + first) * channels, static_cast<size_t>(count * channels) * sizeof(float));
-        } else {
-            for (int64_t c = 0; c < channels; ++c) {
-                const float* from = image + (c * c_.y.input + iy) * width + first;
-                for (int64_t i = 0; i < count; ++i) to[i * channels + c] = from[i];
-            }
+        std::fill(to, to + before * cells_, 0.0f);
+        to += before * cells_;
+        const int64_t pixel = input_last_ ? c_.channels : 1, plane = input_last_ ? 1 : c_.y.input * width;
+        const float* from = image + (iy * width + first) * pixel;
+        for (int64_t i = 0; i < count; ++i) {
+            float channels[NARROW];
+            for (int64_t c = 0; c < c_.channels; ++c) channels[c] = from[i * pixel + c * plane];
+            if (is_bf16(form_)) isa().panel_bf16->round(channels, c_.channels, to + i * cells_);
+            else for (int64_t c = 0; c < c_.channels; ++c) to[i * cells_ + c] = channels[c];
         }
-        std::fill(to + count * channels, to + (c_.x.image() - before) * channels, 0.0f);
+        std::fill(to + count * cells_, to + (c_.x.image() - before) * cells_, 0.0f);
     }
 
     Convolution c_;
     bool narrow_, input_last_;
     int64_t taps_;
+    PanelForm form_;
+    int64_t cells_;  // of 32 bits, for the channels of a pixel in a group: a float, or two bfloat16 numbers
     PanelProduct product_;
+    PackedPanels packed_;
     bool is_matrix_;  // 1x1: output pixel i reads input pixel i
     int64_t pixels_, images_at_once_;
     Blocks blocks_;
     LastEpilogue epilogue_;
     int64_t slots_;
-    Floats zeros_;  // [channels]
-    std::shared_ptr<const Floats> packed_;
+    Floats zeros_;  // [cells]
 };
 
 }  // namespace

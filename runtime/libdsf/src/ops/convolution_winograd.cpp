@@ -7,6 +7,7 @@
 // threads, and the transformed weights, which are then the larger part, are read once.
 #include <cstdlib>
 #include <cstring>
+#include <numeric>
 
 #include "../kernels/isa.h"
 #include "convolution_last.h"
@@ -88,6 +89,8 @@ private:
         const int weight = index_of(preparation, *preparation.weight(1));
         return preparation.model.prepared.get<Floats>(weight, form, [&] {
             auto packed = std::make_shared<Floats>(WINOGRAD_POSITIONS * product_.packed_floats());
+            std::vector<int64_t> in_order(static_cast<size_t>(c_.channels));
+            std::iota(in_order.begin(), in_order.end(), 0);
             for (int p = 0; p < product_.panels(); ++p) {
                 const int64_t first = product_.panel(p).column, count = product_.panel(p).columns, k = c_.channels;
                 Floats transformed(WINOGRAD_POSITIONS * count * k);
@@ -96,7 +99,7 @@ private:
                         transform_filter(w + i * 9, transformed.data() + i, count * k);
                 });
                 for (int64_t position = 0; position < WINOGRAD_POSITIONS; ++position)
-                    product_.pack(p, transformed.data() + position * count * k, nullptr,
+                    product_.pack(p, transformed.data() + position * count * k, k, in_order, 1, [](float w) { return w; },
                                   packed->data() + position * product_.packed_floats());
             }
             return packed;
@@ -121,8 +124,9 @@ private:
     void multiply(const float* v, float* m, int64_t position, int64_t count, int first, int last,
                   const float** table) const {
         for (int64_t i = 0; i < count; ++i) table[i] = v + position * v_stride() + i * v_row_;
-        product_.run(packed_->data() + position * product_.packed_floats(), table, count, count, first, last,
-                     {m + position * m_stride(), m_row_});
+        PanelWeights weights;
+        weights.cells = packed_->data() + position * product_.packed_floats();
+        product_.run(weights, table, count, count, first, last, {m + position * m_stride(), m_row_});
     }
 
     void input_tile(const Run& run, int64_t tile, float* v) const {

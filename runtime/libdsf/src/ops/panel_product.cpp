@@ -1,6 +1,8 @@
 // Products by panels: y = a b, rows of a read where they lie.
 #include "panel_product.h"
 
+#include <numeric>
+
 #include "../codecs/codec.h"
 #include "../kernels/panels.h"
 
@@ -44,7 +46,9 @@ public:
             output.bias = bias_ >= 0 ? run.inputs[bias_].as<const float>() : nullptr;
             output.residual = run.residual ? run.residual + begin * n_ : nullptr;
             if (clip_.clip) output.activation = {Activation::clip, clip_.low, clip_.high};
-            product_.run(packed_->data(), table, end - begin, end - begin,
+            PanelWeights weights;
+            weights.cells = packed_->data();
+            product_.run(weights, table, end - begin, end - begin,
                          static_cast<int>(panels * part / panel_blocks_),
                          static_cast<int>(panels * (part + 1) / panel_blocks_), output);
         });
@@ -58,10 +62,12 @@ private:
             auto packed = std::make_shared<Floats>(product_.packed_floats());
             Floats columns(product_.kernel().vectors * product_.kernel().width * product.k);
             Columns source(preparation, product, weight);
+            std::vector<int64_t> in_order(static_cast<size_t>(product.k));
+            std::iota(in_order.begin(), in_order.end(), 0);
             for (int p = 0; p < product_.panels(); ++p) {
                 const Panel& panel = product_.panel(p);
                 source.read(panel.column, panel.columns, columns.data());
-                product_.pack(p, columns.data(), nullptr, packed->data());
+                product_.pack(p, columns.data(), product.k, in_order, 1, [](float w) { return w; }, packed->data());
             }
             return packed;
         });
