@@ -15,6 +15,7 @@ import numpy as np
 from dscompress.verify import feeds as feeding
 from dscompress.verify.bounds import BOUNDS, Step, bounds
 from dscompress.verify.feeds import batch_of, value_bytes
+from dscompress.verify.halves import weight_delta, widened
 from dscompress.verify.matching import source_tensor
 from dscompress.verify.measures import difference, largest, snr
 from dscompress.verify.oracle import Oracle
@@ -49,6 +50,7 @@ class Comparison:
         self._ordinary = model.session(backend, threads)
         self._keeping = model.session(backend, threads, keep_values=True, profile=True)
         self._weights = {weight.value: weight for weight in self._graph.weights}
+        self._halves = self._keeping.backend == "cuda"
         self.unchecked: list[str] = []
 
     def outputs(self, feeds, original: Oracle) -> list[tuple[str, np.ndarray, np.ndarray]]:
@@ -126,24 +128,30 @@ class Comparison:
             return None
         inputs: list = []
         deltas: list = []
-        for i in node.inputs:
+        for place, i in enumerate(node.inputs):
             if i is None:
                 inputs.append(None)
                 deltas.append(None)
             elif i in self._weights:
                 inputs.append(self._source_weight(i))
-                deltas.append(np.zeros(inputs[-1].shape))
+                deltas.append(self._weight_delta(node.op, place, i, inputs[-1]))
             else:
                 inputs.append(theirs[values[i].name])
                 deltas.append(difference(ours[values[i].name], inputs[-1]))
         outputs = [theirs[values[i].name] for i in node.outputs]
         step = Step(node._replace(inputs=tuple(range(len(inputs)))), inputs, deltas, outputs, batch, kernel)
         worst = None
-        for i, y, bound in zip(node.outputs, outputs, bounds(step), strict=True):
+        for place, (i, y, bound) in enumerate(zip(node.outputs, outputs, bounds(step), strict=True)):
+            bound = widened(step, place, bound) if self._halves else bound
             layer = compare(node, values[i].name, ours[values[i].name], y, bound)
             if worst is None or layer.ratio > worst.ratio:
                 worst = layer
         return worst
+
+    def _weight_delta(self, op: str, place: int, value: int, array: np.ndarray) -> np.ndarray:
+        if not self._halves:
+            return np.zeros(array.shape)
+        return weight_delta(op, place, array, self._weights[value].codec != "raw")
 
     def _source_weight(self, value: int):
         return source_tensor(self._graph, self._source, self._weights[value])

@@ -1,22 +1,11 @@
-"""How far a float16 run of one node may be from a float32 one: computed from sizes and magnitudes, nothing tuned.
-
-    h = 2^-11: rounding to a half moves x by at most h·|x| + 2^-25 (half a subnormal step)
-
-What goes in is rounded to halves: dscompress.verify.bounds says how far the result moves, float32 sums included. What
-comes out is rounded once more. Results beyond 65504 are infinite.
-"""
+"""One node on the emulated GPU against the reference, by the bounds of dscompress.verify."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from dscompress.verify.bounds import Step, bounds
-
-H, TINY, LARGEST = 2.0**-11, 2.0**-25, 65504.0
-
-
-def rounding(x: np.ndarray) -> np.ndarray:
-    return H * np.abs(x, dtype=np.float64) + TINY
+from dscompress.verify.halves import LARGEST, rounding, weight_delta, widened
 
 
 def fits(*arrays) -> bool:
@@ -25,34 +14,32 @@ def fits(*arrays) -> bool:
     return not any((np.isfinite(a) & (np.abs(a) > LARGEST)).any() for a in floats)
 
 
-def half_bounds(node, inputs, outputs, batch: int, exact=()) -> list[np.ndarray]:
-    """One bound for each output. exact: positions of inputs that are not rounded: shift weights, biases, constants."""
-    deltas = [None if x is None else
-              rounding(x) if x.dtype == np.float32 and i not in exact else np.zeros(x.shape)
-              for i, x in enumerate(inputs)]
-    deltas = [d if d is None else np.where(np.isfinite(d), d, 0) for d in deltas]
-    found = bounds(Step(node, list(inputs), deltas, list(outputs), batch))
-    every = []
-    for y, bound in zip(outputs, found, strict=True):
-        bound = np.broadcast_to(np.asarray(bound, np.float64), y.shape)
-        with np.errstate(invalid="ignore"):
-            every.append(bound + (rounding(np.abs(y, dtype=np.float64) + bound) if y.dtype == np.float32 else 0))
-    return every
+def half_bounds(node, inputs, outputs, batch: int, weights=(), shift: bool = False) -> list[np.ndarray]:
+    """One bound for each output. weights: positions of stored inputs, exact but where tensor cores read raw ones."""
+    deltas: list = []
+    for i, x in enumerate(inputs):
+        if x is None:
+            deltas.append(None)
+        elif i in weights:
+            deltas.append(weight_delta(node.op, i, x, shift and i == 1))
+        else:
+            deltas.append(rounding(x) if x.dtype == np.float32 else np.zeros(x.shape))
+    step = Step(node, list(inputs), deltas, list(outputs), batch)
+    with np.errstate(all="ignore"):
+        return [np.broadcast_to(np.asarray(widened(step, i, np.asarray(bound, np.float64))), y.shape)
+                for i, (y, bound) in enumerate(zip(outputs, bounds(step), strict=True))]
 
 
 def assert_agrees(have: np.ndarray, want: np.ndarray, bound: np.ndarray, where: str) -> None:
+    """Numbers within the bound, what is beyond float16 free to be infinite, NaN and infinities where they belong."""
     assert have.shape == want.shape and have.dtype == want.dtype, f"{where}: {have.dtype} {have.shape}"
-    if want.dtype.kind != "f":
-        free = np.broadcast_to(bound, want.shape) > 0
-        apart = np.abs(have.astype(np.float64) - want.astype(np.float64)) > np.broadcast_to(bound, want.shape)
-        assert not (apart & ~np.isinf(bound)).any() and (free | (have == want)).all(), f"{where}: {have} != {want}"
-        return
-    with np.errstate(invalid="ignore", over="ignore"):
+    with np.errstate(all="ignore"):
         apart = np.abs(have.astype(np.float64) - want.astype(np.float64))
-        near = np.isfinite(want) & (np.abs(want) + bound < 65520)
-        bad = near & ~(apart <= bound)
-        odd = ~np.isfinite(want) & ~((have == want) | (np.isnan(have) & np.isnan(want))) & np.isfinite(bound)
-    if bad.any() or odd.any():
-        at = np.unravel_index((bad | odd).argmax(), want.shape)
+        finite = np.isfinite(want.astype(np.float64))
+        near = finite & ((np.abs(want.astype(np.float64)) + bound < 65520) | (want.dtype.kind != "f"))
+        equal = (have == want) | ((have != have) & (want != want))
+        bad = (near & ~(apart <= bound)) | (~finite & ~equal & np.isfinite(bound))
+    if bad.any():
+        at = np.unravel_index(bad.argmax(), want.shape)
         raise AssertionError(f"{where}: element {at} is {have[at]!r}, expected {want[at]!r} ± {bound[at]!r}; "
-                             f"{(bad | odd).sum()} of {want.size}")
+                             f"{bad.sum()} of {want.size}")

@@ -7,11 +7,11 @@ outputs, some times over.
 import numpy as np
 import pytest
 
+from dscompress.verify.halves import H
 from dsruntime.backends.cuda.emulated_driver import EmulatedDriver
 from dsruntime.backends.cuda.runner import Runner
 from dsruntime.backends.reference.codecs import decode
 from dsruntime.backends.reference.executor import run_node
-from tests.cuda.halves import H
 from tests.cuda.networks import NETWORKS, compiled
 
 FACTOR = 6  # rounding differs between the fused and the plain graph, and from seed to seed
