@@ -13,7 +13,7 @@ from dscompress.cli import MACHINE_CANNOT, extras, show
 from dscompress.cli.options import json_option, quiet_option
 
 PACKAGES = ("dscompress", "numpy", "flatbuffers", "pillow", "click", "rich", "torch", "onnx", "onnx-ir", "onnxscript",
-            "onnxruntime", "pycuda")
+            "onnxruntime", "pycuda", "cuda-bindings", "nvidia-cuda-nvrtc")
 
 
 @click.command("doctor", short_help="Check what this machine can run, and what is missing.")
@@ -50,11 +50,18 @@ def examine() -> dict:
         "libdsf": examine_libdsf(),
         "backends": {name: {"available": usable, "detail": detail}
                      for name, (usable, detail) in backends.availability().items()},
+        "cuda": examine_cuda(),
         "packages": {name: package_version(name) for name in PACKAGES},
         "torchvision": examine_torchvision(),
         "extras": {name: {"installed": not extras.missing(name), "missing": extras.missing(name),
                           "command": f'pip install "dscompress[{name}]"'} for name in extras.EXTRAS},
     }
+
+
+def examine_cuda() -> dict:
+    from dsruntime.backends.cuda import state
+
+    return state.examine()
 
 
 def examine_libdsf() -> dict:
@@ -127,7 +134,21 @@ def print_findings(data: dict) -> None:
     rows = [(name, "yes" if found["available"] else "no", found["detail"]) for name, found in data["backends"].items()]
     show.table(("backend", "available", "detail"), rows)
     click.echo()
+    show.table(("cuda", "found", "what to do"), cuda_rows(data["cuda"]))
+    click.echo()
     rows = [(name, "yes" if found["installed"] else "no",
              "" if found["installed"] else f"missing {', '.join(found['missing'])}: {found['command']}")
             for name, found in data["extras"].items()]
     show.table(("extra", "installed", "what to do"), rows)
+
+
+def cuda_rows(found: dict) -> list[tuple[str, str, str]]:
+    """driver, PyCUDA, cuda-bindings, kernels, cache: what there is of each, or what to do."""
+    rows = [(title, found[part]["detail"], found[part]["missing"]) for part, title in (
+        ("driver", "driver"), ("pycuda", "PyCUDA"), ("bindings", "cuda-bindings"), ("kernels", "kernels"))]
+    for device in found["driver"]["devices"]:
+        rows.insert(1, ("GPU", f"{device['name']}, {device['architecture']}, {device['memory'] / 2**30:.1f} GiB", ""))
+    cache = found["cache"]
+    what = "" if cache["usable"] else "not this user's alone, so unused: chmod 700, or set DSCOMPRESS_CACHE"
+    rows.append(("kernel cache", f"{cache['folder']}, {cache['entries']} files, {cache['bytes']} bytes", what))
+    return rows

@@ -49,9 +49,10 @@ class TensorInfo:
 class Model:
     """Open one with Model.open(); every attribute is read from bytes that libdsf has checked."""
 
-    def __init__(self, handle: library.Handle, path: str | None) -> None:
+    def __init__(self, handle: library.Handle, path: str | None, limits: Limits | None = None) -> None:
         self._handle = handle
         self.path = path
+        self.limits = limits or Limits()
 
     @classmethod
     def open(cls, source, *, limits: Limits | None = None) -> Model:
@@ -66,7 +67,7 @@ class Model:
         else:
             path = path_of(source)
             library.call("dsf_model_open", os.fsencode(path), bounds, ctypes.byref(pointer))
-        return cls(library.Handle(pointer, "dsf_model_destroy"), path)
+        return cls(library.Handle(pointer, "dsf_model_destroy"), path, limits)
 
     def prepare(self, *, memory: str = "fast", precision: str = "float32") -> None:
         """Does now what the first run on the cpu backend would do: brings the weights into the form it computes with.

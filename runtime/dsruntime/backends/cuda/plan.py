@@ -54,7 +54,7 @@ class Plan:
             for buffer in self.builder.buffers:
                 buffer.first, buffer.last = BEFORE, ALWAYS
         self.arena_bytes = place([buffer for buffer in self.builder.buffers if not buffer.address])
-        limit = getattr(model, "activation_bytes", 0) or DEFAULT_ACTIVATION_BYTES
+        limit = model.limits.activation_bytes or DEFAULT_ACTIVATION_BYTES
         if self.arena_bytes > limit:
             raise ModelError(f"{self.builder.where}: batch size {batch}",
                              f"its activations need {self.arena_bytes} bytes", f"at most {limit}",

@@ -8,6 +8,7 @@ The first run of a plan launches every kernel by itself (which loads them), the 
 
 from __future__ import annotations
 
+import contextlib
 import weakref
 from collections import OrderedDict
 
@@ -97,6 +98,34 @@ def host_array(driver: Driver, tensor) -> np.ndarray:
     return driver.host(tensor.bytes).view(np.dtype(tensor.dtype)).reshape(tensor.shape)
 
 
+class Spare:
+    """Memory of results that are gone: for other results, or freed at once when the session is closed."""
+
+    def __init__(self, driver: Driver) -> None:
+        self.driver, self.closed = driver, False
+        self.free: list[tuple[int, int]] = []  # (bytes, address)
+
+    def take(self, bytes: int) -> int:
+        """An address, or 0."""
+        for entry in self.free:
+            if entry[0] == bytes:
+                self.free.remove(entry)
+                return entry[1]
+        return 0
+
+    def give(self, bytes: int, address: int) -> None:
+        """Of a result's finalizer, in whatever thread that runs."""
+        self.free.append((bytes, address))
+        if self.closed:
+            with contextlib.suppress(DsError), active(self.driver):
+                self.close()
+
+    def close(self) -> None:
+        self.closed = True
+        while self.free:
+            self.driver.free(self.free.pop()[1])
+
+
 class Runner:
     threads = 1
 
@@ -109,7 +138,7 @@ class Runner:
         self.plans: OrderedDict[int, Prepared] = OrderedDict()
         self.last: Prepared | None = None
         self.seconds: list[float] = []
-        self.spare: list[tuple[int, int]] = []  # (bytes, address) of results that are gone
+        self.spare = Spare(self.driver)
         self._finalizer = weakref.finalize(self, release, self.driver, self.plans, self.spare, self.stream)
 
     def run(self, arrays, batch: int):
@@ -185,14 +214,11 @@ class Runner:
     def result(self, prepared: Prepared, end, stream: int | None) -> DeviceArray:
         """Memory of a result that is gone serves again."""
         bytes = end.raw.bytes
-        spare = next((entry for entry in self.spare if entry[0] == bytes), None)
-        if spare:
-            self.spare.remove(spare)
-        address = spare[1] if spare else self.driver.allocate(bytes)
+        address = self.spare.take(bytes) or self.driver.allocate(bytes)
         prepared.launch(prepared.plan.converted_output(end, address), self.stream)
         result = DeviceArray(address, end.raw.shape, end.raw.dtype, self.driver.kind, self.driver.number, stream,
                              self.download)
-        weakref.finalize(result, self.spare.append, (bytes, address))
+        weakref.finalize(result, self.spare.give, bytes, address)
         return result
 
     def download(self, array: DeviceArray) -> np.ndarray:
@@ -273,14 +299,13 @@ class Runner:
 
 
 def release(driver: Driver, plans, spare, stream: int) -> None:
-    """Results that are still held keep their memory; a process that was forked, or whose GPU is lost, keeps all."""
+    """Results that are still held keep their memory; a process that was forked, or whose GPU is lost, has none."""
     try:
         with active(driver):
             driver.synchronize(stream)
             while plans:
                 plans.popitem()[1].free()
-            while spare:
-                driver.free(spare.pop()[1])
+            spare.close()
             driver.release_stream(stream)
     except DsError:
         pass

@@ -1,0 +1,82 @@
+"""tools/gpu_check.py on the emulated GPU: everything but the meaning of its times."""
+
+import functools
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dsruntime.backends.cuda.emulated_driver import EmulatedDriver
+from tests.cuda.networks import compiled
+from tests.cuda.test_networks import rounded_run
+from tools import gpu_check
+from tools.gpu import correctness, report, timings
+from tools.gpu.parts import Budget, Part
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def driver():
+    return EmulatedDriver()
+
+
+def test_every_part_runs_and_is_written(driver, tmp_path):
+    def breaks(driver, budget):
+        raise ValueError("no such luck")
+
+    found = gpu_check.check(driver, tmp_path, Budget(600), [
+        Part("kernels", functools.partial(correctness.kernels, ops=["relu", "top_k", "concat"]), 1),
+        Part("networks", functools.partial(correctness.networks, names=["residual"]), 1),
+        Part("fully connected", functools.partial(timings.fully_connected, sizes=(64, 32, (1, 2)), runs=5), 1),
+        Part("sanitizer", correctness.sanitizer, 1),
+        Part("long", breaks, 10_000),
+        Part("broken", breaks, 1),
+    ])
+    parts = found["parts"]
+    assert parts["kernels"]["correct"] and parts["kernels"]["cases"] > 20, parts["kernels"]
+    assert parts["networks"] == {"correct": True, "networks": {"residual": "agrees"}}
+    rows = parts["fully connected"]["rows"]
+    assert [row["batch"] for row in rows] == [1, 2] and all(row["ours, µs"] > 0 for row in rows)
+    assert any("not measured" in str(value) for value in rows[0].values())  # this torch has no CUDA
+    assert "not run" in parts["sanitizer"] and "left out" in parts["long"]
+    assert "no such luck" in parts["broken"]["broke"] and not found["correct"]
+    (written,) = tmp_path.glob("*.json")
+    assert json.loads(written.read_text()) == json.loads(json.dumps(found))
+    page = written.with_suffix(".md").read_text()
+    assert "NOT correct" in page and "| model | batch |" in page and "no such luck" in page
+
+
+def test_a_wrong_kernel_is_found(driver, monkeypatch):
+    from dsruntime.backends.cuda.lower import OPS, pointwise
+
+    monkeypatch.setitem(OPS, "tanh", lambda builder, group: pointwise.unary(builder, set_op(group, "sigmoid")))
+    found = correctness.kernels(driver, None, ops=["tanh"])
+    assert not found["correct"] and "tanh" in found["failures"][0]
+
+
+def set_op(group, op):
+    group.op = op
+    return group
+
+
+def test_a_networks_distance_is_judged(driver):
+    model, x = compiled("residual")
+    expected = model.session("reference").run(x)
+    noise = float(np.abs(rounded_run(model, x) - expected).max())
+    assert correctness.compared(driver, model, x, expected, noise)["within"]
+    assert not correctness.compared(driver, model, x, expected + 20 * noise, noise)["within"]
+
+
+def test_the_page_survives_odd_text():
+    assert report.text({"a": [1.23456, "x|y"]}) == "a: 1.235; x\\|y"
+
+
+def test_without_a_gpu_it_says_so(tmp_path):
+    done = subprocess.run([sys.executable, ROOT / "tools/gpu_check.py"], capture_output=True, text=True, cwd=tmp_path)
+    if done.returncode != 4:
+        pytest.skip("this machine has a GPU")
+    assert done.stdout.startswith("No GPU to check: ") and done.stdout.count("\n") == 1
