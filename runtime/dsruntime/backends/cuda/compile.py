@@ -50,9 +50,9 @@ def cubin(source: str, architecture: str) -> bytes:
 
 @cache
 def texts(source: str) -> dict[str, bytes]:
-    """A kernel file and every header beside it, by name."""
-    files = [KERNELS / f"{source}.cu", *sorted(KERNELS.glob("*.h"))]
-    return {file.name: file.read_bytes() for file in files}
+    """A kernel file and every header of the package, by name."""
+    headers = {file.name: file.read_bytes() for file in sorted(KERNELS.glob("*.h"))}
+    return {f"{source}.cu": (KERNELS / f"{source}.cu").read_bytes(), **headers}
 
 
 def sources() -> list[str]:

@@ -55,7 +55,7 @@ def build(source: str, sanitize: bool, folder: Path) -> Path:
     """The path of the shared library, compiled now if there is none of these very sources."""
     path = folder / f"{source}.cu"
     command = [os.environ.get("CXX", "g++"), *FLAGS, *(SANITIZE if sanitize else ()), f"-I{KERNELS}", str(path)]
-    target = cache_folder() / f"{source}-{key(command, path)}.so"
+    target = cache_folder() / f"{path.stem}-{key(command, path)}.so"
     if not target.exists():
         compile_to(target, command)
     return target

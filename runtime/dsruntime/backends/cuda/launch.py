@@ -12,6 +12,7 @@ import numpy as np
 class Launch:
     """kernel of kernels/<source>.cu over grid (x, y, z) blocks of block (x, y, z) threads.
 
+    A source elsewhere is named by its absolute path, without the .cu.
     shared: bytes of dynamic shared memory. args: NumPy scalars (pointer() for addresses) or ctypes structures, in the
     order and of the sizes of the kernel's parameters.
     """
