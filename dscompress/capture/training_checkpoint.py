@@ -22,4 +22,5 @@ def capture(path: Path, options: CaptureOptions) -> Captured:
     built = checkpoint.build(values, where, options.model, options.model_args)
     options = replace(options, input_shape=options.input_shape or card.input_shape)
     captured = module.capture(built, options, where)
-    return replace(captured, kind=KIND, preprocess=card.image, labels=card.labels)
+    name = card.model.rpartition(":")[2]
+    return replace(captured, kind=KIND, name=name, preprocess=card.image, labels=card.labels)
