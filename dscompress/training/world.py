@@ -19,6 +19,9 @@ from torch import distributed
 
 from dscompress.errors import BackendError
 
+# What Gloo and NCCL say where a process has gone.
+LOST = ("closed by peer", "Connection reset", "Broken pipe", "remote process exited", "NCCL communicator was aborted")
+
 
 @dataclass(frozen=True)
 class World:
@@ -75,6 +78,10 @@ def joined(device: str | None) -> Iterator[World]:
         raise BackendError("torchrun", f"the processes cannot meet: {text}", "", "start them with torchrun") from None
     try:
         yield current_world()
+    except RuntimeError as error:
+        if not any(text in str(error) for text in LOST):
+            raise
+        raise BackendError("torchrun", "another process has ended", "", "its own message says why") from None
     finally:
         distributed.destroy_process_group()
 

@@ -20,15 +20,18 @@ def net():
 """
 
 
+TWO_PROCESSES = ["torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m"]
+
+
 def environment() -> dict[str, str]:
     paths = os.pathsep.join([str(ROOT), str(ROOT / "runtime")])
     return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": paths}
 
 
-def run(command, folder):
+def run(command, folder, fine=True):
     command = [sys.executable, "-m", *command]
     done = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
+    assert (done.returncode == 0) is fine, done.stderr
     return done
 
 
@@ -45,7 +48,7 @@ def runs(tmp_path_factory):
                "--batch", "4", "--epochs", "4", "--optimizer", "sgd", "--rate", "0.05", "--rotate", "5", "--device",
                "cpu", "--workers", "0"]  # fmt: skip
     one = run([*command, "-o", "one"], folder)
-    two = run(["torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", *command, "-o", "two"], folder)
+    two = run([*TWO_PROCESSES, *command, "-o", "two"], folder)
     return folder, one, two
 
 
@@ -74,6 +77,13 @@ def test_only_the_first_process_prints_and_writes(runs):
     assert two.stderr.count("epoch 1/4") == 1
     written = sorted(path.name for path in (folder / "two").iterdir())
     assert written == ["best.pt", "curves.png", "last.pt", "metrics.jsonl"]
+
+
+def test_a_mistake_is_told_once(runs):
+    folder, _, _ = runs
+    command = ["dscompress", "train", "pictures", "--model", "plain:net", "-o", "two", "--resume", "--device", "cpu"]
+    done = run([*TWO_PROCESSES, *command], folder, fine=False)
+    assert done.stderr.count("was made with other settings") == 1 and "internal error" not in done.stderr
 
 
 @pytest.mark.parametrize("count", [1, 2, 5, 6, 7, 8, 32])
