@@ -82,10 +82,15 @@ template <class F> DSF_INLINE void map(const float* x, float* y, int64_t count, 
     memcpy(y + i, edge, (size_t)(count - i) * sizeof(float));
 }
 
+// Through memory: lanes taken one by one out of a register cost more.
 DSF_INLINE float add_lanes(Vec v) {
+    float lanes[WIDTH];
+    store(lanes, v);
+#pragma GCC unroll 4
     for (int half = WIDTH / 2; half > 0; half /= 2)
-        for (int i = 0; i < half; ++i) v[i] += v[i + half];
-    return v[0];
+#pragma GCC unroll 8
+        for (int i = 0; i < half; ++i) lanes[i] += lanes[i + half];
+    return lanes[0];
 }
 
 // Sum of f(x): float32 lanes over 32 vectors at a time, those sums in double.
@@ -138,8 +143,9 @@ float max(const float* x, int64_t count) {
             const Vec v = load(x + i);
             most = select((v > most) | (v != v), v, most);
         }
-        for (int lane = 0; lane < WIDTH; ++lane)
-            best = most[lane] > best || most[lane] != most[lane] ? most[lane] : best;
+        float lanes[WIDTH];
+        store(lanes, most);
+        for (float lane : lanes) best = lane > best || lane != lane ? lane : best;
     }
     for (; i < count; ++i) best = x[i] > best || x[i] != x[i] ? x[i] : best;
     return best;
@@ -154,8 +160,14 @@ double sum_squares(const float* x, float mean, int64_t count) {
 }
 
 double exp_sum(const float* x, float shift, float* y, int64_t count) {
-    map(x, y, count, [=](Vec v) __attribute__((always_inline)) { return exp_of(v - shift); });
-    return sum(y, count);
+    constexpr int64_t BLOCK = 32 * WIDTH;  // y is summed while it is in the cache
+    double total = 0;
+    for (int64_t i = 0; i < count; i += BLOCK) {
+        const int64_t some = count - i < BLOCK ? count - i : BLOCK;
+        map(x + i, y + i, some, [=](Vec v) __attribute__((always_inline)) { return exp_of(v - shift); });
+        total += sum(y + i, some);
+    }
+    return total;
 }
 
 // f(a, b) for vectors; an operand of step 0 is one value.
