@@ -16,24 +16,9 @@ constexpr int ZERO = 31, SIGN = 32;  // codes: a level up to 31 and a sign
 
 int numbers_of(PanelForm form) { return is_bf16(form) ? 2 : 1; }
 
-// scale * 2^base of every filter.
-std::vector<float> factors(const Shift& shift, int64_t filters) {
-    std::vector<float> factors;
-    for (int64_t i = 0; i < filters; ++i) {
-        const size_t filter = static_cast<size_t>(i);
-        const float scale = shift.scale.empty() ? 1.0f : shift.scale[shift.scale.size() == 1 ? 0 : filter];
-        factors.push_back(scale * std::ldexp(1.0f, shift.base[shift.base.size() == 1 ? 0 : filter]));
-    }
-    return factors;
-}
-
-// A weight divided by its filter's factor is ±2^-level, exactly, if none is subnormal.
 bool is_separable(const Weight* weight, int64_t filters) {
     if (!weight || weight->codec != "shift" || (!weight->order.empty() && weight->order[0] != 0)) return false;
-    const float least = std::numeric_limits<float>::min() * std::ldexp(1.0f, (1 << (weight->shift.bits - 1)) - 1);
-    for (float factor : factors(weight->shift, filters))
-        if (!(factor >= least)) return false;
-    return true;
+    return factors_divide(weight->shift, filters);
 }
 
 // The codes' values: ±2^-level. Without zeros, a 6-bit weight may have level 31.
@@ -50,12 +35,6 @@ std::vector<float> make_table(const Shift& shift) {
 uint8_t code_of(float w) {
     if (w == 0) return ZERO;
     return static_cast<uint8_t>(-std::ilogb(w) | (w < 0 ? SIGN : 0));
-}
-
-uint16_t bf16_of(float w) {  // exact for powers of two
-    uint32_t bits;
-    std::memcpy(&bits, &w, sizeof bits);
-    return static_cast<uint16_t>(bits >> 16);
 }
 
 float itself(float w) { return w; }
@@ -81,6 +60,29 @@ void pack_all(const Preparation& preparation, const PanelProduct& product, int64
 
 }  // namespace
 
+std::vector<float> factors_of(const Shift& shift, int64_t filters) {
+    std::vector<float> factors;
+    for (int64_t i = 0; i < filters; ++i) {
+        const size_t filter = static_cast<size_t>(i);
+        const float scale = shift.scale.empty() ? 1.0f : shift.scale[shift.scale.size() == 1 ? 0 : filter];
+        factors.push_back(scale * std::ldexp(1.0f, shift.base[shift.base.size() == 1 ? 0 : filter]));
+    }
+    return factors;
+}
+
+bool factors_divide(const Shift& shift, int64_t filters) {
+    const float least = std::numeric_limits<float>::min() * std::ldexp(1.0f, (1 << (shift.bits - 1)) - 1);
+    for (float factor : factors_of(shift, filters))
+        if (!(factor >= least)) return false;
+    return true;
+}
+
+uint16_t bf16_of(float w) {
+    uint32_t bits;
+    std::memcpy(&bits, &w, sizeof bits);
+    return static_cast<uint16_t>(bits >> 16);
+}
+
 PanelForm panel_form(const Preparation& preparation, bool pairs) {
     const bool bf16 = preparation.bf16 && pairs;
     if ((!bf16 && !preparation.low_memory) || !is_separable(preparation.weight(1), preparation.inputs[1]->shape[0]))
@@ -98,7 +100,7 @@ PackedPanels::PackedPanels(const Preparation& preparation, const PanelProduct& p
     const Weight& weight = *preparation.weight(1);
     const int index = index_of(preparation, weight), numbers = numbers_of(form);
     const int64_t cells = groups * group_cells_;
-    if (has_codes_or_pairs_) scale_ = factors(weight.shift, groups * filters);
+    if (has_codes_or_pairs_) scale_ = factors_of(weight.shift, groups * filters);
     const std::string name = std::string(product.kernel().name) + " panels of " + std::to_string(filters) + " by " +
                        std::to_string(product.k()) + " " + std::to_string(order.front()) + " " +
                        std::to_string(order[order.size() / 2]);

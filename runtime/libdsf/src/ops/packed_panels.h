@@ -17,6 +17,13 @@ enum class PanelForm : uint8_t { floats, codes, bf16, bf16_codes };
 
 inline bool is_bf16(PanelForm form) { return form == PanelForm::bf16 || form == PanelForm::bf16_codes; }
 
+// scale * 2^base of every filter, and whether a filter's weights divided by it are ±2^-level, exactly: none is subnormal.
+std::vector<float> factors_of(const Shift& shift, int64_t filters);
+bool factors_divide(const Shift& shift, int64_t filters);
+
+// A number of which the upper half is all, as of a power of two, as bfloat16.
+uint16_t bf16_of(float w);
+
 // What input 1 of the node can be and the options ask for. pairs: neighbours in k may be paired.
 PanelForm panel_form(const Preparation& preparation, bool pairs);
 

@@ -5,6 +5,7 @@
 
 #include "../codecs/codec.h"
 #include "../kernels/panels.h"
+#include "packed_panels.h"
 
 namespace dsf {
 namespace {
@@ -15,9 +16,13 @@ constexpr int64_t ENOUGH_WORK = int64_t(1) << 20;        // multiplications that
 class PanelProductKernel final : public Kernel {
 public:
     PanelProductKernel(const Preparation& preparation, const Product& product, const Weight& weight, int bias)
-        : product_(*isa().panel, 1, product.k, product.n),
+        : bf16_(preparation.bf16 && stored_by_columns(preparation, product, weight) &&
+                factors_divide(weight.shift, product.n)),
+          cells_(bf16_ ? divide_up(product.k, 2) : product.k),
+          product_(bf16_ ? isa().panel_bf16->panel : *isa().panel, 1, cells_, product.n),
           m_(product.m),
           n_(product.n),
+          k_(product.k),
           a_stride_(product.a.row_stride),
           bias_(bias),
           slots_(preparation.threads) {
@@ -27,26 +32,40 @@ public:
         const int64_t worth = std::max<int64_t>(1, m_ * n_ * product.k / ENOUGH_WORK);
         const int64_t wanted = preparation.threads == 1 ? 1 : std::min<int64_t>(worth, preparation.threads * 4);
         panel_blocks_ = std::clamp<int64_t>(divide_up(wanted, row_blocks_), 1, product_.panels());
+        if (bf16_) factors_ = factors_of(weight.shift, n_);
         packed_ = pack(preparation, product, weight);
     }
 
     const char* name() const override { return product_.kernel().name; }
     bool reads_weight(int input) const override { return input != 1; }
-    size_t scratch_bytes() const override { return static_cast<size_t>(slots_ * round_up(rows_, 8)) * sizeof(float*); }
+    size_t scratch_bytes() const override {
+        return static_cast<size_t>(slots_ * round_up(rows_, 8)) * sizeof(float*) +
+               static_cast<size_t>(bf16_ ? m_ * cells_ : 0) * sizeof(float);
+    }
 
     void run(const Run& run) const override {
         const float* a = run.inputs[0].as<const float>();
         const float** tables = static_cast<const float**>(run.scratch);
+        float* const pairs = reinterpret_cast<float*>(tables + slots_ * round_up(rows_, 8));
+        if (bf16_)
+            for_items(run.threads, m_, k_, [&](int64_t begin, int64_t end) {
+                for (int64_t i = begin; i < end; ++i)
+                    isa().panel_bf16->round(a + i * a_stride_, k_, pairs + i * cells_);
+            });
+        const float* const rows = bf16_ ? pairs : a;
+        const int64_t stride = bf16_ ? cells_ : a_stride_;
         for_slots(run.threads, slots_, row_blocks_ * panel_blocks_, [&](int64_t slot, int64_t task) {
             const int64_t begin = task % row_blocks_ * rows_, end = std::min(m_, begin + rows_);
             const int64_t part = task / row_blocks_, panels = product_.panels();
             const float** table = tables + slot * round_up(rows_, 8);
-            for (int64_t i = begin; i < end; ++i) table[i - begin] = a + i * a_stride_;
+            for (int64_t i = begin; i < end; ++i) table[i - begin] = rows + i * stride;
             PanelOutput output{run.outputs[0].as<float>() + begin * n_, n_};
             output.bias = bias_ >= 0 ? run.inputs[bias_].as<const float>() : nullptr;
             output.residual = run.residual ? run.residual + begin * n_ : nullptr;
             if (clip_.clip) output.activation = {Activation::clip, clip_.low, clip_.high};
+            if (bf16_) output.scale = factors_.data();
             PanelWeights weights;
+            weights.numbers = bf16_ ? 2 : 1;
             weights.cells = packed_->data();
             product_.run(weights, table, end - begin, end - begin,
                          static_cast<int>(panels * part / panel_blocks_),
@@ -62,12 +81,18 @@ private:
             auto packed = std::make_shared<Floats>(product_.packed_floats());
             Floats columns(product_.kernel().vectors * product_.kernel().width * product.k);
             Columns source(preparation, product, weight);
-            std::vector<int64_t> in_order(static_cast<size_t>(product.k));
-            std::iota(in_order.begin(), in_order.end(), 0);
+            std::vector<int64_t> in_order(static_cast<size_t>(cells_ * (bf16_ ? 2 : 1)), -1);  // filled up to pairs
+            std::iota(in_order.begin(), in_order.begin() + k_, 0);
             for (int p = 0; p < product_.panels(); ++p) {
                 const Panel& panel = product_.panel(p);
                 source.read(panel.column, panel.columns, columns.data());
-                product_.pack(p, columns.data(), product.k, in_order, 1, [](float w) { return w; }, packed->data());
+                if (!bf16_) {
+                    product_.pack(p, columns.data(), k_, in_order, 1, [](float w) { return w; }, packed->data());
+                    continue;
+                }
+                for (int64_t i = 0; i < panel.columns * k_; ++i)
+                    columns.data()[i] /= factors_[static_cast<size_t>(panel.column + i / k_)];
+                product_.pack(p, columns.data(), k_, in_order, 2, bf16_of, reinterpret_cast<uint16_t*>(packed->data()));
             }
             return packed;
         });
@@ -100,11 +125,14 @@ private:
         Floats all_;
     };
 
+    bool bf16_;
+    int64_t cells_;  // numbers of a row, or pairs of them
     PanelProduct product_;
-    int64_t m_, n_, a_stride_, row_blocks_ = 1, rows_ = 1, panel_blocks_ = 1;
+    int64_t m_, n_, k_, a_stride_, row_blocks_ = 1, rows_ = 1, panel_blocks_ = 1;
     int bias_;
     int64_t slots_;
     GemmOutput clip_;
+    std::vector<float> factors_;  // of bf16
     std::shared_ptr<const Floats> packed_;
 };
 
