@@ -25,10 +25,13 @@ def wishes(options: CaptureOptions) -> dict:
     return {"bits": options.bits, "method": options.method, "sign_threshold": options.sign_threshold}
 
 
+def given(options: CaptureOptions) -> list[str]:
+    """Those of them that were given, as they are written."""
+    return [f"--{name.replace('_', '-')}" for name, value in wishes(options).items() if value is not None]
+
+
 def refuse_wishes(options: CaptureOptions, where: str, kind: str) -> None:
-    given = [name for name, value in wishes(options).items() if value is not None]
-    if given:
-        option = f"--{given[0].replace('_', '-')}"
+    for option in given(options):
         raise CompileError(where, f"is a file of another kind ({kind}), and {option} is for DeepShift checkpoints",
                            what_to_do=f"leave out {option}")  # fmt: skip
 

@@ -7,6 +7,8 @@ import zipfile
 from pathlib import Path
 from typing import BinaryIO
 
+from dscompress.deepshift.inert import Unreadable
+from dscompress.deepshift.zip_file import directory
 from dscompress.errors import CompileError
 
 EXPORTED_PROGRAM, TORCHSCRIPT, STATE_DICT = "exported program", "TorchScript", "state_dict"
@@ -17,7 +19,7 @@ DSF = b"\x89DSF\r\n\x1a\n"
 LEGACY_TORCH = b"\x80\x02\x8a\x0al\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."
 ZIP = b"PK\x03\x04"
 OURS = ["format", "dscompress checkpoint"]  # what checkpoint.py writes first
-HEAD = 1 << 16  # bytes of a pickle that say what it makes
+FIRST_BYTES = 1 << 16  # bytes of a pickle that say what it makes
 
 # offset, bytes, what it is, what to do
 OTHER_FORMATS = [
@@ -75,8 +77,11 @@ def detect_open_file(file: BinaryIO, where: str) -> str:
 
 def kind_of_zip(file: BinaryIO, where: str) -> str:
     try:
+        directory(file, file.seek(0, 2))  # before anything is made of its members: how many there are
         archive = zipfile.ZipFile(file)
-    except zipfile.BadZipFile:
+    except Unreadable as reason:
+        raise CompileError(where, str(reason), KNOWN, "save or copy it again") from None
+    except (ValueError, NotImplementedError, zipfile.BadZipFile):  # all three come from headers that make no sense
         raise CompileError(where, "is a damaged or truncated ZIP archive", KNOWN, "save or copy it again") from None
     # torch puts everything in one folder, which is named after the file
     members = {name.partition("/")[2] or name: name for name in archive.namelist()}
@@ -87,8 +92,17 @@ def kind_of_zip(file: BinaryIO, where: str) -> str:
     if "constants.pkl" in members:
         return TORCHSCRIPT
     if "data.pkl" in members:
-        return kind_of_pickle(archive.open(members["data.pkl"]), where)
+        return kind_of_pickle(io.BytesIO(first_bytes(archive, members["data.pkl"])), where)
     raise CompileError(where, "is a ZIP archive that PyTorch did not write", KNOWN)
+
+
+def first_bytes(archive: zipfile.ZipFile, name: str) -> bytes:
+    """Enough to tell what a pickle makes; a member may claim, and unpack to, any length."""
+    try:
+        with archive.open(name) as member:
+            return member.read(FIRST_BYTES)
+    except Exception:  # compressed by an unknown method, encrypted, damaged: an empty pickle is refused
+        return b""
 
 
 def kind_of_legacy_stream(file: BinaryIO, where: str) -> str:
@@ -105,7 +119,7 @@ def kind_of_legacy_stream(file: BinaryIO, where: str) -> str:
 
 def kind_of_pickle(pickle: BinaryIO, where: str) -> str:
     """A dict is a state_dict or holds one, unless it begins as our checkpoints do; an object is a pickled module."""
-    head = pickle.read(HEAD)
+    head = pickle.read(FIRST_BYTES)
     name = outermost(io.BytesIO(head), where)
     if name == "dict":
         return TRAINING_CHECKPOINT if first_strings(head, 2) == OURS else STATE_DICT

@@ -16,6 +16,7 @@ from dscompress.capture.input_shape import HOW as SHAPE_HOW
 from dscompress.capture.options import Captured, CaptureOptions
 from dscompress.capture.quiet import quiet
 from dscompress.deepshift import Imported
+from dscompress.deepshift.torch_file import UnusualTensors
 from dscompress.errors import CompileError
 
 KIND = "state_dict"
@@ -44,10 +45,8 @@ def read(path: Path, options: CaptureOptions) -> tuple[Imported | None, Any]:
     """
     try:
         found = deepshift_checkpoint.read(path, options)
-    except CompileError:
-        if any(value is not None for value in deepshift_checkpoint.wishes(options).values()):
-            raise
-        checkpoint = load(path)
+    except UnusualTensors:
+        checkpoint = None if any(deepshift_checkpoint.given(options)) else load(path)
         if checkpoint is None:
             raise
         return None, checkpoint

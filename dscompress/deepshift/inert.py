@@ -33,11 +33,14 @@ STORAGES = {
 
 
 class Unreadable(Exception):
-    """Why the file is refused; str() continues a sentence that begins with its name. damage: a copy may be whole."""
+    """Why the file is refused; str() continues a sentence that begins with its name.
 
-    def __init__(self, found: str, damage: bool = True) -> None:
+    damage: another copy may be whole. unusual: the file is sound, but its tensors are of types that are not read here.
+    """
+
+    def __init__(self, found: str, damage: bool = True, unusual: bool = False) -> None:
         super().__init__(found)
-        self.damage = damage
+        self.damage, self.unusual = damage, unusual
 
 
 @dataclass(eq=False, slots=True)
@@ -87,7 +90,7 @@ def storage(kind: Any, key: Any, elements: Any) -> Storage:
     module, _, name = kind.name.rpartition(" ") if isinstance(kind, Global) else ("", "", "")
     if module not in ("torch", "torch.cuda") or name not in STORAGES:
         what = shown(kind.name) if isinstance(kind, Global) else "something that is no class"
-        raise Unreadable(f"holds a storage of {what}, which is no plain tensor type", damage=False)
+        raise Unreadable(f"holds a storage of {what}, which is no plain tensor type", damage=False, unusual=True)
     if type(key) is not str or not is_count(elements) or elements > MOST_ELEMENTS:
         raise Unreadable("holds a storage without a proper name and size")
     return Storage(key, STORAGES[name][0], elements, STORAGES[name][1])

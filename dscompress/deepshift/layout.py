@@ -52,7 +52,7 @@ def layout_of(root: Any) -> Layout:
             return found
     shown_keys = ", ".join(shown(str(key)) for key in list(checkpoint)[:8] if type(key) is str)
     what = f"it has {shown_keys}" if shown_keys else "it holds no dict and no module"
-    raise Unreadable(f"holds no weights ({what})", damage=False)
+    raise Unreadable(f"holds no weights ({what})", damage=False, unusual=True)
 
 
 def layout_of_weights(value: Any) -> Layout | None:

@@ -22,6 +22,10 @@ COPY_AGAIN = "save or copy it again"
 OTHER_WAY = "save the weights alone: torch.save(model.state_dict(), 'weights.pt')"
 
 
+class UnusualTensors(CompileError):
+    """A sound file without tensors that are read here: sparse, quantised, or none at all."""
+
+
 class TorchFile:
     """root: what the file holds, in dicts, lists and the records of inert.py. names: the classes it names."""
 
@@ -71,6 +75,7 @@ def opened(path: Path) -> Iterator[TorchFile]:
         with path.open("rb") as file:
             yield TorchFile(file, path.stat().st_size)
     except Unreadable as reason:
-        raise CompileError(str(path), str(reason), what_to_do=COPY_AGAIN if reason.damage else OTHER_WAY) from None
+        kind = UnusualTensors if reason.unusual else CompileError
+        raise kind(str(path), str(reason), what_to_do=COPY_AGAIN if reason.damage else OTHER_WAY) from None
     except OSError as error:
         raise CompileError(str(path), f"cannot be read ({error.strerror})") from None
