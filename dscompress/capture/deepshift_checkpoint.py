@@ -15,6 +15,7 @@ from dscompress.capture.input_shape import parse_input_shapes
 from dscompress.capture.options import Captured, CaptureOptions
 from dscompress.deepshift import Imported, load
 from dscompress.deepshift.architectures import Network, build, recognise, refusal
+from dscompress.deepshift.into_model import as_evaluated
 from dscompress.errors import CompileError
 
 KIND = "DeepShift checkpoint"
@@ -22,7 +23,8 @@ KIND = "DeepShift checkpoint"
 
 def wishes(options: CaptureOptions) -> dict:
     """The options that are for such files alone, as load() takes them."""
-    return {"bits": options.bits, "method": options.method, "sign_threshold": options.sign_threshold}
+    names = ("bits", "method", "sign_threshold", "activation_bits")
+    return {name: getattr(options, name) for name in names}
 
 
 def given(options: CaptureOptions) -> list[str]:
@@ -66,7 +68,10 @@ def captured_from_factory(found: Imported, options: CaptureOptions) -> Captured:
     notes += [f"prefix {prefix!r} stripped from the keys" for prefix in found.report.prefixes]
     if own:
         refuse_wishes(options, where, f"--model {options.model} builds shift layers, which round by themselves")
-    state_dict.fill(built, found.latent if own else found.state, options.model, where, notes)
+    if found.report.rounds_activations and not own:
+        built = as_evaluated(found, built)
+    else:
+        state_dict.fill(built, found.latent if own else found.state, options.model, where, notes)
     captured = captured_from(found, built, options, notes)
     return replace(captured, kind=state_dict.KIND, imported=None) if own else captured
 
@@ -84,7 +89,8 @@ def captured_from_network(found: Imported, network: Network, options: CaptureOpt
     if options.input_shape is None or not parse_input_shapes(options.input_shape):
         options = replace(options, input_shape=dataset.input_shape)
     with torch.no_grad():
-        captured = captured_from(found, build(found, network), options, notes)
+        built = as_evaluated(found) if found.report.rounds_activations else build(found, network)
+        captured = captured_from(found, built, options, notes)
     if dataset is None or parse_input_shapes(options.input_shape) != [dataset.input_shape]:
         return replace(captured, name=network.name)
     return replace(captured, name=network.name, preprocess=dataset.recipe, labels=dataset.labels)

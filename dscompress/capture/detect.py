@@ -108,13 +108,14 @@ def first_bytes(archive: zipfile.ZipFile, name: str) -> bytes:
 def kind_of_legacy_stream(file: BinaryIO, where: str) -> str:
     """torch.save's old form: four pickles (magic number, version, machine, the object), then the storages."""
     file.seek(0)
+    start = io.BytesIO(file.read(FIRST_BYTES))
     try:
         for _ in range(3):
-            for _ in pickletools.genops(file):
+            for _ in pickletools.genops(start):
                 pass
     except Exception:
         raise CompileError(where, "is a damaged torch.save file", KNOWN, "save or copy it again") from None
-    return kind_of_pickle(file, where)
+    return kind_of_pickle(start, where)
 
 
 def kind_of_pickle(pickle: BinaryIO, where: str) -> str:

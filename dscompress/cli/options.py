@@ -74,6 +74,20 @@ class Shape(click.ParamType):
         return dimensions
 
 
+class FixedPoint(click.ParamType):
+    """3,5: integer and fraction bits."""
+
+    name = "format"
+
+    def convert(self, value, parameter, context):
+        if isinstance(value, tuple):
+            return value
+        parts = value.split(",")
+        if len(parts) != 2 or not all(part.strip().isdecimal() for part in parts):
+            self.fail(f"'{value}' is no format; write it as 3,5, integer bits first.", parameter, context)
+        return tuple(int(part) for part in parts)
+
+
 class Json(click.ParamType):
     """A JSON object (keyword arguments) or array (positional arguments)."""
 
@@ -105,6 +119,8 @@ SOURCE_OPTIONS = (
     click.option("--method", type=click.Choice(("q", "ps")), help="Its method, likewise."),
     click.option("--sign-threshold", type=click.FloatRange(0, 1, max_open=True), metavar="NUMBER",
                  help="PS: a weight is 0 where |sign| is not above it.  [default: 0.5]"),
+    click.option("--activation-bits", type=FixedPoint(), metavar="INTEGER,FRACTION",
+                 help="Its shift layers round their inputs to so many bits, for example 3,5."),
     click.option("--input-shape", type=Shape(), multiple=True, metavar="SHAPE",
                  help="Shape of the input, batch first: 1,3,224,224. Once per input, in order."),
     click.option("--dynamic-batch/--no-dynamic-batch", default=True, show_default=True,

@@ -32,6 +32,7 @@ class Wish:
     bits: int | None = None
     method: str | None = None
     sign_threshold: float | None = None
+    activation_bits: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -61,14 +62,19 @@ def decide(tensors: dict[str, torch.Tensor], layout: Layout, said: Settings, wis
 
 
 def ps_layers(tensors: dict[str, torch.Tensor]) -> list[str]:
-    paths = [key.removesuffix(".shift") for key in tensors if key.endswith(".shift")]
-    for path in [*paths, *(key.removesuffix(".sign") for key in tensors if key.endswith(".sign"))]:
-        shift, sign = tensors.get(f"{path}.shift"), tensors.get(f"{path}.sign")
-        if shift is None or sign is None or shift.shape != sign.shape or f"{path}.weight" in tensors:
+    kinds: dict[str, set[str]] = {}
+    for key in tensors:
+        path, _, kind = key.rpartition(".")
+        kinds.setdefault(path, set()).add(kind)
+    paths = [path for path, found in kinds.items() if found & {"shift", "sign"}]
+    for path in paths:
+        prefix = f"{path}." if path else ""
+        shift, sign = tensors.get(f"{prefix}shift"), tensors.get(f"{prefix}sign")
+        if not path or shift is None or sign is None or shift.shape != sign.shape:
             raise Unreadable(f"has a layer '{path}' whose shift and sign do not make a pair", damage=False)
-        others = [key for key in tensors if key.startswith(f"{path}.") and key[len(path) + 1 :] not in PS_KEYS]
+        others = sorted(kinds[path] - set(PS_KEYS))
         if others:
-            raise Unreadable(f"has '{others[0]}' beside the shift and sign of layer '{path}'", damage=False)
+            raise Unreadable(f"has '{path}.{others[0]}' beside the shift and sign of layer '{path}'", damage=False)
         if not (shift.is_floating_point() and sign.is_floating_point()):
             raise Unreadable(f"has a layer '{path}' whose shift or sign is of type {shift.dtype}", damage=False)
     return paths
@@ -83,7 +89,8 @@ def q_layers(
         for key, tensor in tensors.items()
         if key.endswith(".weight") and tensor.dim() >= 2 and tensor.is_floating_point()
     ]
-    named = [path for path, (method, _) in layout.layers.items() if method == "q" and path in matrices]
+    known = set(matrices)
+    named = [path for path, (method, _) in layout.layers.items() if method == "q" and path in known]
     if named:
         return named, "the classes of its layers"
     if wish.method == "q" or said.method == "q":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from dscompress.deepshift.torch_file import opened
 from dscompress.errors import CompileError
 
 FIXED_POINT = (16, 16)
+MOST_NAMES = 100
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class ImportedLayer:
 
 @dataclass
 class ImportReport:
-    """method is None for a float checkpoint. *_from says where the importer has it from."""
+    """method is None for a float checkpoint. *_from says where the importer has it from; names: what the file named."""
 
     method: str | None
     method_from: str
@@ -49,6 +51,11 @@ class ImportReport:
     activation_bits: tuple[int, int] | None
     prefixes: list[str]
     names: list[str]
+
+    @property
+    def rounds_activations(self) -> bool:
+        """Whether the format of the activations can change an answer: the usual 16 and 16 bits do not."""
+        return self.method is not None and self.activation_bits not in (None, FIXED_POINT)
 
     @property
     def weights(self) -> int:
@@ -128,14 +135,21 @@ class Imported:
         return self.report.bits
 
 
-def load(path, bits: int | None = None, method: str | None = None, sign_threshold: float | None = None) -> Imported:
+def load(
+    path: str | os.PathLike,
+    bits: int | None = None,
+    method: str | None = None,
+    sign_threshold: float | None = None,
+    activation_bits: tuple[int, int] | None = None,
+) -> Imported:
     """Reads weights.pth, checkpoint.pth.tar or model.pth of the original DeepShift, and rounds what is not rounded.
 
-    No code that the file names runs. bits (2 to 6), method ("q" or "ps") and sign_threshold (PS: a sign counts where
-    |S| > it; 0.5) override what the file, command_args.txt and the folder's name say. CompileError: whatever is wrong.
+    No code that the file names runs. bits (2 to 6), method ("q" or "ps"), sign_threshold (PS: a sign counts where
+    |S| > it; 0.5) and activation_bits (integer, fraction) override what the file, command_args.txt and the folder's
+    name say. CompileError: whatever is wrong.
     """
     path = Path(path)
-    wish = checked(Wish(bits, method, sign_threshold), str(path))
+    wish = checked(Wish(bits, method, sign_threshold, activation_bits), str(path))
     said = settings_beside(path, [name for name, value in asdict(wish).items() if value is not None])
     with opened(path) as file:
         layout = layout_of(file.root)
@@ -154,6 +168,11 @@ def checked(wish: Wish, where: str) -> Wish:
         raise CompileError(where, f"--method {wish.method}", "q or ps")
     if wish.sign_threshold is not None and not 0 <= wish.sign_threshold < 1:
         raise CompileError(where, f"--sign-threshold {wish.sign_threshold}", "0 or more, and less than 1")
+    if wish.activation_bits is not None:
+        integer, fraction = wish.activation_bits
+        if integer < 2 or fraction < 0 or integer + fraction > 32:
+            found = f"--activation-bits {integer},{fraction}"
+            raise CompileError(where, found, "2 or more integer bits, the sign among them, and 32 bits together")
     return wish
 
 
@@ -192,9 +211,9 @@ def imported(path, latent, decision, layout, said, wish, names) -> Imported:
         arch=layout.arch or said.arch,
         dataset=said.dataset,
         epoch=layout.epoch,
-        activation_bits=layout.activation_bits or said.activation_bits,
+        activation_bits=wish.activation_bits or layout.activation_bits or said.activation_bits,
         prefixes=layout.prefixes,
-        names=[name.replace(" ", ".") for name in names],
+        names=[name.replace(" ", ".") for name in names[:MOST_NAMES]],
     )
     return Imported(path, state, latent, decision, layout, said, report, notes_on(report))
 
@@ -235,10 +254,7 @@ def notes_on(report: ImportReport) -> list[str]:
         notes.append(f"not shift layers, left as they are: {', '.join(report.float_layers)}")
     if report.biases_moved:
         notes.append(f"{report.biases_moved:,} biases of shift layers rounded to 16 fraction bits, as for evaluation")
-    if report.activation_bits not in (None, FIXED_POINT):
+    if report.rounds_activations:
         integer, fraction = report.activation_bits
-        notes.append(
-            f"trained with activations of {integer} integer and {fraction} fraction bits; the export computes them as "
-            "float32, so its answers can differ from the trained network's"
-        )
+        notes.append(f"shift layers round their inputs to {integer} integer and {fraction} fraction bits, as trained")
     return notes

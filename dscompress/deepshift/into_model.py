@@ -40,6 +40,14 @@ def into_model(found: Imported, model: nn.Module | None = None) -> nn.Module:
     return model.train()
 
 
+def as_evaluated(found: Imported, model: nn.Module | None = None) -> nn.Module:
+    """Shift layers that round their inputs; biases rounded as the original does before it evaluates; in eval mode."""
+    model = into_model(found, model)
+    biases = {key: value for key, value in found.state.items() if key.endswith(".bias")}
+    model.load_state_dict(biases, strict=False)
+    return model.eval()
+
+
 def known(found: Imported) -> architectures.Network:
     network = architectures.recognise(found)
     if network is None:

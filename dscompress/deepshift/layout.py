@@ -18,7 +18,7 @@ from dscompress.deepshift.inert import Stub, Tensor, Unreadable, shown
 # Tried in this order, then every other key
 STATE_KEYS = ("state_dict", "model_state_dict", "model", "net", "model_state", "weights", "params", "module")
 WRAPPERS = ("module.", "_orig_mod.")
-MOST_MODULES = 50_000
+MOST_MODULES = MOST_TENSORS = 50_000
 MOST_DEPTH = 64
 MOST_KEY = 300
 
@@ -47,12 +47,16 @@ def layout_of(root: Any) -> Layout:
         if found is not None:
             found.source = key
             arch, epoch = checkpoint.get("arch"), checkpoint.get("epoch")
-            found.arch = arch if type(arch) is str and len(arch) < MOST_KEY else None
+            found.arch = arch if is_name(arch) else None
             found.epoch = epoch if type(epoch) is int else None
             return found
     shown_keys = ", ".join(shown(str(key)) for key in list(checkpoint)[:8] if type(key) is str)
     what = f"it has {shown_keys}" if shown_keys else "it holds no dict and no module"
     raise Unreadable(f"holds no weights ({what})", damage=False, unusual=True)
+
+
+def is_name(value: Any) -> bool:
+    return type(value) is str and 0 < len(value) < 100 and value.isascii() and value.isprintable()
 
 
 def layout_of_weights(value: Any) -> Layout | None:
@@ -70,6 +74,8 @@ def is_extra(key: Any, value: Any) -> bool:
 
 
 def checked_keys(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    if len(tensors) > MOST_TENSORS:
+        raise Unreadable(f"holds {len(tensors):,} tensors, more than any network has", damage=False)
     for key in tensors:
         if len(key) > MOST_KEY or not key.isprintable():
             raise Unreadable(f"holds a tensor called {shown(key)}, which no layer is called", damage=False)

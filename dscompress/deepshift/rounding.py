@@ -52,7 +52,7 @@ def round_ps(shift: torch.Tensor, sign: torch.Tensor, bits: int, threshold: floa
 def power(shifts: torch.Tensor, lowest: int) -> torch.Tensor:
     """2^shift, exactly, for whole numbers in [lowest, 0]."""
     table = torch.tensor([2.0**shift for shift in range(lowest, 1)])
-    return table[(shifts - lowest).long()]
+    return table[(shifts - lowest).int()]
 
 
 def round_bias(bias: torch.Tensor) -> torch.Tensor:

@@ -14,6 +14,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+from dscompress.deepshift.layout import is_name
 from dscompress.errors import CompileError
 
 ARGUMENTS = "command_args.txt"
@@ -86,7 +87,7 @@ def said_by_arguments(file: Path) -> dict:
         "method": METHODS.get(said.get("shift_type", "")),
         "bits": bits[0] if len(bits) == 1 else None,
         "depth": next(iter(number_in(said.get("shift_depth"))), None),
-        "arch": said.get("arch") or None,
+        "arch": said["arch"] if is_name(said.get("arch")) else None,
         "activation_bits": activation_bits(said),
         "pretrained": {"True": True, "False": False}.get(said.get("pretrained", "")),
     }

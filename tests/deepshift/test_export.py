@@ -109,6 +109,21 @@ def test_q_and_a_float_network_and_a_whole_module(tmp_path):
     assert reports[2].kind == "DeepShift checkpoint" and reports[2].name == "simple_conv"
 
 
+def test_activations_are_rounded_as_trained(tmp_path):
+    network = originals.trained(mnist.MODELS["simple_linear"](10))
+    path = originals.save(tmp_path / "mnist/x/shift_q_all_wb_4/weights.pth", originals.converted(network, "q", 4))
+    report = dscompress.compile_model(path, tmp_path / "m.dsf", activation_bits=(3, 5))
+    assert report.imported.activation_bits == (3, 5) and "3 integer and 5 fraction" in " ".join(report.notes)
+    state, x = deepshift.load(path).state, torch.randn(4, 1, 28, 28)
+    y = x.flatten(1)
+    for layer in ("fc1", "fc2", "fc3"):
+        y = torch.clamp(torch.floor(y * 32) / 32, -4, 3) @ state[f"{layer}.weight"].t() + state[f"{layer}.bias"]
+        y = torch.relu(y) if layer != "fc3" else torch.log_softmax(y, 1)
+    with dsruntime.load(tmp_path / "m.dsf") as session:
+        np.testing.assert_allclose(session.run(x.numpy()), y.numpy(), rtol=1e-4, atol=1e-3)
+    assert verify_model(tmp_path / "m.dsf", path, CaptureOptions(activation_bits=(3, 5)), samples=4).same
+
+
 def test_options_for_other_files_are_refused(tmp_path):
     path = save(parse("net (float[batch, 4] x) => (float[batch, 4] y) { y = Relu(x) }"), tmp_path)
     with pytest.raises(CompileError, match="is a file of another kind .ONNX., and --bits is for DeepShift checkpoints"):

@@ -103,6 +103,7 @@ def test_the_threshold_of_signs(tmp_path):
     ({"bits": True}, "--bits True; expected 2 to 6"),
     ({"method": "s3"}, "--method s3; expected q or ps"),
     ({"sign_threshold": 1.0}, "--sign-threshold 1.0"),
+    ({"activation_bits": (1, 5)}, "--activation-bits 1,5; expected 2 or more integer bits"),
     ({"sign_threshold": math.nan}, "--sign-threshold nan"),
     ({"method": "q"}, r"holds PS layers \('fc.shift'\); leave out --method q"),
 ])  # fmt: skip
@@ -117,7 +118,7 @@ def test_what_makes_a_layer_ps(tmp_path):
     for state, text in [
         ({"a.shift": ones}, "'a' whose shift and sign do not make a pair"),
         ({"a.shift": ones, "a.sign": torch.ones(2, 2)}, "do not make a pair"),
-        ({"a.shift": ones, "a.sign": ones, "a.weight": ones}, "do not make a pair"),
+        ({"a.shift": ones, "a.sign": ones, "a.weight": ones}, "has 'a.weight' beside the shift and sign"),
         ({"a.shift": ones, "a.sign": ones, "a.scale": ones}, "has 'a.scale' beside the shift and sign"),
         ({"a.shift": ones.int(), "a.sign": ones}, "of type torch.int32"),
     ]:

@@ -25,7 +25,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "runtime")]
 
 SLOW = 5.0
 MEMORY = 2 << 30
-EVENTS = ("import", "exec", "compile", "os.system", "os.exec", "os.posix_spawn", "subprocess", "socket", "ctypes", "pickle")
+EVENTS = ("import", "exec", "compile", "os.system", "os.exec", "os.posix", "subprocess", "socket", "ctypes", "pickle")
 
 
 class Watch:
