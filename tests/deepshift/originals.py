@@ -7,6 +7,7 @@ import copy
 import io
 import sys
 import types
+import warnings
 from collections import Counter, OrderedDict, defaultdict
 from pathlib import Path
 
@@ -201,6 +202,7 @@ def save(path: Path, value: object, legacy: bool = True) -> Path:
 
 def saved(value: object, legacy: bool = True) -> bytes:
     buffer = io.BytesIO()
-    with FOREIGN.importable():
+    with FOREIGN.importable(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the old form looks for the source text of the classes
         torch.save(value, buffer, _use_new_zipfile_serialization=not legacy)
     return buffer.getvalue()
