@@ -34,13 +34,14 @@ def command(as_json):
 
 def list_ops() -> tuple[list[dict], dict[str, str]]:
     """A row for each op of the file; ONNX operators that leave no op of their own."""
+    from dsruntime.backends.cuda.lower import OPS as CUDA
     from dsruntime.backends.reference.ops import OPS
 
     cpu = ops_of_libdsf()
     sources = onnx_names()
     rows = []
     for op in sorted({*OPS, *cpu}):
-        backends = [name for name, ops in (("cpu", cpu), ("reference", OPS)) if op in ops]
+        backends = [name for name, ops in (("cpu", cpu), ("cuda", CUDA), ("reference", OPS)) if op in ops]
         onnx = None if sources is None else sorted(name for name, target in sources.items() if target == op)
         rows.append({"op": op, "onnx": onnx, "attributes": attributes_of(OPS.get(op)), "backends": backends})
     left = {} if sources is None else {name: what for name, what in sources.items() if what not in OPS}

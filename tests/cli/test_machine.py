@@ -16,7 +16,7 @@ def test_bench(call, files):
 def test_ops(call):
     data = json.loads(call("ops", "--json").stdout)
     rows = {row["op"]: row for row in data["ops"]}
-    assert rows["conv"]["onnx"] == ["Conv"] and rows["conv"]["backends"] == ["cpu", "reference"]
+    assert rows["conv"]["onnx"] == ["Conv"] and rows["conv"]["backends"] == ["cpu", "cuda", "reference"]
     assert rows["conv"]["attributes"]["group"] == 1
     assert "max_pool" in call("ops").output
 
@@ -37,6 +37,8 @@ def test_doctor(call):
     assert data["libdsf"]["ops"] > 40 and data["extras"]["compiler"]["installed"]
     text = call("doctor").output
     assert "libdsf" in text and "numpy" in text
+    assert set(data["cuda"]) == {"driver", "pycuda", "bindings", "kernels", "cache"}
+    assert "kernel cache" in text and "PyCUDA" in text
 
 
 @pytest.mark.parametrize(("torch", "torchvision", "says"), [
