@@ -29,17 +29,22 @@ static int allocations_of_run(dsf_model* model, dsf_session* session, float* dat
     return allocations - before;
 }
 
-int main(int argument_count, char** arguments) {
-    EXPECT(argument_count == 2);
-    dsf_model* model = NULL;
+/* DSF_PRECISION_BF16 if this CPU runs it, else DSF_PRECISION_FLOAT32. */
+static int32_t bf16_here(void) {
+    int32_t found = DSF_PRECISION_FLOAT32;
+    for (int32_t i = 0; i < dsf_isa_count(); ++i) {
+        dsf_isa_info info;
+        EXPECT(dsf_isa_row(i, &info, NULL) == DSF_OK);
+        if (info.chosen && info.bf16) found = DSF_PRECISION_BF16;
+    }
+    return found;
+}
+
+static void check(dsf_model* model, float* data, dsf_session_options options) {
     dsf_session* session = NULL;
-    dsf_session_options options = {.threads = 2, .keep_values = 0, .profile = 1};
-    float* data = calloc(3, 840);
-    EXPECT(dsf_model_open(arguments[1], NULL, &model, NULL) == DSF_OK);
     EXPECT(dsf_session_create(model, &options, &session, NULL) == DSF_OK);
     /* A new thread allocates for itself before its first task, on a busy machine long after it was asked for. */
     nanosleep(&(struct timespec){0, 300000000}, NULL);
-    EXPECT(__sanitizer_install_malloc_and_free_hooks(count, ignore) > 0);
     EXPECT(allocations_of_run(model, session, data, 1) > 0);
     EXPECT(allocations_of_run(model, session, data, 1) == 0);
     EXPECT(allocations_of_run(model, session, data, 3) > 0);
@@ -48,6 +53,17 @@ int main(int argument_count, char** arguments) {
         EXPECT(allocations_of_run(model, session, data, 1) == 0);
     }
     dsf_session_destroy(session);
+}
+
+int main(int argument_count, char** arguments) {
+    EXPECT(argument_count == 2);
+    dsf_model* model = NULL;
+    float* data = calloc(3, 840);
+    EXPECT(dsf_model_open(arguments[1], NULL, &model, NULL) == DSF_OK);
+    EXPECT(__sanitizer_install_malloc_and_free_hooks(count, ignore) > 0);
+    for (int32_t memory = DSF_MEMORY_FAST; memory <= DSF_MEMORY_LOW; ++memory)
+        for (int32_t precision = DSF_PRECISION_FLOAT32; precision <= bf16_here(); ++precision)
+            check(model, data, (dsf_session_options){2, 0, 1, memory, precision});
     dsf_model_destroy(model);
     free(data);
     return 0;

@@ -1,4 +1,4 @@
-/* run_model: loads a file and runs it at batch sizes 1 to 3, with 1 and 2 threads, on inputs of small numbers.
+/* run_model: loads a file and runs it at batch sizes 1 to 3, with every option, on inputs of small numbers.
  *
  * usage: run_model MODEL.dsf...    prints a line for each file: "ok", or the error's message. For sanitizer builds. */
 #include <stdint.h>
@@ -38,8 +38,14 @@ static int make_input(const dsf_model* model, int32_t index, int64_t batch, dsf_
     return 1;
 }
 
-static dsf_status run(dsf_model* model, int32_t threads, int32_t keep_values, dsf_error* error) {
-    dsf_session_options options = {.threads = threads, .keep_values = keep_values, .profile = 1};
+static int has_bf16(void) {
+    dsf_isa_info info = {0};
+    for (int32_t i = 0; i < dsf_isa_count(); ++i)
+        if (dsf_isa_row(i, &info, NULL) == DSF_OK && info.chosen) return info.bf16;
+    return 0;
+}
+
+static dsf_status run(dsf_model* model, dsf_session_options options, dsf_error* error) {
     dsf_session* session = NULL;
     dsf_status status = dsf_session_create(model, &options, &session, error);
     int32_t inputs = dsf_model_input_count(model), outputs = dsf_model_output_count(model);
@@ -63,9 +69,14 @@ int main(int count, char** arguments) {
         dsf_model* model = NULL;
         dsf_limits limits = {0, 64u << 20};
         dsf_status status = dsf_model_open(arguments[i], &limits, &model, &error);
-        if (status == DSF_OK) status = run(model, 1, 0, &error);
-        if (status == DSF_OK) status = run(model, 2, 0, &error);
-        if (status == DSF_OK) status = run(model, 2, 1, &error);
+        dsf_session_options options[] = {
+            {.threads = 1}, {.threads = 2, .profile = 1}, {.threads = 2, .keep_values = 1},
+            {.threads = 2, .memory = DSF_MEMORY_LOW},
+            {.threads = 1, .precision = DSF_PRECISION_BF16},
+            {.threads = 2, .memory = DSF_MEMORY_LOW, .precision = DSF_PRECISION_BF16},
+        };
+        for (size_t k = 0; k < sizeof options / sizeof *options && status == DSF_OK; ++k)
+            if (options[k].precision == DSF_PRECISION_FLOAT32 || has_bf16()) status = run(model, options[k], &error);
         printf("%s\n", status == DSF_OK ? "ok" : error.message);
         dsf_model_destroy(model);
     }
