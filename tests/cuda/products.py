@@ -14,8 +14,8 @@ ORDERS = {("conv", 4): (0, 2, 3, 1), ("conv", 3): (0, 2, 1), ("conv_transpose", 
           ("conv_transpose", 3): (1, 2, 0), ("linear", 2): (0, 1), ("linear_transposed", 2): (1, 0)}
 
 
-def shift_weight(shape, role, bits=5, zero=True, scaled=False, seed=0, order=None):
-    """A Weight of random codes, its stored bytes, and its float32 value. base 0 without `scaled`, as do integers."""
+def shift_weight(shape, role, bits=5, zero=True, scaled=False, seed=0, order=None, base=0):
+    """A Weight of random codes, its stored bytes and its float32 value; scaled: base and scale for each channel."""
     random = np.random.default_rng(seed)
     order = order or ORDERS[role, len(shape)]
     stored_shape = [shape[axis] for axis in order]
@@ -24,9 +24,9 @@ def shift_weight(shape, role, bits=5, zero=True, scaled=False, seed=0, order=Non
     if zero:
         signs[levels == (1 << bits - 1) - 1] = 0
     channels = stored_shape[0]
-    base = random.integers(-3, 3, channels).astype(np.int8) if scaled else np.zeros(1, np.int8)
+    bases = random.integers(-3, 3, channels).astype(np.int8) if scaled else np.array([base], np.int8)
     scale = random.uniform(0.5, 2, channels).astype(np.float32) if scaled else None
-    shift = Shift(bits, zero, base, scale)
+    shift = Shift(bits, zero, bases, scale)
     stored = pack_planes(levels, signs, bits)
     value = np.transpose(decode_shift(np.frombuffer(stored, np.uint8), stored_shape, shift), np.argsort(order))
     return Weight(0, "shift", "", "", 0, len(stored), order, shift), stored, value

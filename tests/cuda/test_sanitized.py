@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-TESTS = Path(__file__).parent / "kernels"
-ROOT = TESTS.parents[2]
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
 OUT_OF_BOUNDS = """
 import numpy as np
 from dsruntime.backends.cuda.emulation import library
@@ -42,6 +42,7 @@ def test_finds_a_write_past_the_end():
 
 
 @pytest.mark.slow
-def test_kernels_are_clean():
-    done = sanitized("-m", "pytest", "-q", "-x", "-s", "-p", "no:cacheprovider", "-o", "addopts=", str(TESTS))
+@pytest.mark.parametrize("tests", ["kernels", "test_ops.py"])
+def test_kernels_are_clean(tests):
+    done = sanitized("-m", "pytest", "-q", "-x", "-s", "-p", "no:cacheprovider", "-o", "addopts=", str(HERE / tests))
     assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]

@@ -51,7 +51,8 @@ CASES = [
     Case("pointwise", (1, 64, 5, 7), (64, 64, 1, 1)),
     Case("three by three", (2, 16, 6, 5), (32, 16, 3, 3), pads=PAD, residual=True, low=0),
     Case("tails of rows, pixels and k", (1, 24, 7, 11), (37, 24, 3, 3), pads=PAD, bias=False, residual=True),
-    Case("split over blocks", (1, 128, 3, 3), (16, 128, 3, 3), pads=PAD, sms=16, low=0, high=6),
+    Case("split over blocks", (1, 512, 3, 3), (16, 512, 3, 3), pads=PAD, sms=16, low=0, high=6),
+    Case("split over blocks, gathered", (1, 509, 2, 3), (70, 509, 3, 3), pads=PAD, sms=132),
     Case("stride, asymmetric pads, dilation", (2, 8, 9, 12), (16, 8, 3, 2), strides=(2, 1), pads=(1, 0, 2, 3),
          dilations=(1, 2)),
     Case("first layer", (1, 3, 19, 17), (64, 3, 7, 7), strides=(2, 2), pads=(3, 3, 3, 3), low=0),
@@ -159,6 +160,16 @@ def test_whole_numbers_are_exact(case):
     np.testing.assert_array_equal(got, halves(expected_of(case, x, value, bias, residual)))
 
 
+@pytest.mark.parametrize("case", [case for case in CASES if case.name.startswith("split")], ids=str)
+def test_k_is_split_over_blocks(case):
+    weight, stored, value = shift_weight(case.w, "conv")
+    tiles, _ = packed(weight, stored, value.shape, "conv")
+    problem = conv.Problem(1, *case.x[2:], case.x[1], case.w[0], *case.x[2:], (3, 3))
+    assert conv.choose(conv.KERNELS, tiles, problem, case.sms).grid[2] > 1
+    bytes, zeroed = conv.scratch(tiles, problem, case.sms)
+    assert bytes > zeroed >= 4
+
+
 @pytest.mark.parametrize("case", [case for case in CASES if case.name.startswith("many pixels")], ids=str)
 def test_many_pixels_take_the_tiled_kernels(case):
     outputs = case.w[0]
@@ -166,6 +177,27 @@ def test_many_pixels_take_the_tiled_kernels(case):
     problem = conv.Problem(case.x[0], *case.x[2:], case.x[1], outputs, *shape[2:], case.w[2:], group=case.group)
     kernel = next(kernel for kernel in conv.KERNELS if kernel.fits(problem, case.sms))
     assert kernel.name == ("conv_tiled_64x128" if outputs // case.group <= 64 else "conv_tiled_128x64")
+
+
+CODEBOOKS = [(bits, zero) for bits in range(1, 6) for zero in (True, False) if bits > 1 or not zero]
+
+
+@pytest.mark.parametrize("bits, zero", CODEBOOKS)
+@pytest.mark.parametrize("case", [
+    Case("few pixels", (1, 24, 4, 4), (20, 24, 3, 3), pads=PAD),
+    Case("gathered", (1, 3, 5, 4), (20, 3, 3, 3), pads=PAD),
+    Case("many pixels", (1, 24, 9, 8), (64, 24, 2, 3), sms=1),
+    Case("depthwise", (1, 8, 4, 4), (8, 1, 3, 3), group=8),
+], ids=str)
+def test_codes_of_whole_numbers_are_exact(case, bits, zero):
+    """Weights 2^0 .. 2^15, x up to 3: sums below 2^24 in any order, rounded once."""
+    case.codes.update(bits=bits, zero=zero, base=(1 << bits - 1) - 1 - zero)
+    random = np.random.default_rng(3)
+    x, weight, stored, value, bias, residual = inputs_of(
+        case, lambda shape: random.integers(-3, 4, shape).astype(np.float32))
+    got = run_case(case, x, weight, stored, value, bias, residual)
+    with np.errstate(over="ignore"):
+        np.testing.assert_array_equal(got, halves(expected_of(case, x, value, bias, residual)))
 
 
 def test_nan_passes_the_clip():

@@ -9,7 +9,7 @@ from tests.cuda.products import half_bound, packed, raw_weight, scratch_for, shi
 
 # rows, k, outputs, multiprocessors
 SHAPES = [(1, 64, 16, 1), (1, 72, 17, 1), (8, 520, 100, 4), (3, 1000, 10, 132), (9, 128, 70, 4), (33, 136, 20, 1),
-          (2, 1, 1, 1), (5, 13, 9, 4), (70, 72, 40, 1)]
+          (2, 1, 1, 1), (5, 13, 9, 4), (70, 72, 40, 1), (3, 8192, 24, 132)]
 
 
 def run_linear(x, weight, stored, value, role, bias, residual, sms, low=-np.inf, high=np.inf, overflow=None):
@@ -24,7 +24,7 @@ def run_linear(x, weight, stored, value, role, bias, residual, sms, low=-np.inf,
                                overflow=0 if overflow is None else address(overflow), tag=7)
     run(launches, y, scratch=(scratch,))
     assert memory
-    return y, launches[0].kernel
+    return y, launches[0]
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
@@ -36,7 +36,8 @@ def test_within_bound(shape, role):
     x = random.normal(size=(rows, k)).astype(np.float16).astype(np.float64)
     bias = random.normal(size=outputs).astype(np.float32)
     residual = random.normal(size=(rows, outputs)).astype(np.float16)
-    y, _ = run_linear(x, weight, stored, value, role, bias, residual, sms, low=-1)
+    y, launch = run_linear(x, weight, stored, value, role, bias, residual, sms, low=-1)
+    assert (launch.grid[2] > 1) == (k == 8192)
     matrix = value.astype(np.float64).T if role == "linear" else value.astype(np.float64)
     expected = np.maximum(x @ matrix + bias + residual, -1)
     magnitude = np.abs(x) @ np.abs(matrix) + np.abs(bias) + np.abs(residual)
@@ -51,16 +52,16 @@ def test_every_format_is_exact_on_powers(rows, kernel, bits, zero):
     weight, stored, value = shift_weight((48, 128), "linear", bits, zero)
     for first in range(0, 128, max(rows, 30)):
         x = np.eye(128)[first : first + rows]
-        y, name = run_linear(x, weight, stored, value, "linear", None, None, 132)
-        assert name.startswith(kernel) or len(x) < rows
+        y, launch = run_linear(x, weight, stored, value, "linear", None, None, 132)
+        assert launch.kernel.startswith(kernel) or len(x) < rows
         np.testing.assert_array_equal(y, halves(x @ value.T))
 
 
 def test_wide_kernel_and_raw_weights():
     weight, stored, value = raw_weight(np.random.default_rng(0).integers(-7, 8, (170, 200)))
     x = np.random.default_rng(1).integers(-3, 4, (4, 200))
-    y, name = run_linear(x, weight, stored, value, "linear", None, None, 1)
-    assert name == "linear_wide_16"
+    y, launch = run_linear(x, weight, stored, value, "linear", None, None, 1)
+    assert launch.kernel == "linear_wide_16"
     np.testing.assert_array_equal(y, x @ value.T)
 
 

@@ -20,6 +20,11 @@ from dsruntime.backends.cuda.weights import Packed
 MOST_WARPS = 8  # a skinny block's
 MOST_SPLITS = 32
 
+# What choosing splits assumes, in microseconds; not measured yet. A warp waits ROUND_TRIP for its next tile of weights;
+# two blocks on a multiprocessor keep its share of the memory busy, more take turns. Adding up splits costs SPLITTING,
+# and a bit for each.
+ROUND_TRIP, FULL, SPLITTING, EACH_SPLIT = 0.7, 2, 1.5, 0.1
+
 
 @dataclass(frozen=True)
 class Kernel:
@@ -103,9 +108,16 @@ def choose(kernels: list[Kernel], weight: Packed, problem: Problem, sms: int) ->
     if not kernel.skinny:
         return Choice(kernel, (across, down, 1), kernel.threads // 32)
     warps = min(MOST_WARPS, source.tiles)
-    wanted = blocks(2 * sms, across * down)
-    splits = max(1, min(wanted, source.tiles // warps, MOST_SPLITS))
+    candidates = range(1, max(1, min(source.tiles // warps, MOST_SPLITS)) + 1)
+    splits = min(candidates, key=lambda count: guess(across * down, source.tiles, warps, count, sms))
     return Choice(kernel, (across, down, splits), warps)
+
+
+def guess(count: int, tiles: int, warps: int, splits: int, sms: int) -> float:
+    """Microseconds of a skinny kernel of `count` blocks without splits; only good for comparing."""
+    rounds = blocks(blocks(tiles, splits), warps)
+    crowded = max(1.0, blocks(count * splits, sms) / FULL)
+    return rounds * ROUND_TRIP * crowded + (SPLITTING + EACH_SPLIT * splits if splits > 1 else 0)
 
 
 def launch(choice: Choice, weight: Packed, problem: Problem, at: Pointers, scratch: int) -> list[Launch]:
