@@ -114,7 +114,7 @@ SOURCE_OPTIONS = (
     click.option("--model-args", type=Json(), metavar="JSON", help="Arguments of --model: '{\"num_classes\": 10}'."),
     click.option("--trust-pickle", is_flag=True,
                  help="Load a pickled module. This runs code from the file: only for files you made."),
-    click.option("--bits", type=click.IntRange(2, 6), metavar="BITS",
+    click.option("--bits", type=click.IntRange(2, 8), metavar="BITS",
                  help="Bits of a DeepShift checkpoint's weights, where its folder does not say them."),
     click.option("--method", type=click.Choice(("q", "ps")), help="Its method, likewise."),
     click.option("--sign-threshold", type=click.FloatRange(0, 1, max_open=True), metavar="NUMBER",

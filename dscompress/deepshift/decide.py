@@ -15,10 +15,10 @@ import torch
 
 from dscompress.deepshift.inert import Unreadable
 from dscompress.deepshift.layout import Layout
-from dscompress.deepshift.rounding import bits_for, lowest_shift, q_shifts
+from dscompress.deepshift.rounding import BITS, bits_for, lowest_shift, q_shifts
 from dscompress.deepshift.settings import ALL_LAYERS, Settings
 
-WIDEST_Q = 2.0 ** lowest_shift("q", 5)
+USUAL_BITS = 5
 # A float network has about 1 in 32 of the weights below 2^-10 also below 2^-15; if none of so many is, it is no chance.
 PS_KEYS = ("shift", "sign", "bias")
 PILE = 20
@@ -97,15 +97,16 @@ def q_layers(
         where = "--method" if wish.method == "q" else said.sources["method"]
         paths = converted(matrices, tensors, said.depth) if said.depth else None
         if paths is None:
-            paths = [path for path in matrices if keeps_to_range(tensors[f"{path}.weight"])]
-        if not paths:
-            raise Unreadable(
-                "holds no layer whose weights keep to Q's range, ±2^-15 to ±1 and 0: it was not trained with Q",
-                damage=False,
-            )
+            lowest = lowest_shift("q", wish.bits or said.bits or USUAL_BITS)
+            paths = [path for path in matrices if keeps_to_range(tensors[f"{path}.weight"], lowest)]
+            if not paths:
+                found = f"holds no layer whose weights keep to Q's range, ±2^{lowest} to ±1 and 0"
+                raise Unreadable(f"{found}; say how it was trained: --bits, or leave out --method q", damage=False)
         return paths, where
     weights = [tensors[f"{path}.weight"] for path in matrices]
-    if weights and all(map(keeps_to_range, weights)) and (all(map(is_rounded, weights)) or trained_with_q(weights)):
+    lowest = lowest_shift("q", USUAL_BITS)
+    kept = bool(weights) and all(keeps_to_range(weight, lowest) for weight in weights)
+    if kept and (all(map(is_rounded, weights)) or trained_with_q(weights)):
         return matrices, "the weights, all of which keep to Q's range"
     return [], ""
 
@@ -117,9 +118,9 @@ def converted(matrices: list[str], tensors: dict[str, torch.Tensor], depth: int)
     return [path for path in matrices if path in chosen or tensors[f"{path}.weight"].dim() == 2]
 
 
-def keeps_to_range(weight: torch.Tensor) -> bool:
+def keeps_to_range(weight: torch.Tensor, lowest: int) -> bool:
     magnitude = weight.float().abs()
-    return bool(((magnitude == 0) | ((magnitude >= WIDEST_Q) & (magnitude <= 1))).all())
+    return bool(((magnitude == 0) | ((magnitude >= 2.0**lowest) & (magnitude <= 1))).all())
 
 
 def is_rounded(weight: torch.Tensor) -> bool:
@@ -157,9 +158,9 @@ def bits_of(
 
 
 def check_bits(method: str, path: str, bits: int | None, lowest: int, where: str) -> None:
-    if bits is None or bits_for(method, lowest_shift(method, bits) if 2 <= bits <= 6 else -99) != bits:
-        found = f"has shifts down to {lowest} in layer '{path}'; say how many bits: --bits 2 to 6"
-        raise Unreadable(found, damage=False)
+    if bits not in BITS:
+        found = f"has shifts down to {lowest} in layer '{path}'; say how many bits: --bits 2 to 8"
+        raise Unreadable(found if bits is None else f"has {bits} bits (from {where}); {found}", damage=False)
     if lowest < lowest_shift(method, bits):
         raise Unreadable(
             f"has shifts down to {lowest} in layer '{path}', which {bits} bits (from {where}) cannot hold; "

@@ -18,6 +18,7 @@ from dscompress.errors import CompileError
 
 FIXED_POINT = (16, 16)
 MOST_NAMES = 100
+SHOWN = 10
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,7 @@ def load(
 ) -> Imported:
     """Reads weights.pth, checkpoint.pth.tar or model.pth of the original DeepShift, and rounds what is not rounded.
 
-    No code that the file names runs. bits (2 to 6), method ("q" or "ps"), sign_threshold (PS: a sign counts where
+    No code that the file names runs. bits (2 to 8), method ("q" or "ps"), sign_threshold (PS: a sign counts where
     |S| > it; 0.5) and activation_bits (integer, fraction) override what the file, command_args.txt and the folder's
     name say. CompileError: whatever is wrong.
     """
@@ -251,7 +252,9 @@ def float_layers(state: dict[str, torch.Tensor], decision: Decision) -> list[str
 def notes_on(report: ImportReport) -> list[str]:
     notes = [report.total()]
     if report.method is not None and report.float_layers:
-        notes.append(f"not shift layers, left as they are: {', '.join(report.float_layers)}")
+        first, more = report.float_layers[:SHOWN], len(report.float_layers) - SHOWN
+        named = ", ".join(first) + (f" and {more} more" if more > 0 else "")
+        notes.append(f"not shift layers, left as they are: {named}")
     if report.biases_moved:
         notes.append(f"{report.biases_moved:,} biases of shift layers rounded to 16 fraction bits, as for evaluation")
     if report.rounds_activations:

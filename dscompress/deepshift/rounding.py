@@ -6,9 +6,9 @@
 Both round half to even. Q's logarithm and division are float32's, as in training: they decide the ties. PS's threshold
 is 0.5, and strict. Powers are looked up, not computed, so that every weight is exact.
 
-bits     2       3       4       5       6
-Q        -1      -3      -7      -15     -31      lowest shift
-PS       0       -2      -6      -14     -30
+bits     2       3       4       5       6       7       8
+Q        -1      -3      -7      -15     -31     -63     -127      lowest shift
+PS       0       -2      -6      -14     -30     -62     -126
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import math
 
 import torch
 
-BITS = range(2, 7)
+BITS = range(2, 9)
 SIGN_THRESHOLD = 0.5
 
 

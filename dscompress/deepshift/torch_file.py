@@ -5,6 +5,7 @@ Nothing that the file names is imported or called, so this needs no trust. It re
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -72,8 +73,11 @@ class TorchFile:
 def opened(path: Path) -> Iterator[TorchFile]:
     """Refusals inside of the block, too, become CompileErrors with the file's name."""
     try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # to open a pipe would wait
+            raise CompileError(str(path), "is no file", "a file of torch.save")
         with path.open("rb") as file:
-            yield TorchFile(file, path.stat().st_size)
+            yield TorchFile(file, status.st_size)
     except Unreadable as reason:
         kind = UnusualTensors if reason.unusual else CompileError
         raise kind(str(path), str(reason), what_to_do=COPY_AGAIN if reason.damage else OTHER_WAY) from None

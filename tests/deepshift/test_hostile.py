@@ -403,8 +403,10 @@ def test_other_files(tmp_path):
         refusal(tmp_path, data)
     with pytest.raises(CompileError, match="cannot be read"):
         load(tmp_path / "nothing.pth")
-    with pytest.raises(CompileError, match="cannot be read"):
-        load(tmp_path)
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path, tmp_path / "pipe"):
+        with pytest.raises(CompileError, match="is no file"):
+            load(path)
 
 
 def test_a_large_claim_costs_no_memory(tmp_path):

@@ -83,8 +83,8 @@ def test_bits_that_the_weights_contradict(tmp_path):
     with pytest.raises(CompileError, match=r"shifts down to -6 in layer 'fc', which 3 bits \(from the file's path\)"):
         deepshift.load(path)
     assert deepshift.load(path, bits=3).state["fc.weight"].tolist() == [[0.25, 0.5]]  # the user insists
-    path = saved(tmp_path, {"fc.shift": torch.tensor([[-40.0, -1.0]]), "fc.sign": torch.ones(1, 2)})
-    with pytest.raises(CompileError, match="down to -40 in layer 'fc'; say how many bits: --bits 2 to 6"):
+    path = saved(tmp_path, {"fc.shift": torch.tensor([[-140.0, -1.0]]), "fc.sign": torch.ones(1, 2)})
+    with pytest.raises(CompileError, match="down to -140 in layer 'fc'; say how many bits: --bits 2 to 8"):
         deepshift.load(path)
 
 
@@ -99,8 +99,8 @@ def test_the_threshold_of_signs(tmp_path):
 
 
 @pytest.mark.parametrize("wrong, text", [
-    ({"bits": 7}, "--bits 7; expected 2 to 6"),
-    ({"bits": True}, "--bits True; expected 2 to 6"),
+    ({"bits": 9}, "--bits 9; expected 2 to 8"),
+    ({"bits": True}, "--bits True; expected 2 to 8"),
     ({"method": "s3"}, "--method s3; expected q or ps"),
     ({"sign_threshold": 1.0}, "--sign-threshold 1.0"),
     ({"activation_bits": (1, 5)}, "--activation-bits 1,5; expected 2 or more integer bits"),
@@ -135,7 +135,7 @@ def test_a_float_network_is_not_taken_for_q(tmp_path):
         assert deepshift.load(saved(tmp_path, state)).method is None
     small = {"a.weight": torch.rand(2, 3) + 0.01}  # in range by chance
     assert deepshift.load(saved(tmp_path, small)).method is None
-    with pytest.raises(CompileError, match="no layer whose weights keep to Q's range"):
+    with pytest.raises(CompileError, match=r"no layer whose weights keep to Q's range, ±2\^-15 to ±1 and 0; say how"):
         deepshift.load(saved(tmp_path, {"a.weight": torch.randn(64, 100) * 0.02}), method="q")
 
 
