@@ -15,7 +15,7 @@ import dsruntime
 from dscompress.nn import bake, convert
 from dsruntime import BackendError, Model, ModelError
 from dsruntime.backends.cuda import driver as drivers
-from dsruntime.backends.cuda import emulated_driver
+from dsruntime.backends.cuda import emulated_driver, interop
 from dsruntime.backends.cuda.runner import Runner
 from tests.support.dsf_files import build
 from tests.support.example_model import write_example_model
@@ -106,6 +106,13 @@ def test_a_callers_stream_goes_before_and_after(model, x, emulation):
         emulation.waits.clear()
         session.run(OnTheGpu(x, stream=77), on_device=True, stream=55)
         assert emulation.waits == [(own, 55), (own, 77), (55, own)]
+        result = session.run(x, on_device=True, stream=55)
+        emulation.waits.clear()
+        count = len(interop.exported)
+        result.__dlpack__(stream=99)  # nobody takes the capsule
+        gc.collect()
+        assert len(interop.exported) == count
+        assert emulation.waits == [(99, 55)] and result.__cuda_array_interface__["stream"] == 55
 
 
 @pytest.mark.parametrize(("given", "options", "words"), [

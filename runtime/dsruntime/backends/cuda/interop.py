@@ -104,6 +104,9 @@ python.PyCapsule_SetName.argtypes = [ctypes.py_object, ctypes.c_char_p]
 python.PyCapsule_IsValid.argtypes = [ctypes.c_void_p, ctypes.c_char_p]
 python.PyCapsule_New.restype = ctypes.py_object
 python.PyCapsule_New.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p]
+# By address: a capsule in its destructor must not become a Python object again.
+pointer_of_dying = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_char_p)(
+    ("PyCapsule_GetPointer", python))
 USED = b"used_dltensor"  # capsules keep the address of their name
 
 
@@ -144,8 +147,7 @@ def give_back(pointer) -> None:
 def capsule_gone(capsule) -> None:
     """The destructor of a capsule that no consumer took."""
     if python.PyCapsule_IsValid(capsule, b"dltensor"):
-        held = ctypes.cast(capsule, ctypes.py_object).value
-        exported.pop(python.PyCapsule_GetPointer(held, b"dltensor"), None)
+        exported.pop(pointer_of_dying(capsule, b"dltensor"), None)
 
 
 DLTENSOR = b"dltensor"
@@ -157,9 +159,11 @@ class DeviceArray:
     Keep it until whatever reads it has been queued on the stream that was given to run(), or is finished.
     """
 
-    def __init__(self, address: int, shape, dtype, kind: int, number: int, stream: int | None, download) -> None:
+    def __init__(self, address: int, shape, dtype, kind: int, number: int, stream: int | None, download,
+                 follow) -> None:
+        """stream: where the result is being written; follow(stream, other) makes a stream wait for another."""
         self.address, self.shape, self.dtype = address, tuple(shape), np.dtype(dtype)
-        self._device, self._stream, self._download = (kind, number), stream, download
+        self._device, self._stream, self._download, self._follow = (kind, number), stream, download, follow
 
     @property
     def __cuda_array_interface__(self) -> dict:
@@ -173,6 +177,8 @@ class DeviceArray:
     def __dlpack__(self, *, stream=None, max_version=None, dl_device=None, copy=None):
         if copy or (dl_device is not None and tuple(dl_device) != self._device):
             raise BufferError(f"this array stays where it is, on device {self._device}")
+        if self._stream is not None and stream is not None and stream != -1:  # -1: the consumer takes care of it
+            self._follow(stream, self._stream)
         shape = (ctypes.c_int64 * len(self.shape))(*self.shape)
         strides = (ctypes.c_int64 * len(self.shape))(*dense(self.shape))
         kind = DataType(CODES[self.dtype.kind], 8 * self.dtype.itemsize, 1)

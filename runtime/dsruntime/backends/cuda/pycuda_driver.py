@@ -142,7 +142,12 @@ class PycudaDriver:
         self._try("entering the GPU's context", self._context.push)
 
     def leave(self) -> None:
-        self._cuda.Context.pop()
+        try:
+            self._cuda.Context.pop()
+        except self._cuda.Error as error:
+            failed = self._failed(name_of(error), "leaving the GPU's context")
+            if self._dead is None:  # else whoever met the loss has said so
+                raise failed from None
 
     def _try(self, doing: str, function, *arguments, **more):
         """Calls PyCUDA; its errors become BackendErrors, and a sticky one is remembered."""

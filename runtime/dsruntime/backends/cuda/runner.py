@@ -49,9 +49,11 @@ class Prepared:
             self.driver.begin_capture(stream)
             try:
                 work(stream)
-            finally:
-                graph = self.driver.end_capture(stream)
-            self.graphs[kind] = graph
+            except DsError:  # the capture must end all the same
+                with contextlib.suppress(DsError):
+                    self.driver.release_graph(self.driver.end_capture(stream))
+                raise
+            self.graphs[kind] = self.driver.end_capture(stream)
         self.driver.run_graph(self.graphs[kind], stream)
 
     def queue_host(self, stream: int) -> None:
@@ -217,9 +219,13 @@ class Runner:
         address = self.spare.take(bytes) or self.driver.allocate(bytes)
         prepared.launch(prepared.plan.converted_output(end, address), self.stream)
         result = DeviceArray(address, end.raw.shape, end.raw.dtype, self.driver.kind, self.driver.number, stream,
-                             self.download)
+                             self.download, self.follow)
         weakref.finalize(result, self.spare.give, bytes, address)
         return result
+
+    def follow(self, stream: int, other: int) -> None:
+        with active(self.driver):
+            self.driver.wait(stream, other)
 
     def download(self, array: DeviceArray) -> np.ndarray:
         with active(self.driver):
