@@ -38,6 +38,52 @@ def test_low_memory_answers_the_same(linear):
     np.testing.assert_array_equal(*answers)
 
 
+needs_bf16 = pytest.mark.skipif(not any(row["chosen"] and row["bf16"] for row in library.instruction_sets()),
+                                reason="this CPU multiplies no bfloat16 numbers")
+
+
+def mat_mul(k: int, n: int, bits: int) -> tuple[bytes, np.ndarray]:
+    """y = x · w with a scale a column, and its weights."""
+    rng = np.random.default_rng(bits)
+    levels, signs = rng.integers(0, (1 << bits - 1) - (bits > 1), n * k), rng.integers(0, 2, n * k)
+    base, scale = rng.integers(-3, 2, n), rng.uniform(0.5, 2, n).astype(np.float32)
+    weight = shift_weight("w", levels, signs, bits=bits, zero=bits > 1, base=base, scale=scale, order=[1, 0])
+    file = build(
+        values=[{"name": "x", "shape": [-1, k]}, {"name": "w", "shape": [k, n]}, {"name": "y", "shape": [-1, n]}],
+        nodes=[{"op": "mat_mul", "inputs": ["x", "w"], "outputs": ["y"]}], weights=[weight], inputs=["x"], outputs=["y"])
+    signed = np.where(signs, -1.0, 1.0) * 2.0 ** (np.repeat(base, k) - levels) * np.repeat(scale, k).astype(np.float64)
+    return file, signed.reshape(n, k).T
+
+
+def rounded_to_bf16(x: np.ndarray) -> np.ndarray:
+    bits = x.view(np.uint32)
+    return ((bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000).astype(np.uint32).view(np.float32)
+
+
+@needs_bf16
+@pytest.mark.parametrize("memory", ["fast", "low"])
+@pytest.mark.parametrize("bits", range(1, 7))
+def test_bf16_rounds_activations_alone(bits, memory):
+    """Rounded activations times exact weights, in float32 sums: for few rows and for many, whose kernels differ."""
+    file, weights = mat_mul(130, 37, bits)
+    session = dsruntime.load(file, "cpu", 2, precision="bf16", memory=memory)
+    for rows in (1, 3, 100):
+        x = np.random.default_rng(rows).standard_normal((rows, 130)).astype(np.float32)
+        exact = rounded_to_bf16(x).astype(np.float64) @ weights
+        bound = 1e-5 * (np.abs(rounded_to_bf16(x)) @ np.abs(weights)) + 1e-6
+        assert (np.abs(session.run(x) - exact) <= bound).all()
+
+
+@pytest.mark.parametrize("options", [{}, {"memory": "low"}, pytest.param({"precision": "bf16"}, marks=needs_bf16)],
+                         ids=str)
+def test_answers_do_not_depend_on_threads_or_on_neighbours(options):
+    file, _ = mat_mul(1000, 67, 5)
+    x = np.random.default_rng(0).standard_normal((7, 1000)).astype(np.float32)
+    one, many = (dsruntime.load(file, "cpu", threads, **options) for threads in (1, 3))
+    np.testing.assert_array_equal(one.run(x), many.run(x))
+    np.testing.assert_array_equal(one.run(x)[5:6], many.run(x[5:6]))
+
+
 def test_the_reference_refuses_bf16(linear):
     with pytest.raises(BackendError, match="reference: precision bf16; expected float32"):
         dsruntime.load(linear, "reference", precision="bf16")
