@@ -87,11 +87,14 @@ void check_all(const ArrayF32& kernels) {
     check_fold("max", kernels, [](const ArrayF32& k, const float* x, int64_t n) { return static_cast<double>(k.max(x, n)); });
     check_fold("sum", kernels, [](const ArrayF32& k, const float* x, int64_t n) { return k.sum(x, n); });
     check_fold("sum_squares", kernels, [](const ArrayF32& k, const float* x, int64_t n) { return k.sum_squares(x, 0.25f, n); });
-    check_fold("add_to_sums", kernels, [](const ArrayF32& k, const float* x, int64_t n) {
-        Guarded<double> sums(static_cast<size_t>(n), Guard::after);
-        k.add_to_sums(x, sums.data(), n);
-        return sums[static_cast<size_t>(n) - 1] + sums[0];
-    });
+    for (int64_t rows : {1, 3, 70})
+        check_fold("add_rows", kernels, [rows](const ArrayF32& k, const float* x, int64_t n) {
+            const int64_t columns = std::max<int64_t>(1, n / rows);  // rows one after the other, the last ends at the page
+            const int64_t some = std::min(rows, n / columns);
+            Guarded<double> sums(static_cast<size_t>(columns), Guard::after);
+            k.add_rows(x + n - some * columns, columns, some, sums.data(), columns);
+            return sums[static_cast<size_t>(columns) - 1] + sums[0];
+        });
 }
 
 }  // namespace

@@ -47,10 +47,11 @@ def mat_mul(k: int, n: int, bits: int) -> tuple[bytes, np.ndarray]:
     rng = np.random.default_rng(bits)
     levels, signs = rng.integers(0, (1 << bits - 1) - (bits > 1), n * k), rng.integers(0, 2, n * k)
     base, scale = rng.integers(-3, 2, n), rng.uniform(0.5, 2, n).astype(np.float32)
-    weight = shift_weight("w", levels, signs, bits=bits, zero=bits > 1, base=base, scale=scale, order=[1, 0])
     file = build(
         values=[{"name": "x", "shape": [-1, k]}, {"name": "w", "shape": [k, n]}, {"name": "y", "shape": [-1, n]}],
-        nodes=[{"op": "mat_mul", "inputs": ["x", "w"], "outputs": ["y"]}], weights=[weight], inputs=["x"], outputs=["y"])
+        nodes=[{"op": "mat_mul", "inputs": ["x", "w"], "outputs": ["y"]}],
+        weights=[shift_weight("w", levels, signs, bits=bits, zero=bits > 1, base=base, scale=scale, order=[1, 0])],
+        inputs=["x"], outputs=["y"])
     signed = np.where(signs, -1.0, 1.0) * 2.0 ** (np.repeat(base, k) - levels) * np.repeat(scale, k).astype(np.float64)
     return file, signed.reshape(n, k).T
 

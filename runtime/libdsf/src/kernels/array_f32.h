@@ -32,7 +32,8 @@ struct ArrayF32 {
     // y = (x - mean) * factor * scale + bias; bias may be null
     void (*normalize)(const float* x, float mean, float factor, const float* scale, const float* bias, float* y,
                       int64_t count);
-    void (*add_to_sums)(const float* x, double* sums, int64_t count);                   // sums[i] += x[i]
+    // sums[i] += sum over rows of x[row * stride + i], in float32 over 32 rows at a time
+    void (*add_rows)(const float* x, int64_t stride, int64_t rows, double* sums, int64_t count);
 };
 
 extern const ArrayF32 array_f32_scalar, array_f32_avx2, array_f32_avx512;

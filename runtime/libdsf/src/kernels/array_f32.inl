@@ -221,8 +221,27 @@ void normalize(const float* x, float mean, float factor, const float* scale, con
     }
 }
 
-void add_to_sums(const float* x, double* sums, int64_t count) {
-    for (int64_t i = 0; i < count; ++i) sums[i] += (double)x[i];
+template <int V> DSF_INLINE void add_rows_of_vectors(const float* x, int64_t stride, int64_t rows, double* sums) {
+    Vec sum[V] = {};
+    for (int64_t row = 0; row < rows; ++row)
+        for (int j = 0; j < V; ++j) sum[j] += load(x + row * stride + j * WIDTH);
+    for (int j = 0; j < V; ++j)
+        for (int lane = 0; lane < WIDTH; ++lane) sums[j * WIDTH + lane] += (double)sum[j][lane];
+}
+
+void add_rows(const float* x, int64_t stride, int64_t rows, double* sums, int64_t count) {
+    for (int64_t row = 0; row < rows; row += 32) {
+        const int64_t some = rows - row < 32 ? rows - row : 32;
+        const float* from = x + row * stride;
+        int64_t i = 0;
+        for (; i + 4 * WIDTH <= count; i += 4 * WIDTH) add_rows_of_vectors<4>(from + i, stride, some, sums + i);
+        for (; i + WIDTH <= count; i += WIDTH) add_rows_of_vectors<1>(from + i, stride, some, sums + i);
+        for (; i < count; ++i) {
+            float sum = 0;
+            for (int64_t k = 0; k < some; ++k) sum += from[k * stride + i];
+            sums[i] += (double)sum;
+        }
+    }
 }
 
 }  // namespace
@@ -230,6 +249,6 @@ void add_to_sums(const float* x, double* sums, int64_t count) {
 extern const ArrayF32 ARRAY_NAME;
 const ArrayF32 ARRAY_NAME = {ARRAY_LABEL, exp, log, tanh, sigmoid, erf, gelu, gelu_tanh,
                              max,         sum, sum_squares, exp_sum, add, subtract, multiply, divide,
-                             clip,        hard_swish, normalize, add_to_sums};
+                             clip,        hard_swish, normalize, add_rows};
 
 }  // namespace dsf

@@ -101,10 +101,12 @@ private:
             return;
         }
         double total[BLOCK] = {};
-        for (int64_t i = 0; i < reduced_.count; ++i) {
-            const float* from = x + reduced_.offset(i);
-            isa().array->add_to_sums(from, total, count);
-        }
+        // The innermost of the reduced axes walks evenly.
+        const size_t inner = static_cast<size_t>(std::max(0, reduced_.rank - 1));
+        const int64_t rows = reduced_.rank ? reduced_.dims[inner] : 1;
+        const int64_t stride = reduced_.rank ? reduced_.strides[inner] : 0;
+        for (int64_t i = 0; i < reduced_.count; i += rows)
+            isa().array->add_rows(x + reduced_.offset(i), stride, rows, total, count);
         for (int64_t j = 0; j < count; ++j) y[j] = static_cast<float>(total[j] / divisor_);
     }
 
