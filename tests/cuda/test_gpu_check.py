@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from dsruntime.backends.cuda.emulated_driver import EmulatedDriver
 from tests.cuda.networks import compiled
@@ -48,6 +49,34 @@ def test_every_part_runs_and_is_written(driver, tmp_path):
     assert json.loads(written.read_text()) == json.loads(json.dumps(found))
     page = written.with_suffix(".md").read_text()
     assert "NOT correct" in page and "| model | batch |" in page and "no such luck" in page
+
+
+class Anything:
+    """Takes every call and gives itself: a stream, an event, a graph."""
+
+    def __init__(self, *_, **__) -> None: ...
+
+    def __getattr__(self, name):
+        return lambda *_, **__: 1.5 if name == "elapsed_time" else self
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_) -> None: ...
+
+
+def test_the_peers_code_runs(monkeypatch):
+    """torch on the CPU, its CUDA calls answered by nobody: names, shapes and counts are right."""
+    for name in ("Stream", "stream", "current_stream", "CUDAGraph", "graph", "Event"):
+        monkeypatch.setattr(torch.cuda, name, Anything)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda: None)
+    monkeypatch.setattr(torch, "compile", lambda net: net)
+    monkeypatch.setattr(timings, "DEVICE", "cpu")
+    for net, shape in ((torch.nn.Linear(8, 4), (8,)), (torch.nn.Conv2d(3, 4, 3), (3, 8, 8))):
+        found = timings.torch_times(net, shape, 1, 3, Budget(600))
+        assert found == {"torch eager": 1.5e-3 / timings.COPIES, "torch graph": 1.5e-3 / timings.REPEATS,
+                         "torch.compile": 1.5e-3 / timings.REPEATS}
 
 
 def test_a_wrong_kernel_is_found(driver, monkeypatch):
