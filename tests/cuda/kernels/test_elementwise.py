@@ -58,6 +58,21 @@ def test_binary(name, shapes):
     near(y, BINARY[name](a.astype(np.float64), b.astype(np.float64)), 64)
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+@pytest.mark.parametrize(("shape", "gate", "kernel"), [
+    ((3, 24, 5, 4), (3, 24, 1, 1), "binary_rows"), ((2, 16, 3, 3), (16, 1, 1), "binary_rows"),
+    ((1, 8, 7, 1), (1, 8, 1, 1), "binary_rows"), ((3, 20, 2, 2), (3, 20, 1, 1), "binary_strided"),
+])
+def test_gates_and_biases_by_rows(shape, gate, kernel, dtype):
+    a, b = laid_out(normals(*shape), (0, 2, 3, 1)), normals(*gate, dtype=dtype)
+    y = laid_out(poisoned(shape), (0, 2, 3, 1))
+    (window, at) = of(b)
+    launches = elementwise.binary("mul", *of(a), window.broadcast(shape), at, *of(y), low=-1.0)
+    assert [launch.kernel for launch in launches] == [kernel]
+    run(launches, y.base)
+    near(y, np.maximum(a.astype(np.float64) * b, -1), 4)
+
+
 def test_binary_clips_and_passes_nan():
     a = np.array([np.nan, -1, 0.5, 9] * 4, np.float16)
     zeros, y = np.zeros(16, np.float16), poisoned(16)

@@ -22,6 +22,21 @@ KERNEL(binary_dense, 256, i32 op, f32 low, f32 high, const u32x4* a, const u32x4
     pack(left, y + i);
 }
 
+// a, y: [rows][8 * groups] halves, dense; b: one row for each `share` rows of a, its own pitch apart: a gate for each
+// image and channel, or a bias. b_type F16 or F32; b and its pitch are multiples of 16 bytes.
+KERNEL(binary_rows, 256, i32 op, f32 low, f32 high, const u32x4* a, i32 b_type, const void* b, i32 pitch, i32 share,
+       u32x4* y, i32 groups, i32 n) {
+    i32 i = blockIdx.x * blockDim.x + threadIdx.x;
+    if (i >= n) return;
+    i64 at = i64(i / groups / share) * pitch + i % groups * 8;
+    f32 left[8], right[8];
+    unpack(ldg(a + i), left);
+    if (b_type == F16) unpack(ldg(reinterpret_cast<const u32x4*>(static_cast<const f16*>(b) + at)), right);
+    else UNROLL for (i32 k = 0; k < 8; k++) right[k] = ldg(static_cast<const f32*>(b) + at + k);
+    UNROLL for (i32 k = 0; k < 8; k++) left[k] = clipped(binary(op, left[k], right[k]), low, high);
+    pack(left, y + i);
+}
+
 // x and y walk over the same axes; types F16 or F32.
 KERNEL(unary_strided, 256, i32 op, f32 p, f32 q, i32 x_type, const void* x, Window x_window, i32 y_type, void* y,
        Window y_window, u32 n) {

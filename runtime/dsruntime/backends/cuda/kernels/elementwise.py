@@ -39,6 +39,12 @@ def binary(name, a, a_at: int, b, b_at: int, y, y_at: int, low: float = -inf, hi
         dense = (*head, pointer(a_at), pointer(b_at), pointer(y_at), np.int32(n))
         return [Launch("elementwise", "binary_dense", per_element(n), BLOCK, dense)]
     shape, sa, sb, sy = merged(*ordered(y, a, b, y))
+    rows = by_rows(shape, sa, sb, sy, (a, a_at), (b, b_at), (y, y_at))
+    if rows:
+        n, (pitch, share, groups) = y.count // 8, rows
+        gate = (*head, pointer(a_at), dtype(b.dtype), pointer(b_at), np.int32(pitch), np.int32(share), pointer(y_at),
+                np.int32(groups), np.int32(n))
+        return [Launch("elementwise", "binary_rows", per_element(n), BLOCK, gate)]
     args = (*head, dtype(a.dtype), pointer(a_at), window(shape, sa), dtype(b.dtype), pointer(b_at), window(shape, sb),
             dtype(y.dtype), pointer(y_at), window(shape, sy), np.uint32(y.count))
     return [Launch("elementwise", "binary_strided", per_element(y.count), BLOCK, args)]
@@ -59,6 +65,21 @@ def by_eights(*operands) -> bool:
     first = operands[-1][0]
     return first.count % 8 == 0 and all(
         t.dtype == "float16" and at % 16 == 0 and t.strides == first.strides and t.is_packed() for t, at in operands)
+
+
+def by_rows(shape, sa, sb, sy, a, b, y) -> tuple[int, int, int] | None:
+    """(pitch of b, rows of a for each of b, eights a row) if a and y are dense halves and b repeats by whole rows."""
+    if a[0].dtype != "float16" or y[0].dtype != "float16" or any(at % 16 for _, at in (a, b, y)):
+        return None
+    if len(shape) == 2:
+        shape, sa, sb, sy = (1, *shape), (0, *sa), (0, *sb), (0, *sy)
+    if len(shape) != 3 or shape[2] % 8 or b[0].dtype not in ("float16", "float32"):
+        return None
+    images, share, channels = shape
+    whole = ((share * channels if images > 1 else 0), channels, 1)
+    same = all((step if n > 1 else 0) == (want if n > 1 else 0)
+               for s in (sa, sy) for n, step, want in zip(shape, s, whole, strict=True))
+    return (sb[0], share, channels // 8) if same and sb[1:] == (0, 1) and sb[0] % 8 == 0 else None
 
 
 def ordered(guide, *tensors):

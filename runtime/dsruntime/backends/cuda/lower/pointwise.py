@@ -36,6 +36,8 @@ def binary(builder, group) -> None:
     shape = builder.shapes[group.outputs[0]]
     largest = max((t for t in (a, b) if t.shape == shape), key=lambda t: t.dtype == "float16", default=None)
     y = builder.result(group.outputs[0], order_like(largest) if largest else None)
+    if group.node.op in ("add", "mul") and b is largest:
+        a, b = b, a  # the smaller one on the right, where kernels repeat it
     a, b = a.broadcast(shape), b.broadcast(shape)
     if y.count:
         builder.step(lambda at: elementwise.binary(group.node.op, a, at(a), b, at(b), y, at(y), group.low, group.high),
