@@ -8,7 +8,10 @@ when it is called.
 """
 
 __version__ = "0.1.0"
-__all__ = ["BackendError", "CompileError", "DsError", "ModelError", "compile_model", "convert", "errors", "nn"]
+__all__ = [
+    "BackendError", "CompileError", "DsError", "ModelError", "TrainingError", "compile_model", "convert", "errors", "nn",
+    "training",
+]  # fmt: skip
 
 
 def __getattr__(name: str):
@@ -21,11 +24,11 @@ def __getattr__(name: str):
             from dscompress.nn import convert
 
             return convert
-        case "errors" | "nn":
+        case "errors" | "nn" | "training":
             import importlib
 
             return importlib.import_module(f"dscompress.{name}")
-        case "BackendError" | "CompileError" | "DsError" | "ModelError":
+        case "BackendError" | "CompileError" | "DsError" | "ModelError" | "TrainingError":
             from dscompress import errors
 
             return getattr(errors, name)
