@@ -9,8 +9,8 @@ when it is called.
 
 __version__ = "0.1.0"
 __all__ = [
-    "BackendError", "CompileError", "DsError", "ModelError", "TrainingError", "compile_model", "convert", "errors", "nn",
-    "training",
+    "BackendError", "CompileError", "DsError", "ModelError", "TrainingError", "compile_model", "convert", "errors",
+    "nn", "training",
 ]  # fmt: skip
 
 
