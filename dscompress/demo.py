@@ -6,7 +6,6 @@ Every step is a command that is shown as it is called. FOLDER then holds the thr
 seven.png (a scan that training never saw) and digits.dsf, which the last commands make, run, verify and take apart.
 """
 
-import os
 import shlex
 import shutil
 import subprocess
@@ -50,9 +49,7 @@ def write_png(scan: torch.Tensor, path: Path, zoom: int = 16) -> None:
 
 def command(arguments: str, folder: Path) -> None:
     print(f"\n$ dscompress {arguments}", flush=True)
-    # One thread: the nets are so small that a second only waits.
-    environment = {"OMP_NUM_THREADS": "1", **os.environ}
-    done = subprocess.run([sys.executable, "-m", "dscompress", *shlex.split(arguments)], cwd=folder, env=environment)
+    done = subprocess.run([sys.executable, "-m", "dscompress", *shlex.split(arguments)], cwd=folder)
     if done.returncode:
         sys.exit(done.returncode)
 

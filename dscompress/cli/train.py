@@ -129,6 +129,8 @@ def schedule_of(recipe) -> str:
               help="Part of each class to judge on, where DATA has no val/.")
 @click.option("--workers", type=click.IntRange(0, 256), default=None,
               help="Processes that read images.  [default: up to 4]")
+@click.option("--threads", type=click.IntRange(1, 1024), metavar="COUNT",
+              help="Of the CPU.  [default: 1 for images of up to 16x16, else one per processor]")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True)
 @click.option("--device", help="cpu, cuda, cuda:1.  [default: a GPU if there is one]")
 @click.option("--precision", type=click.Choice(("auto", "float32", "bf16", "fp16")), default="auto", show_default=True,

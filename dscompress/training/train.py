@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from dscompress.checkpoint import Card
 from dscompress.labelling import read_recipe
@@ -21,11 +24,12 @@ from dscompress.training.digits import digits
 from dscompress.training.fit import Training
 from dscompress.training.folder import image_folder
 from dscompress.training.history import History
-from dscompress.training.networks import Wanted, build_networks
+from dscompress.training.networks import Networks, Wanted, build_networks
 from dscompress.training.recipes import Recipe, recipe_named, usual_recipe
 from dscompress.training.run import Run
 from dscompress.training.world import joined
 
+FEW_PIXELS = 256  # a step on images so small is over before a second thread has begun
 BUILT_IN_DATA = {"digits": digits}
 
 
@@ -58,6 +62,7 @@ def train(
     preprocess=None,
     held_out: float = 0.2,
     workers: int = 0,
+    threads: int | None = None,
     seed: int = 0,
     device: str | None = None,
     precision: str = "auto",
@@ -70,31 +75,48 @@ def train(
     recipe: a preset's name, else the usual one for method and data; overrides: fields of it to replace. preprocess: a
     recipe's name, a JSON file or a dsruntime.file.Image; unless given, "imagenet" for torchvision's networks, and for
     others measured on the images. precision: precision.py. wanted: the fields of networks.Wanted.
+    threads: of PyTorch on the CPU; unless given, 1 for images of at most FEW_PIXELS, and for others what PyTorch takes.
     resume: go on with the run in `output`, if there is one. Raises TrainingError or CompileError for what is wrong.
     """
     wants = Wanted(**wanted)
+    if preprocess is None and (wants.model or "").startswith("torchvision.models:"):
+        preprocess = "imagenet"
     with joined(device) as world:
-        if preprocess is None and (wants.model or "").startswith("torchvision.models:"):
-            preprocess = "imagenet"
         found = data if isinstance(data, Data) else open_data(data, preprocess, held_out, workers)
         name = recipe or usual_recipe(wants.method, found.name, max(found.input_shape[2:]), wants.weights is not None)
         chosen = recipe_named(name, **(overrides or {}))
-        networks = build_networks(wants, found, seed, distill=chosen.distill > 0)
-        card = Card(networks.name, networks.arguments, {}, found.input_shape, found.image, found.classes)
-        training = Training(networks.model, found, chosen, seed=seed, device=device, precision=precision,
-                            teacher=networks.teacher, on_step=watcher.step)  # fmt: skip
-        settings = settings_of(networks, found, chosen, seed, training.precision.name)
-        run = Run(Path(output), card, settings, title_of(wants, networks.name, found))
-        begin(run, training, resume)
-        watcher.begun(run, training, name, networks)
-
-        def after_epoch(training: Training) -> None:
-            if world.rank == 0:
-                run.save(training)
-            watcher.epoch(training)
-
-        history = training.run(after_epoch)
+        with threads_for(threads, found):
+            networks = build_networks(wants, found, seed, distill=chosen.distill > 0)
+            training = Training(networks.model, found, chosen, seed=seed, device=device, precision=precision,
+                                teacher=networks.teacher, on_step=watcher.step)  # fmt: skip
+            run = run_of(Path(output), wants, networks, training)
+            begin(run, training, resume)
+            watcher.begun(run, training, name, networks)
+            history = training.run(lambda training: after_epoch(run, training, watcher))
         return Result(history, run, found, name, chosen, networks.report, world.rank)
+
+
+@contextmanager
+def threads_for(threads: int | None, data: Data) -> Iterator[None]:
+    before = torch.get_num_threads()
+    if threads or data.input_shape[2] * data.input_shape[3] <= FEW_PIXELS:
+        torch.set_num_threads(threads or 1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def run_of(folder: Path, wants: Wanted, networks: Networks, training: Training) -> Run:
+    data = training.data
+    card = Card(networks.name, networks.arguments, {}, data.input_shape, data.image, data.classes)
+    return Run(folder, card, settings_of(networks, training), title_of(wants, networks.name, data))
+
+
+def after_epoch(run: Run, training: Training, watcher: Watcher) -> None:
+    if training.world.rank == 0:
+        run.save(training)
+    watcher.epoch(training)
 
 
 def open_data(data: str, preprocess, held_out: float, workers: int) -> Data:
@@ -117,13 +139,15 @@ def begin(run: Run, training: Training, resume: bool) -> None:
         training.load(state)
 
 
-def settings_of(networks, data: Data, recipe: Recipe, seed: int, precision: str) -> dict[str, Any]:
+def settings_of(networks: Networks, training: Training) -> dict[str, Any]:
     """What decides how a run goes, as plain values."""
+    data, recipe = training.data, training.recipe
     fields = dataclasses.asdict(recipe) | {"milestones": list(recipe.milestones)}
     fields.pop("source")
     return {
         "model": networks.name, "model_args": networks.arguments, "layers": describe(networks.model),
-        "data": data.fingerprint, "classes": list(data.classes), "seed": seed, "precision": precision, **fields,
+        "data": data.fingerprint, "classes": list(data.classes), "seed": training.seed,
+        "precision": training.precision.name, **fields,
     }  # fmt: skip
 
 
