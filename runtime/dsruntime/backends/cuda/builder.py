@@ -20,6 +20,8 @@ from dsruntime.backends.cuda.tensor import SIZES, Tensor, channels_last, dense_s
 from dsruntime.errors import ModelError
 
 MOST_BYTES = 2**31 - 1
+BEFORE, ALWAYS = -1, MOST_BYTES  # as first and last step of a buffer: when inputs are converted; at the end and later
+FAULT_BYTES, OVERFLOW_AT = 32, 16  # what fault() holds
 
 
 @dataclass
@@ -46,6 +48,7 @@ class Builder:
         self.zeroed: list[tuple[int, int]] = []  # (buffer, bytes at its start that are 0 before the first run)
         self.scratches: dict[int, Tensor] = {}  # by the bytes that start as zeros
         self.faults: Tensor | None = None
+        self.gathers = False
         self.group: Group | None = None  # the one that is being lowered
 
     # values
@@ -113,13 +116,13 @@ class Builder:
     def lasting_bytes(self, count: int, zeroed: int) -> Tensor:
         """Memory whose start is 0 before the first run and that nothing else uses."""
         tensor = self.new((count,), "uint8")
-        self.buffers[tensor.buffer].first = 0
+        self.buffers[tensor.buffer].first = BEFORE  # inputs are brought in before the first step
         self.keep(tensor)
         self.zeroed.append((tensor.buffer, zeroed))
         return tensor
 
     def keep(self, tensor: Tensor) -> None:
-        self.buffers[tensor.buffer].last = MOST_BYTES
+        self.buffers[tensor.buffer].last = ALWAYS
 
     # steps
 
@@ -167,9 +170,10 @@ class Builder:
         return Tensor(tensor.buffer, tensor.offset, (n, c, 1, w), (c * w, 1, c * w, c), tensor.dtype)
 
     def fault(self) -> Tensor:
-        """Two int64, {1, index} after a gather whose index was out of range."""
+        """int64 {1, index} after a gather whose index was out of range; at OVERFLOW_AT a uint32, the number (from 1)
+        of a step whose product does not fit float16."""
         if self.faults is None:
-            self.faults = self.lasting_bytes(16, 16)
+            self.faults = self.lasting_bytes(FAULT_BYTES, FAULT_BYTES)
         return self.faults
 
 

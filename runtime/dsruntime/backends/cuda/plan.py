@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dsruntime.backends.cuda.arena import place
-from dsruntime.backends.cuda.builder import MOST_BYTES, Builder, Step, at_batch, device_dtype
+from dsruntime.backends.cuda.builder import ALWAYS, BEFORE, Builder, Step, at_batch, device_dtype
 from dsruntime.backends.cuda.fuse import groups_of
 from dsruntime.backends.cuda.kernels import copy as copies
 from dsruntime.backends.cuda.launch import Launch
@@ -22,7 +22,6 @@ from dsruntime.backends.cuda.tensor import SIZES, Tensor, channels_last, dense_s
 from dsruntime.errors import BackendError, ModelError
 
 DEFAULT_ACTIVATION_BYTES = 1 << 30  # libdsf's
-BEFORE, ALWAYS = -1, MOST_BYTES
 
 
 @dataclass

@@ -14,6 +14,7 @@ from collections import OrderedDict
 
 import numpy as np
 
+from dsruntime.backends.cuda.builder import FAULT_BYTES, OVERFLOW_AT
 from dsruntime.backends.cuda.device_model import on_device
 from dsruntime.backends.cuda.driver import Driver, active, open_driver
 from dsruntime.backends.cuda.interop import Borrowed, DeviceArray, borrow, is_on_device
@@ -34,7 +35,7 @@ class Prepared:
         self.hosts_in = [host_array(driver, end.raw) for end in plan.inputs]
         self.hosts_out = [host_array(driver, end.raw) for end in plan.outputs]
         self.fault_at = plan.at(plan.builder.faults) if plan.builder.faults else 0
-        self.fault = driver.host(16) if self.fault_at else None
+        self.fault = driver.host(FAULT_BYTES) if self.fault_at else None
         self.graphs: dict[str, int] = {}
         self.runs: dict[str, int] = {}
 
@@ -81,13 +82,22 @@ class Prepared:
         for launch in launches:
             self.driver.launch(launch, stream)
 
-    def check_fault(self, stream: int) -> None:
-        """After the stream is done: whether a gather met an index that is out of range."""
-        if self.fault is None or not self.fault.view(np.int64)[0]:
+    def check_fault(self, stream: int, keep_values: bool = False) -> None:
+        """After the stream is done: whether a gather met an index out of range, or a product did not fit float16.
+
+        A session that keeps its values shows what did not fit as infinite.
+        """
+        if self.fault is None or not self.fault.any():
             return
-        index = int(self.fault.view(np.int64)[1])
-        self.driver.fill(self.fault_at, 0, 16, stream)
-        raise ModelError("gather", f"index {index}", "one that the axis has", "check the indices you gave")
+        found, index = (int(word) for word in self.fault[:OVERFLOW_AT].view(np.int64))
+        step = int(self.fault[OVERFLOW_AT:].view(np.uint32)[0])
+        self.driver.fill(self.fault_at, 0, FAULT_BYTES, stream)
+        if found:
+            raise ModelError("gather", f"index {index}", "one that the axis has", "check the indices you gave")
+        if step and not keep_values:
+            made = self.plan.steps[step - 1]
+            raise ModelError(made.node or made.op, "a result beyond 65504", "activations that float16 holds",
+                             "run this model with --backend cpu")
 
     def free(self) -> None:
         for graph in self.graphs.values():
@@ -160,7 +170,7 @@ class Runner:
             else:
                 prepared.queue("host", self.stream)
             self.driver.synchronize(self.stream)
-            prepared.check_fault(self.stream)
+            prepared.check_fault(self.stream, self.keep_values)
             return [host.copy() for host in prepared.hosts_out]
 
     def borrowed(self, given, infos) -> list:
@@ -185,7 +195,7 @@ class Runner:
             prepared.queue("steps", self.stream)
             results = [self.result(prepared, end, stream) for end in prepared.plan.outputs]
             prepared.queue_fault(self.stream)
-            if stream is None or prepared.fault is not None:
+            if stream is None or prepared.plan.builder.gathers:
                 self.driver.synchronize(self.stream)
                 prepared.check_fault(self.stream)
             if stream is not None:

@@ -90,6 +90,7 @@ def gather(builder, group) -> None:
     index = builder.packed(builder.value(indices))
     y = builder.result(output, range(len(builder.shapes[output])))
     fault = builder.fault()
+    builder.gathers = True
     if x.dtype != y.dtype:
         x = builder.packed(x, dtype=y.dtype)
     if y.count:

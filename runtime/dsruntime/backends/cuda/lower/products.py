@@ -7,6 +7,7 @@ from math import prod
 
 import numpy as np
 
+from dsruntime.backends.cuda.builder import OVERFLOW_AT
 from dsruntime.backends.cuda.kernels import conv as convs
 from dsruntime.backends.cuda.kernels import conv_transpose as transposed_convs
 from dsruntime.backends.cuda.kernels import elementwise
@@ -43,15 +44,15 @@ def product(builder, group, launcher, weight, x, bias, residual, y, size) -> Non
     packed, tensor = weight if isinstance(weight, tuple) else (weight, None)
     sms = builder.constants.driver.multiprocessors
     scratch = builder.scratch(*launcher.scratch_bytes(packed, sms=sms, **size))
-    low, high = group.low, group.high
+    low, high, fault, tag = group.low, group.high, builder.fault(), len(builder.steps) + 1
 
     def make(at):
         bias_at, residual_at, scratch_at = (0 if t is None else at(t) for t in (bias, residual, scratch))
         placed = packed if tensor is None else Packed(packed.prepared, at(tensor))
         return launcher.launches(at(x), placed, bias_at, residual_at, at(y), scratch_at, low=low, high=high, sms=sms,
-                                 **size)
+                                 overflow=at(fault) + OVERFLOW_AT, tag=tag, **size)
 
-    builder.step(make, *(t for t in (x, bias, residual, scratch, tensor, y) if t is not None))
+    builder.step(make, *(t for t in (x, bias, residual, scratch, tensor, fault, y) if t is not None))
 
 
 def computed_weight(builder, index: int, role: str, parts: int):
@@ -155,8 +156,10 @@ def matrix_product(builder, a, b, y, low: float, high: float) -> None:
     a = whole_halves(builder, a).broadcast((*batch, m, k))
     b = whole_halves(builder, b).broadcast((*batch, k, n))
     out = y if y.dtype == "float16" else builder.new(y.shape, "float16")
+    fault, tag = builder.fault(), len(builder.steps) + 1
     builder.step(lambda at: mat_muls.launches(at(a), at(b), at(out), batch=batch, m=m, n=n, k=k, a_strides=a.strides,
-                                              b_strides=b.strides, low=low, high=high), a, b, out)
+                                              b_strides=b.strides, low=low, high=high, overflow=at(fault) + OVERFLOW_AT,
+                                              tag=tag), a, b, fault, out)
     if out is not y:
         builder.copy(out, y)
 
