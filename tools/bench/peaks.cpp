@@ -41,7 +41,7 @@ double seconds_of(int threads, const std::function<void(int)>& work) {
     return best;
 }
 
-constexpr int64_t STEPS = 4000000;
+constexpr int64_t STEPS = 1000000;
 
 void multiply_floats(int) {
     Vec sum[SUMS] = {}, x = Vec{} + 1e-3f, y = Vec{} + 1e-3f;
