@@ -57,8 +57,8 @@ template <int BITS> struct Levels {
         constexpr int LOW = low_width(BITS) ? low_width(BITS) : 1;
         const __m512i levels = fields<LOW, 0>(codes.low, group);
         if (!high_width(BITS)) return levels;
-        const __m512i below = _mm512_set1_epi32((1 << LOW) - 1);
-        return _mm512_ternarylogic_epi32(below, levels, fields<1, LOW>(codes.high, group), 0xca);  // below ? levels : high
+        const __m512i below = _mm512_set1_epi32((1 << LOW) - 1), highest = fields<1, LOW>(codes.high, group);
+        return _mm512_ternarylogic_epi32(below, levels, highest, 0xca);  // below ? levels : highest
     }
 
     __attribute__((always_inline)) __m512 decode(const CodeBlock& codes, int group) const {

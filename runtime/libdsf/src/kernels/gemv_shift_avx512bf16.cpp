@@ -28,9 +28,10 @@ template <int BITS> GEMV_INLINE __m512bh decode_bf16(const CodeBlock& codes, int
     __m512i value = table;
     if (BITS > 1) {
         __m512i index = fields_16<LOW, 0>(codes.low, half);
-        if (high_width(BITS))
-            index = _mm512_ternarylogic_epi32(_mm512_set1_epi16((1 << LOW) - 1), index,
-                                              fields_16<1, LOW>(codes.high, half), 0xca);
+        if (high_width(BITS)) {
+            const __m512i below = _mm512_set1_epi16((1 << LOW) - 1), highest = fields_16<1, LOW>(codes.high, half);
+            index = _mm512_ternarylogic_epi32(below, index, highest, 0xca);  // below ? index : highest
+        }
         value = _mm512_permutexvar_epi16(index, table);
     }
     const __m512i negative = _mm512_set1_epi16((short)0x8000);
