@@ -22,7 +22,7 @@ import sys
 
 import click
 
-COMMANDS = ("train", "export", "run", "verify", "inspect", "bench", "ops", "doctor")
+COMMANDS = ("train", "convert", "export", "run", "verify", "inspect", "bench", "ops", "doctor")
 
 DIFFERENT, WRONG_INPUT, MACHINE_CANNOT, INTERNAL, INTERRUPTED, PIPE_CLOSED = 1, 3, 4, 70, 130, 141
 MACHINE_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EIO)

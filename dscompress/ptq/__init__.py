@@ -3,8 +3,8 @@
     convert() reads as a table of contents in convert.py; run.py visits the layers, solve.py rounds one.
 """
 
-from dscompress.ptq.convert import convert
+from dscompress.ptq.convert import convert, sensitivity
 from dscompress.ptq.ingredients import INGREDIENTS
 from dscompress.ptq.report import ConversionReport
 
-__all__ = ["INGREDIENTS", "ConversionReport", "convert"]
+__all__ = ["INGREDIENTS", "ConversionReport", "convert", "sensitivity"]

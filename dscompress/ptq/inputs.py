@@ -29,6 +29,7 @@ class Calibration:
     fit: int
     seen: int
     held_out: int
+    fixed: bool  # the network fixes its batch: a chunk is one
     warnings: list[str]
 
 
@@ -51,7 +52,7 @@ def prepare(network: Network, inputs, where: str) -> Calibration:
     judge = [chunk for chunk in judge if len(chunk[0])]
     seen, out = (sum(len(chunk[0]) for chunk in part) for part in (fit, judge))
     few = f"only {seen} calibration inputs to learn from; a few hundred make the result reliable"
-    return Calibration(fit + judge, len(fit), seen, out, [few] if seen < FEW else [])
+    return Calibration(fit + judge, len(fit), seen, out, fixed is not None, [few] if seen < FEW else [])
 
 
 def as_tensors(inputs, where: str) -> list[torch.Tensor]:

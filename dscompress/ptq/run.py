@@ -18,6 +18,7 @@ from dscompress.ptq.report import Agreement, ConversionReport, ConvertedLayer
 from dscompress.ptq.solve import Solution, solve
 from dscompress.ptq.statistics import Statistics, rows_wanted
 
+NEEDS_INPUTS = {"scale", "compensate", "drift"}
 SEED = 0  # of the positions that are looked at
 
 
@@ -60,7 +61,7 @@ class Run:
 
     def round(self, layer: Layer) -> None:
         self.advance(0, layer.name)
-        statistics = self.statistics(layer)
+        statistics = self.statistics(layer) if self.ingredients & NEEDS_INPUTS else Statistics.plain(layer)
         weight = layer.as_matrix(self.network.state[layer.weight])
         solution = solve(weight, statistics, self.bits[layer.name], self.ingredients)
         self.solutions[layer.name] = solution
@@ -69,13 +70,7 @@ class Run:
     def statistics(self, layer: Layer) -> Statistics:
         """Of the layer's inputs; refuses inputs that are not finite."""
         found = gather(self.flow, layer, self.calibration, self.generator)
-        if not bool(found.second_moment.isfinite().all() & found.drift.isfinite().all()):
-            raise CompileError(
-                self.where,
-                f"what enters layer '{layer.name}' holds NaN or infinity, or its squares do",
-                "finite activations for the calibration inputs",
-                "check the inputs' preprocessing, and that the model itself answers with finite numbers",
-            )
+        refuse_infinity(found, layer, self.where)
         return found.centred() if self.absorbs_the_mean(layer) else found
 
     def absorbs_the_mean(self, layer: Layer) -> bool:
@@ -145,6 +140,16 @@ def gather(flow: Flow, layer: Layer, calibration: Calibration, generator: torch.
         x = take(pair.quantised)
         found.add(x, x if pair.float is pair.quantised else take(pair.float))
     return found
+
+
+def refuse_infinity(statistics: Statistics, layer: Layer, where: str) -> None:
+    if not bool(statistics.second_moment.isfinite().all() & statistics.drift.isfinite().all()):
+        raise CompileError(
+            where,
+            f"what enters layer '{layer.name}' holds NaN or infinity, or its squares do",
+            "finite activations for the calibration inputs",
+            "check the inputs' preprocessing, and that the model itself answers with finite numbers",
+        )
 
 
 def stored_bytes(layer: Layer, bits: int | None) -> int:

@@ -39,6 +39,13 @@ class Statistics:
         square, vector = (groups, columns, columns), (groups, columns)
         return cls(torch.zeros(square), torch.zeros(square), torch.zeros(vector), torch.zeros(vector))
 
+    @classmethod
+    def plain(cls, layer: Layer) -> Statistics:
+        """Of inputs that nobody looked at: an error of the weight is an error of the output."""
+        found = cls.empty(layer)
+        found.second_moment += torch.eye(layer.matrix_shape[2])
+        return found
+
     def add(self, x: torch.Tensor, wanted: torch.Tensor) -> None:
         """x, wanted: columns of the quantised and of the float network, [groups, rows, K]."""
         self.rows += x.shape[1]

@@ -1,0 +1,206 @@
+"""dscompress convert: a float model becomes a power-of-two model, without training."""
+
+from __future__ import annotations
+
+import time
+
+import click
+
+from dscompress.cli import extras, show
+from dscompress.cli.options import SOURCE_OPTIONS, json_option, quiet_option
+
+# As in dscompress.ptq.INGREDIENTS, which would load PyTorch.
+INGREDIENTS = ("scale", "nearest", "compensate", "drift", "bias", "batch_norm")
+
+
+def layer_bits(context, parameter, values):
+    """PATTERN=BITS, repeated, as a dict; None for float."""
+    found = {}
+    for text in values:
+        pattern, equals, bits = text.rpartition("=")
+        if not equals or not pattern or not (bits.isdigit() or bits == "float"):
+            raise click.BadParameter(f"'{text}' is not LAYER=BITS, such as conv1=5 or 'layer4.*=float'.")
+        found[pattern] = None if bits == "float" else int(bits)
+    return found
+
+
+def source_options(command):
+    """How a source file becomes a network; its batch stays as it is."""
+    for option in reversed([option for option in SOURCE_OPTIONS if option is not SOURCE_OPTIONS[-1]]):
+        command = option(command)
+    return command
+
+
+@click.command("convert", short_help="Turn a float model into a power-of-two model, without training.")
+@click.argument("source", type=click.Path())
+@click.option("--bits", type=int, help="Bits a weight, 2 to 5.  [default: 4]")
+@click.option("--calibrate", required=True, metavar="DIR",
+              help="A few hundred unlabelled inputs: a folder of images, an .npy or .npz file, or 'digits'.")
+@click.option("-o", "--output", type=click.Path(), metavar="FILE",
+              help="Where to write.  [default: SOURCE with _BITSbit before its ending, in the current folder]")
+@source_options
+@click.option("--preprocess", metavar="RECIPE",
+              help="How an image becomes the input: imagenet, digits, or a JSON file.")
+@click.option("--samples", type=click.IntRange(min=1), default=256, show_default=True,
+              help="Calibration inputs to take, evenly from all there are.")
+@click.option("--layer-bits", multiple=True, callback=layer_bits, metavar="LAYER=BITS",
+              help="Other bits for one layer, or float; a pattern such as 'layer4.*' for several. Repeatable.")
+@click.option("--target-bpw", type=float, metavar="BITS", help="Spread bits over the layers: their mean bits a weight.")
+@click.option("--target-bytes", type=int, metavar="BYTES", help="Spread bits over the layers: the length of the .dsf.")
+@click.option("--allow-float", is_flag=True, help="With a target: leave layers float where that pays for its bytes.")
+@click.option("--without", multiple=True, type=click.Choice(INGREDIENTS),
+              help="Leave an ingredient of the method out. Repeatable.")
+@click.option("--naive", is_flag=True, help="DeepShift's own rounding and nothing else, to compare with.")
+@click.option("--sensitivity", is_flag=True, help="Show what every layer loses at 2 to 5 bits, and write nothing.")
+@json_option
+@quiet_option
+def command(source, output, bits, layer_bits, sensitivity, as_json, target_bpw, target_bytes, allow_float,
+            without, naive, **settings):
+    """Turn the float weights of SOURCE into powers of two with a scale for each channel.
+
+    SOURCE is a state_dict or a checkpoint that holds one (with --model), a torch.export archive (.pt2), or a pickled
+    module (with --trust-pickle). What is written is of the same kind and has the same names, so `export` takes it the
+    same way. No training and no labels: a few hundred inputs show which errors matter.
+
+    \b
+    Example:
+      dscompress convert resnet18.pt --bits 4 --calibrate photos/ --preprocess imagenet -o resnet18_4bit.pt \\
+          --model torchvision.models:resnet18 --input-shape 1,3,224,224
+      dscompress convert net.pt2 --calibrate inputs.npy --target-bytes 150000 -o net_small.pt2
+    """
+    extras.require("convert", "compiler", only=("PyTorch", "ONNX", "onnx-ir", "ONNX Script"))
+    check_choices(bits, layer_bits, target_bpw, target_bytes, without, naive)
+    started = time.perf_counter()
+    opened, inputs = load(source, settings)
+    chosen = () if naive else tuple(name for name in INGREDIENTS if name not in without)
+    from dscompress.ptq import convert
+    from dscompress.ptq import sensitivity as measure
+
+    given = inputs.arrays[0] if len(inputs.arrays) == 1 else inputs.arrays
+    with show.progress(f"Converting {source}") as advance:
+        tell = lambda count=1, label=None: advance(count, label=f"Converting {source}: {label}" if label else None)  # noqa: E731
+        if sensitivity:
+            found = measure(opened.model, given, ingredients=chosen, name=str(source), advance=tell)
+        else:
+            plan = bits or 4
+            output = output or default_output(source, None if target_bpw or target_bytes else plan)
+            check_output(output)
+            plan = {**layer_bits, "*": plan} if layer_bits else plan
+            converted, report = convert(opened.model, given, bits=plan, ingredients=chosen, target_bpw=target_bpw,
+                                        target_bytes=target_bytes, allow_float=allow_float, name=str(source),
+                                        advance=tell)
+            opened.save(converted, output)
+    seconds = time.perf_counter() - started
+    if sensitivity:
+        print_sensitivity(source, found, seconds, as_json)
+    else:
+        report.warnings[:0] = inputs.warnings
+        print_conversion(opened, output, report, seconds, as_json)
+
+
+def check_choices(bits, layer_bits, target_bpw, target_bytes, without, naive) -> None:
+    targets = [name for name, value in (("--target-bpw", target_bpw), ("--target-bytes", target_bytes)) if value]
+    if len(targets) == 2:
+        raise click.UsageError("--target-bpw and --target-bytes are two targets; give one.")
+    if targets and (bits or layer_bits):
+        raise click.UsageError(f"{targets[0]} chooses the bits of every layer; leave --bits and --layer-bits out.")
+    if allow_float and not targets:
+        raise click.UsageError("--allow-float goes with --target-bpw or --target-bytes; name layers with --layer-bits.")
+    if naive and without:
+        raise click.UsageError("--naive leaves every ingredient out; leave --without out.")
+    for value in (bits, *layer_bits.values()):
+        if value is not None and not 2 <= value <= 5:
+            raise click.BadParameter(f"{value} is not in 2..5: 5 and 4 lose next to nothing, 3 a little, 2 much.",
+                                     param_hint="'--bits'")
+    for name, value in (("--target-bpw", target_bpw), ("--target-bytes", target_bytes)):
+        if value is not None and not value > 0:
+            raise click.BadParameter(f"{value} is not above 0.", param_hint=f"'{name}'")
+
+
+def load(source, settings):
+    """The opened source, and its calibration inputs."""
+    from pathlib import Path
+
+    from dscompress.capture import CaptureOptions
+    from dscompress.labelling import read_recipe
+    from dscompress.ptq.calibration import load_inputs
+    from dscompress.ptq.source import open_source
+
+    calibrate, preprocess, samples = (settings.pop(name) for name in ("calibrate", "preprocess", "samples"))
+    recipe = read_recipe(preprocess)
+    opened = open_source(Path(source), CaptureOptions(model=settings.pop("factory"), **settings))
+    return opened, load_inputs(calibrate, opened.shapes, opened.names, recipe or opened.image, samples)
+
+
+def default_output(source, bits) -> str:
+    from pathlib import Path
+
+    path = Path(source)
+    return f"{path.stem}_{'mixed' if bits is None else f'{bits}bit'}{path.suffix}"
+
+
+def check_output(output) -> None:
+    from dscompress.write import check_target
+
+    check_target(output)
+
+
+def print_conversion(opened, output, report, seconds: float, as_json: bool) -> None:
+    if as_json:
+        show.as_json({"source": str(opened.path), "kind": opened.kind, "written": str(output), "seconds": seconds,
+                      "notes": opened.notes, **report.as_dict()})
+        return
+    if show.is_quiet():
+        return
+    rows = [(layer.name, layer.kind, f"{layer.weights:,}", "float" if layer.bits is None else layer.bits,
+             noise(layer.error), noise(layer.total)) for layer in report.layers]
+    show.table(("layer", "", "weights>", "bits>", "error>", "with all before>"), rows)
+    click.echo()
+    floats = sum(4 * layer.weights for layer in report.layers)
+    file = "" if report.file_bytes is None else f"; the .dsf takes {show.size(report.file_bytes)}"
+    show.fields([
+        ("source", f"{opened.path} ({opened.kind})"),
+        ("written", output),
+        ("weights", f"{show.size(report.weight_bytes)} instead of {show.size(floats)}, "
+                    f"{report.bits_per_weight:.2f} bits each{file}"),
+        ("answers", "\n".join(agreement(found, text) for found, text in
+                              ((report.held_out, "held out"), (report.seen, "seen")) if found)),
+        ("time", f"{seconds:.1f} s"),
+    ])
+    for text in opened.notes:
+        show.note(f"note: {text}")
+    for entry in report.left:
+        show.warn(f"{entry.name} ({entry.kind}) stays float: {entry.reason}")
+    for text in report.warnings:
+        show.warn(text)
+
+
+def agreement(found, text: str) -> str:
+    from dscompress.ptq.report import decibels
+
+    top1 = "" if found.top1 is None else f"{found.top1:.2%} the same top-1, "
+    return f"{top1}noise {noise_of(decibels(found.error))} on {found.inputs} inputs {text}"
+
+
+def noise(ratio: float) -> str:
+    from dscompress.ptq.report import decibels
+
+    return noise_of(decibels(ratio))
+
+
+def noise_of(value: float) -> str:
+    return "none" if value == float("-inf") else f"{value:.1f} dB"
+
+
+def print_sensitivity(source, found, seconds: float, as_json: bool) -> None:
+    if as_json:
+        from dataclasses import asdict
+
+        show.as_json({"source": str(source), "seconds": seconds, "layers": [asdict(layer) for layer in found]})
+        return
+    bits = [choice.bits for choice in found[0].choices if choice.bits is not None]
+    columns = ("layer", "", "weights>", *(f"{b} bits>" for b in bits), *(f"answer, {b}>" for b in bits))
+    rows = [(layer.name, layer.kind, f"{layer.weights:,}", *(noise(c.error) for c in layer.choices if c.bits),
+             *(noise(c.effect) for c in layer.choices if c.bits)) for layer in found]
+    show.table(columns, rows)
+    show.note("noise over signal, if that layer alone is converted: at its own output, and in the model's answer")

@@ -1,0 +1,68 @@
+"""size: how many bytes the .dsf of a model will take, measured by making it, and bits for its layers that keep to it.
+
+What is no weight of these layers (the graph, biases, float layers) is measured with a quick rounding to the same bits:
+the bytes of a shift weight depend on its bits and its channels, not on its values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+
+from dscompress.errors import CompileError
+from dscompress.ptq.allocate import allocate
+from dscompress.ptq.codebook import Codebook
+from dscompress.ptq.layers import Layer
+from dscompress.ptq.network import Network
+from dscompress.ptq.scales import best_scales
+from dscompress.ptq.sensitivity import LayerSensitivity
+
+ATTEMPTS = 5
+SPACE = {"source_sha256": "0" * 64, "source_kind": "x" * 32}  # what an export from a file adds to the metadata
+NAME = "n" * 32
+
+Plan = dict[str, int | None]
+Measure = Callable[[dict[str, torch.Tensor]], int]  # changed tensors by name -> bytes of the file
+
+
+def measured(model, shapes: Sequence[tuple]) -> int:
+    """Bytes of the .dsf, labels, image recipe and metadata of your own not counted."""
+    from dscompress.compile import compile_model
+
+    return compile_model(model, None, list(shapes), name=NAME, metadata=SPACE).bytes
+
+
+def plan_for_bytes(
+    network: Network, layers: Sequence[LayerSensitivity], most: int, measure: Measure, where: str, excess: int = 0
+) -> Plan:
+    """Bits by layer for a file of at most `most` bytes. excess: what an earlier plan turned out to be too long by."""
+    said = f"a target of {most:,} bytes"
+    plan: Plan = {layer.name: layer.choices[0].bits for layer in layers}
+    overhead = measure(quickly_rounded(network, plan)) - bytes_of(layers, plan) + excess
+    for _ in range(ATTEMPTS):
+        plan = allocate(layers, most, where, said, overhead)
+        length = measure(quickly_rounded(network, plan)) + excess
+        if length <= most:
+            return plan
+        overhead += length - most
+    raise CompileError(where, said, f"at least {length:,} bytes", "ask for more bytes")
+
+
+def bytes_of(layers: Sequence[LayerSensitivity], plan: Plan) -> int:
+    return sum(choice.bytes for layer in layers for choice in layer.choices if choice.bits == plan[layer.name])
+
+
+def quickly_rounded(network: Network, plan: Plan) -> dict[str, torch.Tensor]:
+    return {
+        layer.weight: quick(layer, network.state[layer.weight], bits)
+        for layer in network.layers.values()
+        if (bits := plan[layer.name]) is not None
+    }
+
+
+def quick(layer: Layer, weight: torch.Tensor, bits: int) -> torch.Tensor:
+    rows = layer.as_matrix(weight).mT.contiguous()
+    book = Codebook(bits, zero=True)
+    scale, _ = best_scales(rows, torch.ones(rows.shape[:2]), book)
+    return layer.as_weight((book.round(rows / scale[:, None]) * scale[:, None]).mT.contiguous())
