@@ -69,7 +69,7 @@ def command(source, output, bits, layer_bits, sensitivity, as_json, target_bpw, 
       dscompress convert net.pt2 --calibrate inputs.npy --target-bytes 150000 -o net_small.pt2
     """
     extras.require("convert", "compiler", only=("PyTorch", "ONNX", "onnx-ir", "ONNX Script"))
-    check_choices(bits, layer_bits, target_bpw, target_bytes, without, naive)
+    check_choices(bits, layer_bits, target_bpw, target_bytes, without, naive, allow_float)
     started = time.perf_counter()
     opened, inputs = load(source, settings)
     chosen = () if naive else tuple(name for name in INGREDIENTS if name not in without)
@@ -98,7 +98,7 @@ def command(source, output, bits, layer_bits, sensitivity, as_json, target_bpw, 
         print_conversion(opened, output, report, seconds, as_json)
 
 
-def check_choices(bits, layer_bits, target_bpw, target_bytes, without, naive) -> None:
+def check_choices(bits, layer_bits, target_bpw, target_bytes, without, naive, allow_float) -> None:
     targets = [name for name, value in (("--target-bpw", target_bpw), ("--target-bytes", target_bytes)) if value]
     if len(targets) == 2:
         raise click.UsageError("--target-bpw and --target-bytes are two targets; give one.")

@@ -60,7 +60,8 @@ def convert(
     layers that no pattern fits stay float. ingredients: names of INGREDIENTS, all if None; none: the naive conversion.
     target_bpw, target_bytes: instead of bits, the mean bits of a converted layer's weight, scales included, or the
     length of the .dsf; sensitivity() then says which layers get how many, and with allow_float which stay float because
-    that pays. name: of the model, for errors. advance(count, label): called as layers are done. Raises CompileError for inputs that do not fit, values that are not finite, and targets that cannot be met.
+    that pays. name: of the model, for errors. advance(count, label): called as layers are done. Raises CompileError for
+    inputs that do not fit, values that are not finite, and targets that cannot be met.
     """
     where = name or type(model).__name__
     work = Work(model, inputs, check_ingredients(ingredients), where, advance)

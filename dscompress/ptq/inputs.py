@@ -19,6 +19,7 @@ LEAST_FOR_HOLDING_OUT = 16
 FEW = 64
 CHUNK_BYTES = 32 << 20
 LARGEST_CHUNK = 256
+LEAST_CHUNKS = 4  # so that one half of them can judge what the other half says
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def prepare(network: Network, inputs, where: str) -> Calibration:
     held = torch.zeros(count, dtype=torch.bool)
     if count >= LEAST_FOR_HOLDING_OUT:
         held[HELD_OUT - 1 :: HELD_OUT] = True
-    size = fixed or chunk_size(network)
+    size = fixed or min(chunk_size(network), -(-count // LEAST_CHUNKS))
     groups = [[[part for part in array[mask].split(size)] for array in arrays] for mask in (~held, held)]
     fit, judge = (list(map(list, zip(*group, strict=True))) for group in groups)
     if fixed:

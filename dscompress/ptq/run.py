@@ -61,17 +61,17 @@ class Run:
 
     def round(self, layer: Layer) -> None:
         self.advance(0, layer.name)
-        statistics = self.statistics(layer) if self.ingredients & NEEDS_INPUTS else Statistics.plain(layer)
+        halves = self.statistics(layer) if self.ingredients & NEEDS_INPUTS else Statistics.plain(layer)
         weight = layer.as_matrix(self.network.state[layer.weight])
-        solution = solve(weight, statistics, self.bits[layer.name], self.ingredients)
+        solution = solve(weight, halves, self.bits[layer.name], self.ingredients)
         self.solutions[layer.name] = solution
         self.changed[layer.weight] = layer.as_weight(solution.matrix)
 
-    def statistics(self, layer: Layer) -> Statistics:
-        """Of the layer's inputs; refuses inputs that are not finite."""
-        found = gather(self.flow, layer, self.calibration, self.generator)
-        refuse_infinity(found, layer, self.where)
-        return found.centred() if self.absorbs_the_mean(layer) else found
+    def statistics(self, layer: Layer) -> tuple[Statistics, Statistics]:
+        """Of both halves of the layer's inputs; refuses inputs that are not finite."""
+        halves = gather(self.flow, layer, self.calibration, self.generator)
+        refuse_infinity(halves, layer, self.where)
+        return (halves[0].centred(), halves[1].centred()) if self.absorbs_the_mean(layer) else halves
 
     def absorbs_the_mean(self, layer: Layer) -> bool:
         """Whether a bias or a BatchNorm will take out the mean of the error."""
@@ -131,19 +131,20 @@ class Run:
         return Agreement(inputs, noise(pairs), top1(pairs))
 
 
-def gather(flow: Flow, layer: Layer, calibration: Calibration, generator: torch.Generator) -> Statistics:
+def gather(flow: Flow, layer: Layer, calibration: Calibration, generator: torch.Generator):
+    """Statistics of the inputs in chunks of even and of odd numbers."""
     pairs = flow.values[layer.node.args[0]][: calibration.fit]
-    found, rows = Statistics.empty(layer), rows_wanted(layer)
-    for pair in pairs:
+    halves, rows = (Statistics.empty(layer), Statistics.empty(layer)), rows_wanted(layer)
+    for number, pair in enumerate(pairs):
         share = -(-rows * len(pair.float) // calibration.seen) if pair.float.dim() else rows
         take = layer.columns(pair.quantised, share, generator)
         x = take(pair.quantised)
-        found.add(x, x if pair.float is pair.quantised else take(pair.float))
-    return found
+        halves[number % 2].add(x, x if pair.float is pair.quantised else take(pair.float))
+    return halves
 
 
-def refuse_infinity(statistics: Statistics, layer: Layer, where: str) -> None:
-    if not bool(statistics.second_moment.isfinite().all() & statistics.drift.isfinite().all()):
+def refuse_infinity(halves: tuple[Statistics, Statistics], layer: Layer, where: str) -> None:
+    if not all(bool(half.second_moment.isfinite().all() & half.drift.isfinite().all()) for half in halves):
         raise CompileError(
             where,
             f"what enters layer '{layer.name}' holds NaN or infinity, or its squares do",

@@ -75,14 +75,15 @@ def sensitivities(
 
 
 def of_layer(flow, layer: Layer, calibration, generator, ingredients, gain, where: str) -> LayerSensitivity:
-    statistics = gather(flow, layer, calibration, generator)
-    refuse_infinity(statistics, layer, where)
-    statistics = statistics.centred()
+    halves = gather(flow, layer, calibration, generator)
+    refuse_infinity(halves, layer, where)
+    halves = (halves[0].centred(), halves[1].centred())
+    rows = halves[0].rows + halves[1].rows
     weight = layer.as_matrix(flow.network.state[layer.weight])
     choices = []
     for bits in BITS:
-        solution = solve(weight, statistics, bits, ingredients)
-        noise = solution.error.flatten() / max(statistics.rows, 1)
+        solution = solve(weight, halves, bits, ingredients)
+        noise = solution.error.flatten() / max(rows, 1)
         effect = solution.relative_error if gain is None else float((gain * noise).sum())
         choices.append(Choice(bits, stored_bytes(layer, bits), solution.relative_error, effect))
     choices.append(Choice(None, stored_bytes(layer, None), 0.0, 0.0))

@@ -6,14 +6,15 @@ from dataclasses import dataclass
 
 import torch
 
+from dscompress.ptq.cholesky import cholesky, damped
 from dscompress.ptq.codebook import Codebook
+from dscompress.ptq.drift import followed
 from dscompress.ptq.rounding import compensated, row_errors, sweep
 from dscompress.ptq.scales import best_scales, ratio
 from dscompress.ptq.statistics import Statistics
 
-DAMPING = 0.01        # of the mean of H's diagonal, added to it: inputs never seen count for a little
-DRIFT_DAMPING = 0.1   # the same where the drift is followed, for which a few hundred inputs say less
-ROUNDS = 2            # of: scale for the codes, codes for the scale
+DAMPING = 0.01  # of the mean of H's diagonal, added to it: inputs never seen count for a little
+ROUNDS = 2      # of: scale for the codes, codes for the scale
 
 
 @dataclass(frozen=True)
@@ -33,14 +34,15 @@ class Solution:
         return float((self.error[live] / self.signal[live]).mean()) if bool(live.any()) else 0.0
 
 
-def solve(weight: torch.Tensor, statistics: Statistics, bits: int, ingredients: frozenset[str]) -> Solution:
-    """weight [groups, rows, K] -> powers of two times a scale for each row."""
+def solve(
+    weight: torch.Tensor, halves: tuple[Statistics, Statistics], bits: int, ingredients: frozenset[str]
+) -> Solution:
+    """weight [groups, rows, K] -> powers of two times a scale for each row. halves: of the inputs."""
     original = weight.mT.contiguous()  # [groups, K, rows]
+    statistics = halves[0] + halves[1]
     moment = damped(statistics.second_moment, DAMPING)
     order = moment.diagonal(dim1=1, dim2=2).argsort(dim=1)
-    target = original
-    if "drift" in ingredients:
-        target = follow_drift(original, statistics)
+    target = followed(original, halves) if "drift" in ingredients else original
     moment, target = permuted(moment, order), take(target, order)
     factor = cholesky(moment) if "compensate" in ingredients else None
     importance = (moment if factor is None else factor.square()).diagonal(dim1=1, dim2=2)
@@ -56,31 +58,6 @@ def solve(weight: torch.Tensor, statistics: Statistics, bits: int, ingredients: 
         error=row_errors(rounded - original, plain),
         signal=row_errors(original, plain),
     )
-
-
-def damped(moment: torch.Tensor, share: float) -> torch.Tensor:
-    mean = moment.diagonal(dim1=1, dim2=2).mean(1)
-    mean = torch.where(mean > 0, mean, 1.0)
-    return moment + torch.diag_embed((share * mean)[:, None].expand(-1, moment.shape[1]))
-
-
-def cholesky(moment: torch.Tensor) -> torch.Tensor:
-    """C with H = C C^T; where float32 is not enough for it, from a more strongly damped H."""
-    share = DAMPING
-    while True:
-        factor, failed = torch.linalg.cholesky_ex(moment)
-        if not bool(failed.any()):
-            return factor
-        moment = damped(moment, share)
-        share *= 4
-
-
-def follow_drift(weight: torch.Tensor, statistics: Statistics) -> torch.Tensor:
-    """W' with W' x nearest to W x' over the inputs seen: W' = W + W D H^-1."""
-    if not bool(statistics.drift.any()):
-        return weight
-    factor = cholesky(damped(statistics.second_moment, DRIFT_DAMPING))
-    return weight + torch.cholesky_solve(statistics.drift.mT @ weight, factor)
 
 
 def choose_book(target, importance, bits: int, ingredients: frozenset[str]) -> tuple[Codebook, torch.Tensor]:

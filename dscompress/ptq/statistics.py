@@ -40,11 +40,11 @@ class Statistics:
         return cls(torch.zeros(square), torch.zeros(square), torch.zeros(vector), torch.zeros(vector))
 
     @classmethod
-    def plain(cls, layer: Layer) -> Statistics:
+    def plain(cls, layer: Layer) -> tuple[Statistics, Statistics]:
         """Of inputs that nobody looked at: an error of the weight is an error of the output."""
         found = cls.empty(layer)
         found.second_moment += torch.eye(layer.matrix_shape[2])
-        return found
+        return found, cls.empty(layer)
 
     def add(self, x: torch.Tensor, wanted: torch.Tensor) -> None:
         """x, wanted: columns of the quantised and of the float network, [groups, rows, K]."""
@@ -55,6 +55,12 @@ class Statistics:
             difference = wanted - x
             self.drift.baddbmm_(difference.mT, x)
             self.drift_sums += difference.sum(1)
+
+    def __add__(self, other: Statistics) -> Statistics:
+        return Statistics(
+            self.second_moment + other.second_moment, self.drift + other.drift, self.sums + other.sums,
+            self.drift_sums + other.drift_sums, self.rows + other.rows,
+        )  # fmt: skip
 
     def centred(self) -> Statistics:
         means = self.sums / max(self.rows, 1)
