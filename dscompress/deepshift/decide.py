@@ -106,7 +106,8 @@ def q_layers(
     weights = [tensors[f"{path}.weight"] for path in matrices]
     lowest = lowest_shift("q", USUAL_BITS)
     kept = bool(weights) and all(keeps_to_range(weight, lowest) for weight in weights)
-    if kept and (all(map(is_rounded, weights)) or trained_with_q(weights)):
+    latent = kept and trained_with_q(weights) and not any(map(has_scales, weights))
+    if kept and (all(map(is_rounded, weights)) or latent):
         return matrices, "the weights, all of which keep to Q's range"
     return [], ""
 
@@ -125,6 +126,13 @@ def keeps_to_range(weight: torch.Tensor, lowest: int) -> bool:
 
 def is_rounded(weight: torch.Tensor) -> bool:
     return bool(((weight == 0) | (torch.frexp(weight.float()).mantissa.abs() == 0.5)).all())
+
+
+def has_scales(weight: torch.Tensor) -> bool:
+    """Whether each channel holds one float times powers of two, as conversion after training leaves it."""
+    rows = torch.frexp(weight.float().flatten(1)).mantissa.abs()
+    one = bool(((rows == rows.amax(1, keepdim=True)) | (rows == 0)).all())
+    return one and rows.shape[1] > 1 and not is_rounded(weight)
 
 
 def trained_with_q(weights: list[torch.Tensor]) -> bool:

@@ -1,7 +1,7 @@
 """source: a model file that `dscompress convert` takes, and the converted file of the same kind.
 
     state_dict or checkpoint    the same keys and nesting, what is no weight of the network too, but no optimiser
-    checkpoint of training      the same, so that export needs no further arguments
+    checkpoint of training      one that says as much, so that export needs no further arguments
     torch.export archive        a torch.export archive, its batch as free or fixed as it was
     pickled module              a pickled module, with --trust-pickle
 
@@ -19,6 +19,7 @@ from typing import Any
 
 import torch
 
+from dscompress import checkpoint
 from dscompress.capture import detect, exported_program, factory, pickled_module, state_dict
 from dscompress.capture.input_shape import HOW, parse_input_shapes
 from dscompress.capture.module import input_shapes
@@ -79,7 +80,23 @@ def open_program(path: Path, options: CaptureOptions) -> Source:
 def open_state_dict(path: Path, options: CaptureOptions) -> Source:
     if options.trust_pickle:
         return open_pickled(path, options)
-    return from_checkpoint(path, state_dict.load(path), options)
+    loaded = state_dict.load(path)
+    if loaded is None:
+        raise CompileError(str(path), "holds Python objects beside the tensors, or is damaged", "tensors alone",
+                           "save them alone: torch.save(model.state_dict(), 'weights.pt'); or, if you made the file, "
+                           "add --trust-pickle")
+    return from_checkpoint(path, loaded, options)
+
+
+def open_training(path: Path, options: CaptureOptions) -> Source:
+    """What `dscompress train` wrote: it says itself how the network is built and what it takes."""
+    where = str(path)
+    values = checkpoint.load(path)
+    card = checkpoint.card_of(values, where)
+    module = checkpoint.build(values, where, options.model, options.model_args)
+    shapes = parse_input_shapes(options.input_shape) or [tuple(card.input_shape)]
+    return Source(path, detect.TRAINING_CHECKPOINT, module.eval(), shapes, lambda new: checkpoint.pack(card, new),
+                  image=card.image, names=parameters(module))
 
 
 def open_pickled(path: Path, options: CaptureOptions) -> Source:
@@ -95,9 +112,9 @@ def open_pickled(path: Path, options: CaptureOptions) -> Source:
                   names=parameters(module))
 
 
-def from_checkpoint(path: Path, checkpoint: Any, options: CaptureOptions) -> Source:
+def from_checkpoint(path: Path, loaded: Any, options: CaptureOptions) -> Source:
     where, notes = str(path), []
-    weights = state_dict.find_state_dict(checkpoint, where, notes)
+    weights = state_dict.find_state_dict(loaded, where, notes)
     if options.model is None:
         shape = "" if options.input_shape else f" {HOW.split(' (')[0]}"
         raise CompileError(where, f"holds weights ({len(weights)} tensors) but no model",
@@ -106,7 +123,7 @@ def from_checkpoint(path: Path, checkpoint: Any, options: CaptureOptions) -> Sou
     module = factory.build(options.model, options.model_args, where)
     state_dict.fill(module, weights, options.model, where, notes)
     shapes = input_shapes(module, options, where, notes)
-    return Source(path, detect.STATE_DICT, module.eval(), shapes, lambda new: packed(checkpoint, new), notes=notes,
+    return Source(path, detect.STATE_DICT, module.eval(), shapes, lambda new: packed(loaded, new), notes=notes,
                   names=parameters(module))
 
 
@@ -114,14 +131,14 @@ def parameters(module: torch.nn.Module) -> list[str]:
     return list(inspect.signature(module.forward).parameters)
 
 
-def packed(checkpoint: Mapping, module: torch.nn.Module) -> dict:
+def packed(loaded: Mapping, module: torch.nn.Module) -> dict:
     """The checkpoint with the module's weights in the place of its own."""
     new = module.state_dict()
-    if state_dict.is_state_dict(checkpoint):
-        return replaced(checkpoint, new)
-    place = next(key for key in [*state_dict.KEYS, *checkpoint] if state_dict.is_state_dict(checkpoint.get(key)))
-    kept = {key: value for key, value in checkpoint.items() if not str(key).lower().startswith(OPTIMISER)}
-    return {**kept, place: replaced(checkpoint[place], new)}
+    if state_dict.is_state_dict(loaded):
+        return replaced(loaded, new)
+    place = next(key for key in [*state_dict.KEYS, *loaded] if state_dict.is_state_dict(loaded.get(key)))
+    kept = {key: value for key, value in loaded.items() if not str(key).lower().startswith(OPTIMISER)}
+    return {**kept, place: replaced(loaded[place], new)}
 
 
 def replaced(weights: Mapping[str, Any], new: Mapping[str, torch.Tensor]) -> dict[str, Any]:
@@ -143,5 +160,6 @@ def own_key(key: str, new: Mapping[str, Any]) -> str:
 KINDS: dict[str, Callable[[Path, CaptureOptions], Source]] = {
     detect.EXPORTED_PROGRAM: open_program,
     detect.STATE_DICT: open_state_dict,
+    detect.TRAINING_CHECKPOINT: open_training,
     detect.PICKLED_MODULE: open_pickled,
 }
