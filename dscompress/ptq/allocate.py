@@ -1,16 +1,21 @@
 """allocate: bits for every layer, so that the model's answer changes least within a number of bytes.
 
-Every layer starts with the fewest bits. Then, again and again, the step that takes most of the effect away for each
-byte is taken, wherever it fits: more bits, or float where that pays. Steps of one layer are those of the lower convex
-hull of effect over bytes, so none is passed over for a smaller one.
+Effects of layers add up: a knapsack, solved exactly but for a rounding of bytes. least[s] is the least effect
+of the layers so far, for s steps of bytes above the fewest that they can have:
+
+    least'[s] = min over the layer's choices of least[s - steps(choice)] + effect(choice)
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from dscompress.errors import CompileError
-from dscompress.ptq.sensitivity import Choice, LayerSensitivity
+from dscompress.ptq.sensitivity import LayerSensitivity
+
+STEPS = 1 << 16  # that the bytes above the fewest are divided into, at most
 
 
 def allocate(
@@ -20,38 +25,41 @@ def allocate(
 
     said: the user's words for it. overhead: of a file beside these layers; None where only their weights count.
     """
-    paths = {layer.name: hull(layer.choices) for layer in layers}
-    chosen = {name: path[0] for name, path in paths.items()}
-    spent = sum(choice.bytes for choice in chosen.values()) + (overhead or 0)
-    if spent > most_bytes:
-        raise CompileError(where, said, smallest(layers, spent, overhead), "ask for more, or give a smaller network")
-    steps = [(gain_of(a, b), name, i + 1) for name, path in paths.items()
-             for i, (a, b) in enumerate(zip(path, path[1:], strict=False))]  # fmt: skip
-    taken = dict.fromkeys(paths, 0)
-    for _, name, to in sorted(steps, key=lambda step: (-step[0], step[1], step[2])):
-        extra = paths[name][to].bytes - chosen[name].bytes
-        if to == taken[name] + 1 and spent + extra <= most_bytes:
-            chosen[name], taken[name], spent = paths[name][to], to, spent + extra
-    return {name: choice.bits for name, choice in chosen.items()}
+    fewest = [min(choice.bytes for choice in layer.choices) for layer in layers]
+    spare = most_bytes - sum(fewest) - (overhead or 0)
+    if spare < 0:
+        expected = smallest(layers, sum(fewest), overhead)
+        raise CompileError(where, said, expected, "ask for more, or give a smaller network")
+    step = max(1, -(-int(spare) // STEPS))
+    least, taken = np.zeros(int(spare) // step + 1), []
+    for layer, bytes_ in zip(layers, fewest, strict=True):
+        costs = [-(-(choice.bytes - bytes_) // step) for choice in layer.choices]
+        effects = [choice.effect for choice in layer.choices]
+        options = np.stack([moved(least, cost) + effect for cost, effect in zip(costs, effects, strict=True)])
+        best = options.argmin(axis=0)
+        least = options.min(axis=0)
+        taken.append((best, costs))
+    return followed_back(layers, taken, len(least) - 1)
 
 
-def smallest(layers: Sequence[LayerSensitivity], spent: int, overhead: int | None) -> str:
+def moved(least: np.ndarray, cost: int) -> np.ndarray:
+    """least[s - cost], infinite where there are not so many steps."""
+    result = np.full_like(least, np.inf)
+    if cost < len(least):
+        result[cost:] = least[: len(least) - cost]
+    return result
+
+
+def followed_back(layers: Sequence[LayerSensitivity], taken: list, steps: int) -> dict[str, int | None]:
+    plan: dict[str, int | None] = {}
+    for layer, (best, costs) in zip(reversed(layers), reversed(taken), strict=True):
+        choice = int(best[steps])
+        plan[layer.name] = layer.choices[choice].bits
+        steps -= costs[choice]
+    return {layer.name: plan[layer.name] for layer in layers}
+
+
+def smallest(layers: Sequence[LayerSensitivity], fewest: int, overhead: int | None) -> str:
     if overhead is not None:
-        return f"at least {spent:,} bytes, of which {overhead:,} are no weights of layers that are converted"
-    return f"at least {8 * spent / sum(layer.weights for layer in layers):.2f} bits a weight, scales included"
-
-
-def gain_of(a: Choice, b: Choice) -> float:
-    return (a.effect - b.effect) / (b.bytes - a.bytes)
-
-
-def hull(choices: Sequence[Choice]) -> list[Choice]:
-    """From the smallest choice on, those on the lower convex hull: each step gains less than the one before."""
-    kept: list[Choice] = []
-    for choice in sorted(choices, key=lambda choice: (choice.bytes, choice.effect)):
-        if kept and choice.effect >= kept[-1].effect:
-            continue
-        while len(kept) > 1 and gain_of(kept[-1], choice) >= gain_of(kept[-2], kept[-1]):
-            kept.pop()
-        kept.append(choice)
-    return kept
+        return f"at least {fewest + overhead:,} bytes, {overhead:,} of them no weights of layers that are converted"
+    return f"at least {8 * fewest / sum(layer.weights for layer in layers):.2f} bits a weight, scales included"

@@ -58,6 +58,8 @@ def network_of(program: torch.export.ExportedProgram) -> Network:
     for node in module.graph.nodes:
         if node.op != "call_function":
             continue
+        if node.target is aten.view.default:
+            node.target = aten.reshape.default  # real tensors may lie otherwise in memory than those that were traced
         if node.target in KINDS:
             add_layer(network, node, readers)
         elif node.target is BATCH_NORM:
