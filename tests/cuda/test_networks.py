@@ -53,8 +53,12 @@ def reference_values(model, x):
 
 
 def rounded_run(model, x):
-    """The reference with every value moved by up to half a step of float16, at random."""
-    random = np.random.default_rng(0)
+    return all_rounded(model, x, 0)[0]
+
+
+def all_rounded(model, x, seed):
+    """The reference's outputs with every value moved by up to half a step of float16, at random."""
+    random = np.random.default_rng(seed)
     graph = model.graph
     values = [None] * len(graph.values)
     for weight in graph.weights:
@@ -63,7 +67,7 @@ def rounded_run(model, x):
     for node in graph.nodes:
         for index, array in zip(node.outputs, run_node(node, values, len(x)), strict=True):
             values[index] = moved(np.asarray(array), random)
-    return values[graph.outputs[0].value]
+    return [values[output.value] for output in graph.outputs]
 
 
 def moved(x, random):
