@@ -16,6 +16,7 @@ from dsruntime.backends.cuda.fuse import groups_of
 from dsruntime.backends.cuda.kernels import window
 from dsruntime.backends.cuda.lower import movement
 from dsruntime.backends.cuda.plan import Plan
+from dsruntime.backends.cuda.runner import Runner
 from dsruntime.backends.cuda.tensor import Tensor
 from tests.support.dsf_files import build
 
@@ -115,6 +116,16 @@ def test_what_is_fused(nodes, fused):
     model = chain(*nodes, weights=[W] if any("w" in node[1] for node in nodes) else [])
     assert names(model) == fused
     assert names(model, fuse=False) == [node[0] for node in nodes]
+
+
+def test_a_constant_factor_goes_into_the_product_of_two_activations():
+    half = ("s", np.full((1,), 0.5, np.float32))
+    nodes = [("mat_mul", ["x", "x"], "a", {}), ("mul", ["s", "a"], "b", {}), ("relu", ["b"], "y", {})]
+    model = chain(*nodes, weights=[half], shape=(-1, 4, 6, 6))
+    assert names(model) == ["mat_mul+mul+relu"]
+    x = np.random.default_rng(0).standard_normal((2, 4, 6, 6)).astype(np.float32)
+    runner = Runner(model, driver=EmulatedDriver())
+    np.testing.assert_allclose(runner.run([x], 2)[0], np.maximum(x @ x / 2, 0), atol=0.02)
 
 
 def test_what_somebody_else_reads_is_not_fused():

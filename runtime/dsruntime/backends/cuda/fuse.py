@@ -3,6 +3,7 @@
     product   conv, conv_transpose, gemm, mat_mul (+ add of a constant row: its bias) (+ add of an equal shape: a
               residual) (+ relu or clip)
     pointwise add, sub, mul, div, pow, prelu, batch_normalization (+ relu or clip)
+    mat_mul   of two activations (+ mul by a constant number): attention's scores
     silu      sigmoid and mul by its own input
 
 Only where nobody else reads what lies between. A group runs where its last node stood, so that the residual is there.
@@ -11,7 +12,7 @@ Only where nobody else reads what lies between. A group runs where its last node
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import inf
+from math import inf, prod
 
 from dsruntime.file import Node
 
@@ -21,12 +22,13 @@ POINTWISE = ("add", "sub", "mul", "div", "pow", "prelu", "batch_normalization")
 
 @dataclass
 class Group:
-    """nodes: the first one computes. bias, residual: values. low, high: what the result is clipped to."""
+    """nodes: the first one computes. bias, residual, factor: values. low, high: what the result is clipped to."""
 
     nodes: list[Node]
     outputs: tuple[int, ...]
     bias: int | None = None
     residual: int | None = None
+    factor: int | None = None
     low: float = -inf
     high: float = inf
     clips: bool = False
@@ -84,7 +86,7 @@ class Fusion:
         if node.op == "add":
             return self.bias(node) or self.residual(node)
         if node.op == "mul":
-            return self.silu(node)
+            return self.silu(node) or self.scale(node)
         return None
 
     def open_group(self, value, ops) -> Group | None:
@@ -131,6 +133,16 @@ class Fusion:
     def takes_residual(self, group: Group) -> bool:
         """A product of two activations has no epilogue."""
         return group.node.inputs[1] in self.weights
+
+    def scale(self, node: Node) -> Group | None:
+        for value, other in (node.inputs, node.inputs[::-1]):
+            group = self.open_group(value, ("mat_mul",))
+            if group is None or group.factor is not None or self.takes_residual(group) or other not in self.weights:
+                continue
+            if prod(self.shapes[other]) == 1 and self.shapes[node.outputs[0]] == self.shapes[value]:
+                group.factor = other
+                return group
+        return None
 
     def silu(self, node: Node) -> Group | None:
         for value, other in (node.inputs, node.inputs[::-1]):

@@ -147,19 +147,20 @@ def mat_mul(builder, group) -> None:
     y = builder.result(group.outputs[0], range(len(shape)))
     batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     full = y.reshaped((*batch, a.shape[-2], b.shape[-1]))
-    matrix_product(builder, a, b, full, group.low, group.high)
+    alpha = 1.0 if group.factor is None else float(builder.array(group.factor).reshape(-1)[0])
+    matrix_product(builder, a, b, full, group.low, group.high, alpha)
 
 
-def matrix_product(builder, a, b, y, low: float, high: float) -> None:
-    """y [..., m, n] = a [..., m, k] @ b [..., k, n], batch axes broadcast; a and b as halves, however they lie."""
+def matrix_product(builder, a, b, y, low: float, high: float, alpha: float = 1.0) -> None:
+    """y [..., m, n] = alpha * a [..., m, k] @ b [..., k, n], batch axes broadcast; a, b: halves, however they lie."""
     batch, (m, n), k = y.shape[:-2], y.shape[-2:], a.shape[-1]
     a = whole_halves(builder, a).broadcast((*batch, m, k))
     b = whole_halves(builder, b).broadcast((*batch, k, n))
     out = y if y.dtype == "float16" else builder.new(y.shape, "float16")
     fault, tag = builder.fault(), len(builder.steps) + 1
-    builder.step(lambda at: mat_muls.launches(at(a), at(b), at(out), batch=batch, m=m, n=n, k=k, a_strides=a.strides,
-                                              b_strides=b.strides, low=low, high=high, overflow=at(fault) + OVERFLOW_AT,
-                                              tag=tag), a, b, fault, out)
+    size = dict(batch=batch, m=m, n=n, k=k, a_strides=a.strides, b_strides=b.strides, alpha=alpha, low=low, high=high)
+    builder.step(lambda at: mat_muls.launches(at(a), at(b), at(out), overflow=at(fault) + OVERFLOW_AT, tag=tag, **size),
+                 a, b, fault, out)
     if out is not y:
         builder.copy(out, y)
 
