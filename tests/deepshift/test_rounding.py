@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from dscompress import deepshift
+from dscompress.deepshift.decide import keeps_to_range, trained_with_q
 from dscompress.deepshift.rounding import bits_for, lowest_shift, round_bias, round_ps, round_q
 from dscompress.errors import CompileError
 from dscompress.nn import ShiftLinear
@@ -137,6 +138,16 @@ def test_a_float_network_is_not_taken_for_q(tmp_path):
     assert deepshift.load(saved(tmp_path, small)).method is None
     with pytest.raises(CompileError, match=r"no layer whose weights keep to Q's range, ±2\^-15 to ±1 and 0; say how"):
         deepshift.load(saved(tmp_path, {"a.weight": torch.randn(64, 100) * 0.02}), method="q")
+
+
+def test_powers_of_two_in_a_scale_are_not_taken_for_q(tmp_path):
+    """What post-training conversion writes: off zero and in range like Q's latent weights, yet not to be rounded."""
+    torch.manual_seed(0)
+    powers = 2.0 ** torch.randint(-13, 0, (64, 1000))
+    state = {"a.weight": powers * (torch.rand(64, 1) * 0.5 + 0.5), "b.weight": torch.randn(10, 64).clamp(0.01, 1)}
+    assert trained_with_q(list(state.values())) and all(keeps_to_range(weight, -15) for weight in state.values())
+    found = deepshift.load(saved(tmp_path, state))
+    assert found.method is None and torch.equal(found.state["a.weight"], state["a.weight"])
 
 
 @pytest.mark.parametrize("bits", [3, 4, 5])
