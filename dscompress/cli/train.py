@@ -31,11 +31,23 @@ class Numbers(click.ParamType):
         return numbers
 
 
+class LayerBits(click.ParamType):
+    """layer4.*=3: a layer's name or pattern, and its bits."""
+
+    name = "layer bits"
+
+    def convert(self, value, parameter, context):
+        layer, equals, bits = value.rpartition("=")
+        if not layer or not bits.isdecimal():
+            self.fail(f"'{value}' is not NAME=BITS, such as 'layer4.*=3'.", parameter, context)
+        return layer, int(bits)
+
+
 # Fields of training.Recipe, in its order.
 RECIPE_OPTIONS = (
     click.option("--epochs", type=int, help="How often every image is seen."),
     click.option("--batch", type=int, help="Images of one step, over all processes."),
-    click.option("--optimizer", type=click.Choice(("sgd", "radam", "adam", "adamw"))),
+    click.option("--optimizer", type=click.Choice(("sgd", "radam", "adam", "adamw")), help="Of all parameters."),
     click.option("--rate", type=float, help="The learning rate at the start, after the warm-up."),
     click.option("--schedule", type=click.Choice(("constant", "steps", "cosine")),
                  help="How the rate falls: by --factor at --milestones, or to zero along a cosine."),
@@ -65,6 +77,8 @@ LAYER_OPTIONS = (
     click.option("--method", type=click.Choice(("ps", "q", "s3", "dense", "float")), default="ps", show_default=True,
                  help="How weights become powers of two; float: they do not."),
     click.option("--bits", type=int, default=None, help="Of a weight.  [default: 5, for s3 and dense 3]"),
+    click.option("--bits-of", multiple=True, type=LayerBits(), metavar="NAME=BITS",
+                 help="Other bits for the layers of a name or pattern. Repeatable."),
     click.option("--skip", multiple=True, metavar="NAME",
                  help="Layers that stay float: names or patterns. Repeatable."),
     click.option("--activation", type=Numbers(2), metavar="I,F",
@@ -164,6 +178,7 @@ def run_it(data, output, as_json, leader, options) -> None:
     overrides = {name: options.pop(name) for name in RECIPE_FIELDS}
     setting = {name: value for name in SETTING_FIELDS if (value := options.pop(name)) is not None}
     setting["skip"] = options.pop("skip")
+    setting["override"] = {layer: {"bits": count} for layer, count in options.pop("bits_of")}
     bits = options.pop("bits") or (3 if options["method"] in ("s3", "dense") else 5)
     if options["workers"] is None:
         options["workers"] = 0 if data in training.BUILT_IN_DATA else min(4, os.cpu_count() or 1)

@@ -62,12 +62,13 @@ def test_from_pictures_to_a_labelled_prediction(folder, float_run, tmp_path):
 
 def test_activation_format_and_settings_travel(folder, tmp_path):
     result = call("train", folder, "-o", tmp_path / "run", *TINY, "--method", "q", "--bits", 4, "--activation", "4,8",
-                  "--scale", "trained", "--workers", 0, "--json")
+                  "--scale", "trained", "--bits-of", "4.*=3", "--workers", 0, "--json")
     assert result.exit_code == 0, result.stderr
     assert json.loads(result.stdout)["recipe"] == "q-cifar-scratch"
     layers = checkpoint.load(tmp_path / "run" / "best.pt")["layers"]
-    assert {(each["method"], each["bits"], tuple(each["activation"]), each["scale"]) for each in layers.values()} == {
-        ("q", 4, (4, 8), "trained")}
+    assert {(each["method"], tuple(each["activation"]), each["scale"]) for each in layers.values()} == {
+        ("q", (4, 8), "trained")}
+    assert {name for name, each in layers.items() if each["bits"] == 3} == {"4.0"} and layers["0.0"]["bits"] == 4
 
 
 def test_weights_of_a_state_dict_and_a_fresh_head(folder, tmp_path):
@@ -126,6 +127,8 @@ def test_nan_stops_and_the_last_good_checkpoint_stays(folder, tmp_path):
     (["--method", "float32"], 2, "'float32' is not one of"),
     (["--milestones", "a"], 2, "'a' is not a list of numbers"),
     (["--activation", "3"], 2, "'3' is not 2 numbers"),
+    (["--bits-of", "4.0"], 2, "'4.0' is not NAME=BITS"),
+    (["--bits-of", "nowhere=3"], 3, "nowhere"),
     (["--activation", "1,5"], 3, "at least 2 integer bits"),
     (["--skip", "nowhere"], 3, "'nowhere' matches no"),
     (["--epochs", "0"], 3, "epochs is 0"),
