@@ -16,9 +16,11 @@ from dsruntime.backends.cuda.kernels import depthwise
 from dsruntime.backends.cuda.kernels.conv_args import SMS, Pointers, Problem, conv_args
 from dsruntime.backends.cuda.launch import Launch, blocks
 from dsruntime.backends.cuda.weights import Packed
+from dsruntime.errors import BackendError
 
 MOST_WARPS = 8  # a skinny block's
 MOST_SPLITS = 32
+MOST_BLOCKS_Y = 65535
 
 # What choosing splits assumes, in microseconds; not measured yet. A warp waits ROUND_TRIP for its next tile of weights;
 # two blocks on a multiprocessor keep its share of the memory busy, more take turns. Adding up splits costs SPLITTING,
@@ -105,6 +107,9 @@ def choose(kernels: list[Kernel], weight: Packed, problem: Problem, sms: int) ->
     kernel = next(kernel for kernel in kernels if kernel.fits(problem, sms))
     across = blocks(problem.pixels, kernel.columns)
     down = source.groups * blocks(source.panels * 16, kernel.rows)
+    if down > MOST_BLOCKS_Y:
+        raise BackendError("cuda", f"a convolution of {source.groups} groups and {problem.outputs} outputs",
+                           f"at most {MOST_BLOCKS_Y} blocks of {kernel.rows} outputs", "use backend cpu")
     if not kernel.skinny:
         return Choice(kernel, (across, down, 1), kernel.threads // 32)
     warps = min(MOST_WARPS, source.tiles)
