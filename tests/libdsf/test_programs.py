@@ -41,7 +41,7 @@ def test_piece(sanitizers, program):
     run(built(sanitizers, program) / program)
 
 
-@pytest.mark.parametrize("program", ["array", "gemv"])
+@pytest.mark.parametrize("program", ["array", "gemv", "image_kernels", "panels"])
 def test_every_kernel_agrees_with_plain_loops(program):
     """On every instruction set of this CPU; tools/matrix.sh runs them with other compilers, levels and on aarch64."""
     run(built("address,undefined", program) / program)

@@ -46,8 +46,7 @@ void PanelProduct::run(const PanelWeights& weights, const float* const* table, i
     tile.pitch = pitch;
     tile.stride = output.stride;
     tile.activation = output.activation;
-    const char* const packed_end =
-        weights.cells ? reinterpret_cast<const char*>(weights.cells + packed_floats()) : nullptr;
+    const char* const packed_end = reinterpret_cast<const char*>(weights.cells_end);
     for (int p = first; p < last; ++p) {
         const Panel& panel = panels_[static_cast<size_t>(p)];
         const int64_t most = kernel_.rows[panel.vectors], tiles = divide_up(rows, most);

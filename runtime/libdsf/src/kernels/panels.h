@@ -35,6 +35,7 @@ std::vector<BlockOfK> cut_k(int64_t segments, int64_t length);
 // The packed right side: cells of 32 bits, a float or two bfloat16 numbers, or codes that are decoded block by block.
 struct PanelWeights {
     const float* cells = nullptr;     // packed
+    const float* cells_end = nullptr; // of this product and those that follow it
     const uint8_t* codes = nullptr;   // packed alike, one byte a number; if cells is null
     const float* table = nullptr;     // of codes: [DECODE_CODES]
     void (*decode)(const uint8_t* codes, const float* table, float* to, int64_t cells) = nullptr;

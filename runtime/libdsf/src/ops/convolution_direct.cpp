@@ -194,11 +194,15 @@ private:
         to += before * cells_;
         const int64_t pixel = input_last_ ? c_.channels : 1, plane = input_last_ ? 1 : c_.y.input * width;
         const float* from = image + (iy * width + first) * pixel;
-        for (int64_t i = 0; i < count; ++i) {
-            float channels[NARROW];
-            for (int64_t c = 0; c < c_.channels; ++c) channels[c] = from[i * pixel + c * plane];
-            if (is_bf16(form_)) isa().panel_bf16->round(channels, c_.channels, to + i * cells_);
-            else for (int64_t c = 0; c < c_.channels; ++c) to[i * cells_ + c] = channels[c];
+        if (!is_bf16(form_)) {
+            for (int64_t c = 0; c < c_.channels; ++c)
+                for (int64_t i = 0; i < count; ++i) to[i * cells_ + c] = from[i * pixel + c * plane];
+        } else {
+            for (int64_t i = 0; i < count; ++i) {
+                float channels[NARROW];
+                for (int64_t c = 0; c < c_.channels; ++c) channels[c] = from[i * pixel + c * plane];
+                isa().panel_bf16->round(channels, c_.channels, to + i * cells_);
+            }
         }
         std::fill(to + count * cells_, to + (c_.x.image() - before) * cells_, 0.0f);
     }

@@ -126,6 +126,7 @@ private:
         for (int64_t i = 0; i < count; ++i) table[i] = v + position * v_stride() + i * v_row_;
         PanelWeights weights;
         weights.cells = packed_->data() + position * product_.packed_floats();
+        weights.cells_end = packed_->data() + WINOGRAD_POSITIONS * product_.packed_floats();
         product_.run(weights, table, count, count, first, last, {m + position * m_stride(), m_row_});
     }
 

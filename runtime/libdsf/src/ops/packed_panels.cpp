@@ -129,6 +129,7 @@ PanelWeights PackedPanels::weights(int64_t group, float* block) const {
     weights.numbers = numbers_of(form_);
     if (cells_) {
         weights.cells = cells_->data() + group * group_cells_;
+        weights.cells_end = weights.cells + group_cells_;
         return weights;
     }
     weights.codes = codes_.get() + group * group_cells_ * weights.numbers;

@@ -67,6 +67,7 @@ public:
             PanelWeights weights;
             weights.numbers = bf16_ ? 2 : 1;
             weights.cells = packed_->data();
+            weights.cells_end = weights.cells + product_.packed_floats();
             product_.run(weights, table, end - begin, end - begin,
                          static_cast<int>(panels * part / panel_blocks_),
                          static_cast<int>(panels * (part + 1) / panel_blocks_), output);

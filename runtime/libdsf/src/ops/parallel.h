@@ -4,29 +4,49 @@
 #include <algorithm>
 #include <atomic>
 
+#include "../limits.h"
 #include "../threads.h"
 
 namespace dsf {
 
 constexpr int64_t GRAIN = 16384;  // elements a task: about 5 us of element-wise work, well above the cost of a task
 
+// f(slot, task) for every task; at most `slots` run at once, each with a slot number of its own: its scratch memory.
+// A slot starts with a range of neighbouring tasks, the same share in every loop, so that a thread finds in its own cache
+// much of what it wrote in the loop before; then it helps the others.
+template <class F> void for_slots(Threads& threads, int64_t slots, int64_t tasks, F&& f) {
+    struct alignas(64) Range {
+        std::atomic<int64_t> next;
+        int64_t end;
+    };
+    const int64_t count = std::min<int64_t>({slots, tasks, MAX_THREADS});
+    if (count <= 1) {
+        for (int64_t task = 0; task < tasks; ++task) f(int64_t{0}, task);
+        return;
+    }
+    Range ranges[MAX_THREADS];
+    for (int64_t i = 0; i < count; ++i) {
+        ranges[i].next.store(tasks * i / count, std::memory_order_relaxed);
+        ranges[i].end = tasks * (i + 1) / count;
+    }
+    threads.parallel(count, [&](int64_t slot) {
+        for (int64_t turn = 0; turn < count; ++turn) {
+            Range& range = ranges[(slot + turn) % count];
+            for (int64_t task; (task = range.next.fetch_add(1)) < range.end;) f(slot, task);
+        }
+    });
+}
+
 // f(begin, end) over pieces of [0, elements).
 template <class F> void for_chunks(Threads& threads, int64_t elements, F&& f, int64_t grain = GRAIN) {
     const int64_t chunks = (elements + grain - 1) / grain;
-    threads.parallel(chunks, [&](int64_t chunk) { f(chunk * grain, std::min(elements, (chunk + 1) * grain)); });
+    for_slots(threads, threads.count(), chunks,
+              [&](int64_t, int64_t chunk) { f(chunk * grain, std::min(elements, (chunk + 1) * grain)); });
 }
 
 // f(begin, end) over pieces of [0, items), where an item is `cost` elements of work.
 template <class F> void for_items(Threads& threads, int64_t items, int64_t cost, F&& f) {
     for_chunks(threads, items, f, std::max<int64_t>(1, GRAIN / std::max<int64_t>(1, cost)));
-}
-
-// f(slot, task) for every task; at most `slots` run at once, each with a slot number of its own: its scratch memory.
-template <class F> void for_slots(Threads& threads, int64_t slots, int64_t tasks, F&& f) {
-    std::atomic<int64_t> next{0};
-    threads.parallel(std::min(slots, tasks), [&](int64_t slot) {
-        for (int64_t task; (task = next.fetch_add(1)) < tasks;) f(slot, task);
-    });
 }
 
 }  // namespace dsf
