@@ -132,7 +132,9 @@ def damaged(path: Path, error: Exception) -> CompileError:
     return CompileError(str(path), f"is damaged ({reason})", "arrays of numbers", "save it again with numpy")
 
 
-def numbers(array: np.ndarray, where: str) -> np.ndarray:
+def numbers(array, where: str) -> np.ndarray:
+    if not isinstance(array, np.ndarray):
+        raise CompileError(where, "is no array; the archive is damaged, or no .npz file", "arrays of numbers")
     if array.dtype.kind not in "fiub" or array.ndim == 0:
         raise CompileError(where, f"holds {array.dtype} of {array.ndim} dimensions", "numbers, [count, ...]")
     return array.astype(np.float32) if array.dtype.kind == "f" else np.array(array)

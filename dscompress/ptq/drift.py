@@ -19,7 +19,7 @@ import torch
 from dscompress.ptq.cholesky import cholesky, damped
 from dscompress.ptq.statistics import Statistics
 
-DAMPINGS = (0.1, 1.0, 10.0, 100.0)
+DAMPINGS = (0.1, 1.0, 10.0)
 
 
 def followed(weight: torch.Tensor, halves: tuple[Statistics, Statistics]) -> torch.Tensor:

@@ -14,6 +14,7 @@ from dscompress.ptq.scales import best_scales, ratio
 from dscompress.ptq.statistics import Statistics
 
 DAMPING = 0.01  # of the mean of H's diagonal, added to it: inputs never seen count for a little
+MANY_BITS = 4   # from here on one level more or less makes no difference, and a code for zero keeps zeros
 ROUNDS = 2      # of: scale for the codes, codes for the scale
 
 
@@ -66,7 +67,7 @@ def choose_book(target, importance, bits: int, ingredients: frozenset[str]) -> t
     if "scale" not in ingredients:
         return Codebook(bits, bool((target == 0).any()), nearest), target.new_ones(target.shape[0], target.shape[2])
     books = [Codebook(bits, True, nearest)]
-    if not bool((target == 0).all(1).any()):
+    if bits < MANY_BITS and not bool((target == 0).all(1).any()):
         books.append(Codebook(bits, False, nearest))
     found = [(book, *best_scales(target, importance, book)) for book in books]
     power = (importance[:, None] @ target.square()).squeeze(1).clamp_min(torch.finfo(torch.float32).tiny)

@@ -1,0 +1,125 @@
+"""dscompress convert: files in, files of the same kind out, and each mistake one sentence and an exit code."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from PIL import Image
+
+import dscompress
+from dscompress import checkpoint, ptq
+from dscompress.cli import cli
+from dscompress.cli.convert import INGREDIENTS
+from dscompress.encode import encode
+
+NET = ["--model", "tests.ptq.conftest:small_net", "--input-shape", "1,1,8,8"]
+
+
+def call(*arguments):
+    result = CliRunner().invoke(cli, ["convert", *map(str, arguments)])
+    assert "internal error" not in result.stderr, result.stderr
+    return result
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, trained, inputs):
+    folder = tmp_path_factory.mktemp("convert")
+    torch.save(trained.state_dict(), folder / "net.pt")
+    torch.save({"epoch": 3, "state_dict": {f"module.{key}": value for key, value in trained.state_dict().items()},
+                "optimizer": {"lr": 0.1}}, folder / "best.tar")
+    np.save(folder / "x.npy", inputs.numpy())
+    images = folder / "images"
+    (images / "deep").mkdir(parents=True)
+    for index, scan in enumerate(inputs[:70]):
+        pixels = (scan[0] * 255).round().to(torch.uint8).numpy()
+        Image.fromarray(pixels).save(images / ("deep" if index % 2 else "") / f"{index:03}.png")
+    (images / "010.png").write_bytes(b"\x89PNG damaged")
+    (images / "notes.txt").write_text("not an image")
+    (folder / "empty").mkdir()
+    return folder
+
+
+def test_a_state_dict_keeps_its_keys_and_exports(folder, trained):
+    output = folder / "net_4bit.pt"
+    result = call(folder / "net.pt", "--bits", 4, "--calibrate", folder / "x.npy", "-o", output, *NET)
+    assert result.exit_code == 0, result.stderr
+    assert "held out" in result.stdout and "0" in result.stdout
+    state = torch.load(output)
+    assert list(state) == list(trained.state_dict())
+    assert encode(state["11.weight"].numpy(), (0, 1)).shift.bits <= 4
+    made = dscompress.compile_model(output, model=NET[1], input_shape=(1, 1, 8, 8), require_shift=True)
+    assert made.shift_weights == 5 and made.kind == "state_dict"  # not taken for latent weights and rounded again
+
+
+def test_a_checkpoint_keeps_its_shape(folder):
+    result = call(folder / "best.tar", "--bits", 3, "--calibrate", folder / "x.npy", "-o", folder / "new.tar", "--json",
+                  *NET)
+    data = json.loads(result.stdout)
+    assert data["held_out"]["inputs"] == 20 and len(data["layers"]) == 5 and data["bits_per_weight"] < 3.6
+    saved = torch.load(folder / "new.tar")
+    assert saved["epoch"] == 3 and "optimizer" not in saved
+    assert encode(saved["state_dict"]["module.11.weight"].numpy(), (0, 1)).shift.bits <= 3
+
+
+def test_a_training_checkpoint_still_exports_alone(folder, scans):
+    from dscompress.models.digits import small_mobilenet
+
+    torch.manual_seed(0)
+    card = checkpoint.Card("small_mobilenet", {"width": 4}, input_shape=(1, 1, 8, 8))
+    checkpoint.save(folder / "trained.pt", checkpoint.pack(card, small_mobilenet(width=4)))
+    result = call(folder / "trained.pt", "--calibrate", "digits", "--samples", 70, "-o", folder / "trained_4bit.pt")
+    assert result.exit_code == 0, result.stderr
+    assert dscompress.compile_model(folder / "trained_4bit.pt", require_shift=True).kind == "training checkpoint"
+
+
+def test_a_folder_of_images_and_what_was_skipped(folder):
+    result = call(folder / "net.pt", "--naive", "--calibrate", folder / "images", "--preprocess", "digits",
+                  "-o", folder / "naive.pt", *NET)
+    assert result.exit_code == 0, result.stderr
+    assert "1 image was skipped: 010.png" in result.stderr
+
+
+def test_sensitivity_writes_nothing(folder):
+    before = sorted(folder.iterdir())
+    result = call(folder / "net.pt", "--sensitivity", "--calibrate", folder / "x.npy", "--samples", 64, *NET, "--json")
+    data = json.loads(result.stdout)
+    assert [layer["name"] for layer in data["layers"]] == ["0", "4", "7", "11", "13"]
+    assert [choice["bits"] for choice in data["layers"][0]["choices"]] == [2, 3, 4, 5, None]
+    assert sorted(folder.iterdir()) == before
+
+
+@pytest.mark.parametrize(("arguments", "code", "says"), [
+    (["--bits", "6"], 2, "not in 2..5"),
+    (["--target-bpw", "3", "--target-bytes", "9"], 2, "two targets"),
+    (["--target-bpw", "3", "--bits", "4"], 2, "leave --bits"),
+    (["--naive", "--without", "bias"], 2, "--naive"),
+    (["--layer-bits", "fc"], 2, "LAYER=BITS"),
+    (["--calibrate", "nowhere"], 3, "no such folder or file"),
+    (["--calibrate", "{folder}/empty"], 3, "no image in it"),
+    (["--calibrate", "{folder}/images"], 3, "--preprocess"),
+    (["--calibrate", "{folder}/images", "--preprocess", "imagenet"], 3, "input"),
+    (["--calibrate", "{folder}/net.pt"], 3, "damaged"),
+    (["--target-bpw", "1"], 3, "at least 2"),
+    (["-o", "{folder}/no/such/net.pt"], 3, "does not exist"),
+])
+def test_mistakes(folder, arguments, code, says):
+    given = [argument.format(folder=folder) for argument in arguments]
+    defaults = [] if "--calibrate" in given else ["--calibrate", folder / "x.npy", "--samples", 64]
+    output = [] if "-o" in given else ["-o", folder / "never.pt"]
+    result = call(folder / "net.pt", *defaults, *given, *output, *NET)
+    assert result.exit_code == code and says in result.stderr, result.stderr
+    assert not (folder / "never.pt").exists()
+
+
+def test_other_files_are_refused(folder):
+    (folder / "net.onnx").write_bytes(b"\x08\x08\x3a\x00")
+    result = call(folder / "net.onnx", "--calibrate", folder / "x.npy")
+    assert result.exit_code == 3 and "ONNX" in result.stderr and "PyTorch model" in result.stderr
+    result = call(folder / "net.pt", "--calibrate", folder / "x.npy")
+    assert result.exit_code == 3 and "dscompress convert" in result.stderr and "--model" in result.stderr
+
+
+def test_the_commands_list_is_the_librarys():
+    assert list(ptq.INGREDIENTS) == list(INGREDIENTS)
