@@ -11,7 +11,7 @@ from dscompress import deepshift
 from dscompress.errors import CompileError
 from tests.deepshift.damage import check_weights, damaged, seeds
 
-COUNT = 300
+COUNT = 200
 
 
 @pytest.mark.parametrize("name", seeds())
