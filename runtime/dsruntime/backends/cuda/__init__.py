@@ -5,6 +5,7 @@
 
     driver.py, pycuda_driver.py, emulated_driver.py     what a GPU is asked for, and who answers
     compile.py, cache.py                                kernel sources to cubins
+    runner.py, prepared.py, device_model.py             a session, its plans and graphs, the weights they share
     kernels/                                            NAME.cu beside NAME.py, its launcher
     tensor.py, builder.py, fuse.py, plan.py             a graph to steps in one arena
     lower/                                              one function an op
