@@ -1,7 +1,7 @@
 """cuda: kernels of our own on an NVIDIA GPU. Importing this touches nothing of CUDA; open_runner does.
 
     a Model ──lower──▶ Plan ──────▶ launches ──▶ one CUDA graph         for each batch size
-              ops/      arena                      runner.py
+              lower/    plan.py, arena.py           runner.py
 
     driver.py, pycuda_driver.py, emulated_driver.py     what a GPU is asked for, and who answers
     compile.py, cache.py                                kernel sources to cubins
