@@ -19,6 +19,7 @@ import statistics
 import subprocess
 import sys
 import time
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -233,7 +234,8 @@ def write_layer(layer: Layer, files: dict) -> None:
         module = torch.nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups)
     module.weight.data = zoo.rounded(module.weight.data, "ps")
     dscompress.compile_model(module.eval(), files["ours"], input_shape=layer.shape)
-    program = torch.onnx.export(module, (torch.zeros(layer.shape),), dynamo=True, verbose=False)
+    with warnings.catch_warnings(action="ignore", category=FutureWarning):  # PyTorch's, about itself
+        program = torch.onnx.export(module, (torch.zeros(layer.shape),), dynamo=True, verbose=False)
     program.save(files["peers"], external_data=False)
 
 
