@@ -33,7 +33,9 @@ Blocks cut(const PanelProduct& product, int64_t rows, int64_t groups, int thread
         else if (rows / blocks.row_blocks > 1) ++blocks.row_blocks;
         else break;
     }
+    if (blocks.row_blocks > threads) blocks.row_blocks = round_up(blocks.row_blocks, threads);  // as many for each
     blocks.rows = divide_up(rows, blocks.row_blocks);
+    blocks.row_blocks = divide_up(rows, blocks.rows);
     return blocks;
 }
 

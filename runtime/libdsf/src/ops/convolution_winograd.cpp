@@ -52,7 +52,8 @@ public:
         if (slots_ > 1) block_ = std::min(block_, std::max(ENOUGH, tiles_ / (2 * slots_)));
         shared_ = tiles_ < (slots_ > 1 ? 2 * slots_ * std::min(block_, ENOUGH) : 2 * block_);
         if (shared_) block_ = tiles_;
-        block_ = divide_up(tiles_, divide_up(tiles_, block_));
+        const int64_t blocks = divide_up(tiles_, block_);
+        block_ = divide_up(tiles_, shared_ ? 1 : round_up(blocks, slots_));  // as many for each thread
         packed_ = pack(preparation);
     }
     const char* name() const override { return kernel_.name; }
