@@ -35,6 +35,8 @@ void pause() {
 // Counts forks: in a child the workers are gone.
 std::atomic<unsigned> forks{0};
 
+thread_local int thread_number = 0;
+
 void count_forks() {
     static const int registered = ::pthread_atfork(nullptr, nullptr, [] { forks.fetch_add(1); });
     static_cast<void>(registered);
@@ -90,7 +92,8 @@ struct Threads::State {
         sleepers.fetch_sub(1);
     }
 
-    void worker() {
+    void worker(int number) {
+        thread_number = number;
         uint64_t last = 0;
         while (!stop.load()) {
             wait(last);
@@ -120,7 +123,7 @@ Threads::Threads(int count) : count_(count) {
     state_->forks_before = forks.load();
     try {
         state_->workers.reserve(static_cast<size_t>(count - 1));
-        for (int i = 1; i < count; ++i) state_->workers.emplace_back([state = state_.get()] { state->worker(); });
+        for (int i = 1; i < count; ++i) state_->workers.emplace_back([state = state_.get(), i] { state->worker(i); });
     } catch (const std::system_error&) {
         state_->end();
         backend_error("session", "this machine cannot start " + std::to_string(count) + " threads",
@@ -134,6 +137,8 @@ Threads::~Threads() {
     if (state_->forks_before != forks.load()) static_cast<void>(state_.release());
     else state_->end();
 }
+
+int Threads::number() { return thread_number; }
 
 void Threads::run(int64_t tasks, Call call, void* context) {
     if (!state_ || tasks <= 1 || tasks > MOST_TASKS || state_->forks_before != forks.load()) {

@@ -15,6 +15,7 @@ public:
     Threads& operator=(const Threads&) = delete;
 
     int count() const { return count_; }
+    static int number();  // of the thread that asks: 0 a caller, 1 to count - 1 a worker
 
     // f is called as f(int64_t task); it must not throw. Tasks are handed out dynamically, in increasing order.
     template <class F> void parallel(int64_t tasks, F&& f) {

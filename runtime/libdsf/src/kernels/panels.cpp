@@ -46,7 +46,9 @@ void PanelProduct::run(const PanelWeights& weights, const float* const* table, i
     tile.pitch = pitch;
     tile.stride = output.stride;
     tile.activation = output.activation;
-    const char* const packed_end = reinterpret_cast<const char*>(weights.cells_end);
+    constexpr int64_t SMALL = 64 * 1024;  // cells that stay in the L2 cache anyway: 256 KiB
+    const bool is_large = weights.cells && weights.cells_end - weights.cells > SMALL;
+    const char* const packed_end = is_large ? reinterpret_cast<const char*>(weights.cells_end) : nullptr;
     for (int p = first; p < last; ++p) {
         const Panel& panel = panels_[static_cast<size_t>(p)];
         const int64_t most = kernel_.rows[panel.vectors], tiles = divide_up(rows, most);

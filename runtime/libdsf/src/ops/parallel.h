@@ -11,9 +11,9 @@ namespace dsf {
 
 constexpr int64_t GRAIN = 16384;  // elements a task: about 5 us of element-wise work, well above the cost of a task
 
-// f(slot, task) for every task; at most `slots` run at once, each with a slot number of its own: its scratch memory.
-// A slot starts with a range of neighbouring tasks, the same share in every loop, so that a thread finds in its own cache
-// much of what it wrote in the loop before; then it helps the others.
+// f(slot, task) for every task. A slot is a thread's own, with its own scratch memory; there are as many as threads.
+// Each thread starts with a range of neighbouring tasks, the same share in every loop, so that it finds in its own cache
+// much of what it wrote in the loop before; then it helps the others, one of which may not even have woken up.
 template <class F> void for_slots(Threads& threads, int64_t slots, int64_t tasks, F&& f) {
     struct alignas(64) Range {
         std::atomic<int64_t> next;
@@ -29,7 +29,8 @@ template <class F> void for_slots(Threads& threads, int64_t slots, int64_t tasks
         ranges[i].next.store(tasks * i / count, std::memory_order_relaxed);
         ranges[i].end = tasks * (i + 1) / count;
     }
-    threads.parallel(count, [&](int64_t slot) {
+    threads.parallel(count, [&](int64_t) {
+        const int64_t slot = Threads::number();
         for (int64_t turn = 0; turn < count; ++turn) {
             Range& range = ranges[(slot + turn) % count];
             for (int64_t task; (task = range.next.fetch_add(1)) < range.end;) f(slot, task);
