@@ -22,8 +22,8 @@ HEAD = """# Accuracy
 What power-of-two weights cost on scikit-learn's digits: 1,797 scans of 8×8 pixels, three tenths of them held out
 ({held_out} images, the same for every cell). A small ResNet (`small_resnet`, {resnet_size:,} parameters) and a
 depthwise-separable network (`small_mobilenet`, {mobilenet_size:,} parameters) of `dscompress.models.digits`; every
-layer is converted, the first and the last too. Each figure is the mean over {seeds} seeds of the accuracy after the last
-epoch, in percent, ± the standard deviation over the seeds, then the distance to float32 in points. One image is
+layer is converted, the first and the last too. Each figure is the mean over {seeds} seeds of the accuracy after the
+last epoch, in percent, ± the standard deviation over the seeds, then the distance to float32 in points. One image is
 {image:.2f} points in one run, {mean_image:.2f} in the mean.
 
 Fine-tuning starts from the float32 network of the same seed. The float32 row that is trained on has had the same
