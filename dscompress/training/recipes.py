@@ -50,8 +50,9 @@ CIFAR = {"epochs": 200, "batch": 128, "schedule": "steps", "milestones": (80, 12
 CIFAR_TUNING = {**CIFAR, "epochs": 15, "milestones": (5, 10)}
 IMAGENET = {"epochs": 90, "batch": 256, "schedule": "steps", "milestones": (30, 60), "crop": 0.08, "flip": True}
 IMAGENET_TUNING = {**IMAGENET, "epochs": 15, "milestones": (5, 10)}
-DIGITS = {"epochs": 30, "batch": 32, "schedule": "cosine", "warmup": 1, "shift": 0.1, "rotate": 8.0, "zoom": 0.08}
-DIGITS_TUNING = {**DIGITS, "epochs": 15}
+DIGITS = {"epochs": 30, "batch": 64, "schedule": "cosine", "warmup": 1, "weight_decay": 5e-4, "shift": 0.1,
+          "rotate": 8.0, "zoom": 0.08}  # fmt: skip
+DIGITS_TUNING = {**DIGITS, "epochs": 12}
 
 HE = "He et al. 2016, as in [DS]"
 SCRATCH = "[DS]: rate 0.01, momentum 0.9, decay 1e-4; steps of its scripts"
@@ -81,15 +82,15 @@ RECIPES: dict[str, Recipe] = {
     "dense-imagenet-scratch": Recipe(
         **{**IMAGENET, "epochs": 200, "milestones": (60, 120, 160)}, optimizer="sgd", rate=0.01, source=DENSE_SOURCE),
     "dense-imagenet-pretrained": Recipe(**IMAGENET_TUNING, optimizer="sgd", rate=1e-3, source=TUNED + ", for Q"),
-    "float-digits-scratch": Recipe(**DIGITS, optimizer="sgd", rate=0.1, source=OURS),
-    "q-digits-scratch": Recipe(**DIGITS, optimizer="sgd", rate=0.1, source=OURS),
+    "float-digits-scratch": Recipe(**DIGITS, optimizer="sgd", rate=0.05, source=OURS),
+    "q-digits-scratch": Recipe(**DIGITS, optimizer="sgd", rate=0.05, source=OURS),
     "q-digits-pretrained": Recipe(**DIGITS_TUNING, optimizer="sgd", rate=0.02, source=OURS),
     "ps-digits-scratch": Recipe(**DIGITS, optimizer="radam", rate=0.1, source=OURS),
-    "ps-digits-pretrained": Recipe(**DIGITS_TUNING, optimizer="radam", rate=0.003, source=OURS),
-    "s3-digits-scratch": Recipe(**DIGITS, optimizer="adam", rate=0.01, source=OURS),
-    "s3-digits-pretrained": Recipe(**DIGITS_TUNING, optimizer="sgd", rate=0.02, source=OURS),
-    "dense-digits-scratch": Recipe(**DIGITS, optimizer="adam", rate=0.01, source=OURS),
-    "dense-digits-pretrained": Recipe(**DIGITS_TUNING, optimizer="sgd", rate=0.02, source=OURS),
+    "ps-digits-pretrained": Recipe(**DIGITS_TUNING, optimizer="radam", rate=0.04, source=OURS),
+    "s3-digits-scratch": Recipe(**DIGITS, optimizer="adam", rate=0.03, source=OURS),
+    "s3-digits-pretrained": Recipe(**DIGITS_TUNING, optimizer="adam", rate=0.003, source=OURS),
+    "dense-digits-scratch": Recipe(**DIGITS, optimizer="adam", rate=0.03, source=OURS),
+    "dense-digits-pretrained": Recipe(**DIGITS_TUNING, optimizer="adam", rate=0.005, source=OURS),
 }
 
 

@@ -1,6 +1,6 @@
 """accuracy: what power-of-two weights cost on scanned digits, measured; writes docs/accuracy.md and its plot.
 
-    python tools/bench/accuracy.py [--processes 2] [--seeds 5] [--nets resnet,mobilenet] [--print-only]
+    python tools/bench/accuracy.py [--processes 2] [--seeds 5] [--nets resnet,mobilenet] [--print-only] [--show]
 
 A cell is one network, one seed and one way to its weights (CELLS). Each finished cell is a file in build/accuracy, so a
 run that was stopped goes on where it was; a cell whose recipe has changed since is measured again.
@@ -85,17 +85,24 @@ def main() -> None:
     parser.add_argument("--cells", default="", help="only cells whose names contain this")
     parser.add_argument("--validate", action="store_true", help="on a split of the training part; writes no page")
     parser.add_argument("--print-only", action="store_true", help="print the table, write no page")
+    parser.add_argument("--show", action="store_true", help="measure nothing, show what is there")
     options = parser.parse_args()
     cells = [cell for cell in CELLS if options.cells in cell.name or cell.way == "float"]
     jobs = [(net, seed) for seed in range(options.seeds) for net in options.nets.split(",")]
+    if options.show:
+        return show(jobs, cells, options)
     with ProcessPoolExecutor(options.processes, get_context("spawn")) as pool:
         running = [pool.submit(run_cells, net, seed, cells, options.validate) for net, seed in jobs]
         for done in as_completed(running):
             print(done.result(), flush=True)
-    results = {(net, seed, cell.name): read(net, seed, cell, options.validate) for net, seed in jobs for cell in cells}
+    show(jobs, cells, options)
 
+
+def show(jobs: list[tuple[str, int]], cells: list[Cell], options: argparse.Namespace) -> None:
     from accuracy_page import table, write_page
 
+    found = {(net, seed, cell.name): read(net, seed, cell, options.validate) for net, seed in jobs for cell in cells}
+    results = {key: result for key, result in found.items() if result is not None}
     print(table(results, cells))
     if not (options.validate or options.print_only or options.cells):
         write_page(results, cells, ROOT / "docs")

@@ -55,13 +55,20 @@ def table(results: Results, cells: list) -> str:
     lines = ["| | " + " | ".join(nets) + " |", "|---|" + "---|" * len(nets)]
     for cell in cells:
         figures = []
-        for net in nets:
-            mean, deviation = summary(results, net, cell.name)
-            loss = mean - summary(results, net, "float32")[0]
-            figures.append(f"{mean:.2f} ± {deviation:.2f} ({loss:+.2f})" if cell.way != "float" else
-                           f"{mean:.2f} ± {deviation:.2f}")  # fmt: skip
-        lines.append(f"| {title(cell)} | " + " | ".join(figures) + " |")
+        figures = " | ".join(figure_of(results, net, cell) for net in nets)
+        lines.append(f"| {title(cell)} | {figures} |")
     return "\n".join(lines) + "\n"
+
+
+def figure_of(results: Results, net: str, cell) -> str:
+    """Mean ± deviation (distance to float32 over the same seeds); the seeds, where not all were measured."""
+    found = accuracies(results, net, cell.name)
+    if not found:
+        return "not measured"
+    mean, deviation = summary(results, net, cell.name)
+    fewer = len(found) < len(accuracies(results, net, "float32"))
+    distance = "" if cell.way == "float" else f" ({-loss(results, net, cell.name):+.2f})"
+    return f"{mean:.2f} ± {deviation:.2f}{distance}" + (f", {len(found)} seeds" if fewer else "")
 
 
 def title(cell) -> str:
@@ -76,19 +83,22 @@ def title(cell) -> str:
     return f"{METHOD_NAMES[cell.method]}, {cell.bits} bits{scaled}, from {cell.way}"
 
 
-def accuracies(results: Results, net: str, name: str) -> list[float]:
-    return [100 * result["accuracy"] for (its, _, cell), result in results.items() if (its, cell) == (net, name)]
+def accuracies(results: Results, net: str, name: str) -> dict[int, float]:
+    """Percent, by seed."""
+    found = ((seed, result) for (its, seed, cell), result in results.items() if (its, cell) == (net, name))
+    return {seed: 100 * result["accuracy"] for seed, result in found}
 
 
 def summary(results: Results, net: str, name: str) -> tuple[float, float]:
     """Mean and standard deviation over the seeds, percent."""
-    found = accuracies(results, net, name)
+    found = list(accuracies(results, net, name).values())
     return statistics.mean(found), statistics.stdev(found) if len(found) > 1 else 0.0
 
 
 def loss(results: Results, net: str, name: str) -> float:
-    """Points below float32, mean over the seeds."""
-    return summary(results, net, "float32")[0] - summary(results, net, name)[0]
+    """Points below float32, mean over the cell's seeds."""
+    floats, found = accuracies(results, net, "float32"), accuracies(results, net, name)
+    return statistics.mean(floats[seed] - found[seed] for seed in found)
 
 
 def targets(results: Results) -> str:
@@ -168,7 +178,7 @@ def plot(results: Results, cells: list) -> bytes:
 def draw_trained(axes, results: Results, net: str, cells: list) -> None:
     series: dict[tuple[str, str], list] = {}
     for cell in cells:
-        if cell.method:
+        if cell.method and accuracies(results, net, cell.name):
             series.setdefault((cell.method, "scaled" if cell.setting else cell.way), []).append(cell)
     styles = {"pretrained": "o-", "scratch": "s--", "scaled": "^:"}
     labels = {"pretrained": "from pretrained", "scratch": "from scratch", "scaled": "from pretrained, trained scales"}
@@ -183,7 +193,7 @@ def draw_trained(axes, results: Results, net: str, cells: list) -> None:
 def draw_converted(axes, results: Results, net: str, cells: list) -> None:
     kinds: dict[str, list] = {}
     for cell in cells:
-        if cell.way == "ptq":
+        if cell.way == "ptq" and accuracies(results, net, cell.name):
             kinds.setdefault(cell.name.split(" ", 2)[2], []).append(cell)
     for number, (kind, members) in enumerate(kinds.items()):
         middle = (number - (len(kinds) - 1) / 2) / (len(kinds) + 1)
