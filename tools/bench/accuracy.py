@@ -59,7 +59,8 @@ def trained_cells() -> list[Cell]:
         for way in ("pretrained", "scratch")
     ]
     scaled = [Cell(f"{method} {bits} scaled", "pretrained", method, bits, (("scale", "trained"),))
-              for method, bits in (("q", 3), ("ps", 3), ("q", 2), ("ps", 2))]  # fmt: skip
+              for bits in (5, 4, 3, 2)
+              for method in ("q", "ps")]  # fmt: skip
     return cells + scaled
 
 
