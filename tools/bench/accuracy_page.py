@@ -75,7 +75,7 @@ def figure_of(results: Results, net: str, cell) -> str:
         return "not measured"
     mean, deviation = summary(results, net, cell.name)
     fewer = len(found) < len(accuracies(results, net, "float32"))
-    distance = "" if cell.way == "float" else f" ({-loss(results, net, cell.name):+.2f})"
+    distance = "" if cell.way == "float" else f" ({round(-loss(results, net, cell.name), 2) + 0.0:+.2f})"
     return f"{mean:.2f} ± {deviation:.2f}{distance}" + (f", {len(found)} seed{'s' * (len(found) > 1)}" if fewer else "")
 
 
@@ -118,7 +118,7 @@ def targets(results: Results) -> str:
         for bits, most in ((5, 0.2), (4, 0.3))
         for method in ("q", "ps")
     ]
-    rows += [("the best 3-bit method", 0.7, three)]
+    rows += [("the best of the six 3-bit rows from pretrained", 0.7, three)]
     rows += [(f"post-training, {bits} bits", most, [f"ptq {bits} all"]) for bits, most in ((5, 0.3), (4, 0.6))]
     lines = ["| points below float32 | target | " + " | ".join(nets) + " |", "|---|---|" + "---|" * len(nets)]
     for name, most, among in rows:
@@ -132,14 +132,14 @@ def targets(results: Results) -> str:
 
 
 def judged(value: float, most: float) -> str:
-    return f"{value:.2f}" + ("" if value <= most + 1e-9 else " (missed)")
+    return f"{round(value, 2) + 0.0:.2f}" + ("" if value <= most + 1e-9 else " (missed)")
 
 
 def times_less(results: Results, net: str, bits: int) -> str:
     naive, ours = loss(results, net, f"ptq {bits} naive"), loss(results, net, f"ptq {bits} all")
     if naive <= 1:
         return f"naive loses {naive:.2f}"
-    if ours <= 0:
+    if ours < 0.005:
         return f"{naive:.2f} against no loss"
     return f"{naive / ours:.1f} × ({naive:.2f} against {ours:.2f})" + ("" if naive / ours >= 5 else " (missed)")
 
