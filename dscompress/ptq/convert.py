@@ -21,6 +21,7 @@ import torch
 from dscompress.capture.exported_program import input_dims
 from dscompress.capture.module import evaluation_copy
 from dscompress.capture.torch_export import export_module
+from dscompress.encode import ALIGNMENT
 from dscompress.errors import CompileError
 from dscompress.ptq.allocate import allocate
 from dscompress.ptq.codebook import check_bits
@@ -113,13 +114,13 @@ class Work:
             return measured(with_changes(self.model, changed), self.shapes)
 
         excess = 0
-        for _ in range(2):
+        for _ in range(3):
             plan = plan_for_bytes(self.network, found, most, measure, self.where, excess)
             converted, report = self.convert(plan)
             report.file_bytes = measured(converted, self.shapes)
             if report.file_bytes <= most:
                 return converted, report
-            excess += report.file_bytes - most
+            excess += max(report.file_bytes - most, ALIGNMENT)
         raise CompileError(self.where, f"a target of {most:,} bytes", f"at least {report.file_bytes:,} bytes",
                            "ask for a little more")
 

@@ -17,6 +17,7 @@ from dscompress.ptq.network import Network
 from dscompress.ptq.report import Agreement, ConversionReport, ConvertedLayer
 from dscompress.ptq.solve import Solution, solve
 from dscompress.ptq.statistics import Statistics, rows_wanted
+from dscompress.write import round_up
 
 NEEDS_INPUTS = {"scale", "compensate", "drift"}
 SEED = 0  # of the positions that are looked at
@@ -154,9 +155,9 @@ def refuse_infinity(halves: tuple[Statistics, Statistics], layer: Layer, where: 
 
 
 def stored_bytes(layer: Layer, bits: int | None) -> int:
-    """In the .dsf: planes and a float scale for each channel, or float32."""
+    """In the .dsf: planes and a float scale for each channel, or float32; and the zeros before the next weight."""
     size = layer.groups * layer.matrix_shape[1] * layer.matrix_shape[2]
-    return 4 * size if bits is None else planes_length(size, bits) + 4 * layer.shape[0]
+    return round_up(4 * size) if bits is None else round_up(planes_length(size, bits)) + 4 * layer.shape[0]
 
 
 def noise(pairs: list[Pair]) -> float:

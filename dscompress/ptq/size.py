@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 
+from dscompress.encode import ALIGNMENT
 from dscompress.errors import CompileError
 from dscompress.ptq.allocate import allocate
 from dscompress.ptq.codebook import Codebook
@@ -19,6 +20,7 @@ from dscompress.ptq.scales import best_scales
 from dscompress.ptq.sensitivity import LayerSensitivity
 
 ATTEMPTS = 5
+NOT_ZERO = 1e-3
 SPACE = {"source_sha256": "0" * 64, "source_kind": "x" * 32}  # what an export from a file adds to the metadata
 NAME = "n" * 32
 
@@ -45,7 +47,7 @@ def plan_for_bytes(
         length = measure(quickly_rounded(network, plan)) + excess
         if length <= most:
             return plan
-        overhead += length - most
+        overhead += max(length - most, ALIGNMENT)
     raise CompileError(where, said, f"at least {length:,} bytes", "ask for more bytes")
 
 
@@ -54,11 +56,16 @@ def bytes_of(layers: Sequence[LayerSensitivity], plan: Plan) -> int:
 
 
 def quickly_rounded(network: Network, plan: Plan) -> dict[str, torch.Tensor]:
-    return {
-        layer.weight: quick(layer, network.state[layer.weight], bits)
-        for layer in network.layers.values()
-        if (bits := plan[layer.name]) is not None
-    }
+    """Means and biases move a little too: zeros and equal tensors may be left out of a file, corrected ones not."""
+    moved = [node.args[3].target for node in network.batch_norms]
+    moved += [layer.bias for layer in network.layers.values() if layer.bias is not None]
+    random = torch.Generator().manual_seed(0)
+    changed = {name: value + NOT_ZERO * torch.rand(value.shape, generator=random)
+               for name in moved for value in [network.state[name]]}  # fmt: skip
+    for layer in network.layers.values():
+        if (bits := plan[layer.name]) is not None:
+            changed[layer.weight] = quick(layer, network.state[layer.weight], bits)
+    return changed
 
 
 def quick(layer: Layer, weight: torch.Tensor, bits: int) -> torch.Tensor:
