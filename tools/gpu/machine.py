@@ -29,7 +29,11 @@ def nvidia_smi() -> dict:
     program = shutil.which("nvidia-smi")
     if program is None:
         return {}
-    done = subprocess.run([program, f"--query-gpu={FIELDS}", "--format=csv,noheader"], capture_output=True, text=True)
+    command = [program, f"--query-gpu={FIELDS}", "--format=csv,noheader"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20)
+    except (OSError, subprocess.TimeoutExpired):
+        return {}
     first = (done.stdout.splitlines() or [""])[0]
     return dict(zip(FIELDS.split(","), (field.strip() for field in first.split(",")), strict=False))
 

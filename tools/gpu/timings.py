@@ -1,27 +1,24 @@
-"""Times on the GPU's own clock: medians of many runs over four copies of the weights in turn, so that no copy stays in
-the cache from one run to the next; ours and torch's alike, both as CUDA graphs whose inputs are on the GPU already."""
+"""Times on the GPU's own clock: medians of many runs over copies of the weights in turn, ours and torch's alike, both
+as CUDA graphs whose inputs are on the GPU already. There are so many copies, of packed codes more than of halves, that
+all together are twice the L2 cache: none stays there from one run to the next."""
 
 from __future__ import annotations
 
 import copy
 import importlib
-import json
 import statistics
-import subprocess
-import sys
-import tempfile
 import time
-from pathlib import Path
 
 import numpy as np
 
 from dsruntime import Model
 from dsruntime.backends.cuda.driver import active
 from dsruntime.backends.cuda.runner import Runner
+from tools.gpu.parts import words
 
-ROOT = Path(__file__).resolve().parents[2]
-COPIES, REPEATS, RUNS = 4, 20, 50  # copies of the weights, runs in one graph, graphs timed
+LEAST_COPIES, MOST_COPIES, REPEATS, RUNS = 4, 24, 20, 50  # copies of the weights, runs in a graph, graphs timed
 DEVICE = "cuda"
+IMAGE = (3, 224, 224)
 FULLY_CONNECTED = (25088, 4096, (1, 2, 4, 8))
 MODELS = (("resnet18", (1, 8, 64)), ("resnet50", (1, 8, 64)), ("vgg16", (1, 8, 64)))
 
@@ -35,7 +32,7 @@ def fully_connected(driver, budget, sizes=FULLY_CONNECTED, runs=RUNS) -> dict:
     torch.manual_seed(0)
     net = nn.Sequential(nn.Linear(inputs, outputs)).eval()
     data = shift_bytes(net, (1, inputs))
-    return {"rows": list(compared(driver, budget, "fully connected", data, net, (inputs,), batches, runs))}
+    return judged(list(compared(driver, budget, "fully connected", data, net, (inputs,), batches, runs)))
 
 
 def models(driver, budget, models=MODELS, runs=RUNS) -> dict:
@@ -43,13 +40,22 @@ def models(driver, budget, models=MODELS, runs=RUNS) -> dict:
     zoo = importlib.import_module("tools.zoo")
     rows: list[dict] = []
     for name, batches in models:
-        if budget.left() < 60:
+        if budget.left() < 20:
             rows.append({"model": name, "not measured": "no time was left"})
             continue
-        net = zoo.shift_model(name)
-        data = bytes(compile_model(net, (1, 3, 224, 224)))
-        rows += compared(driver, budget, name, data, net, (3, 224, 224), batches, runs)
-    return {"rows": rows}
+        try:
+            net = zoo.shift_model(name)
+            data = bytes(compile_model(net, (1, *IMAGE)))
+        except Exception as error:
+            rows.append({"model": name, "broke": words(error)})
+            continue
+        rows += compared(driver, budget, name, data, net, IMAGE, batches, runs)
+    return judged(rows)
+
+
+def judged(rows: list[dict]) -> dict:
+    """A row of ours that broke is something wrong; a peer's is its own affair."""
+    return {"correct": not any("broke" in row for row in rows), "rows": rows}
 
 
 def shift_bytes(net, shape) -> bytes:
@@ -66,22 +72,44 @@ def compile_model(net, shape):
 
 
 def compared(driver, budget, name, data, net, shape, batches, runs):
+    """One row for each batch size; what breaks in one stays there."""
     for batch in batches:
-        ours, host = our_times(driver, data, shape, batch, runs)
-        row = {"model": name, "batch": batch, "ours, µs": ours * 1e6, "host to host, µs": host * 1e6}
-        for peer, seconds in torch_times(net, shape, batch, runs, budget).items():
-            measured = isinstance(seconds, float)
-            row[f"{peer}, µs"] = seconds * 1e6 if measured else f"not measured: {seconds}"
-            if measured:
-                row[f"{peer} / ours"] = seconds / ours
+        row = {"model": name, "batch": batch}
+        if budget.left() < 5:
+            yield row | {"not measured": "no time was left"}
+            continue
+        try:
+            ours, host = our_times(driver, data, shape, batch, runs)
+            row |= {"ours, µs": ours * 1e6, "host to host, µs": host * 1e6}
+            for peer, seconds in torch_times(net, shape, batch, runs, budget, driver.cache_bytes).items():
+                measured = isinstance(seconds, float)
+                row[f"{peer}, µs"] = seconds * 1e6 if measured else f"not measured: {seconds}"
+                if measured:
+                    row[f"{peer} / ours"] = seconds / ours
+        except TimeoutError as error:
+            row["not measured"] = str(error)
+        except Exception as error:
+            row["broke"] = words(error)
         yield row
+
+
+def copies(bytes: int, cache_bytes: int, most: int = MOST_COPIES) -> int:
+    """How many copies of weights of this size are twice the cache, or as many as are allowed."""
+    return min(max(LEAST_COPIES, -(-2 * cache_bytes // max(bytes, 1))), most)
+
+
+def repeats(count: int) -> int:
+    """Runs in one graph: as often for each copy."""
+    return -(-REPEATS // count) * count
 
 
 def our_times(driver, data: bytes, shape, batch: int, runs: int) -> tuple[float, float]:
     """Seconds of one run on the GPU, and of run() from host array to host array; each copy has weights of its own."""
     x = np.random.default_rng(0).standard_normal((batch, *shape), np.float32)
-    runners = [Runner(Model.open(data), driver=driver) for _ in range(COPIES)]
+    runners: list[Runner] = []
     try:
+        for _ in range(copies(len(data), driver.cache_bytes)):
+            runners.append(Runner(Model.open(data), driver=driver))
         for runner in runners:
             runner.run([x], batch)
         return timed(driver, runners, runs), host_to_host(runners, x, batch, runs)
@@ -91,13 +119,16 @@ def our_times(driver, data: bytes, shape, batch: int, runs: int) -> tuple[float,
 
 
 def timed(driver, runners, runs: int) -> float:
-    """One graph holds REPEATS runs, the copies in turn: what starting a graph costs does not show."""
+    """One graph holds some runs of each copy in turn: what starting a graph costs does not show."""
+    count = repeats(len(runners))
     with active(driver):
         stream = runners[0].stream
         driver.begin_capture(stream)
-        for i in range(REPEATS):
-            runners[i % COPIES].last.queue_steps(stream)
-        graph = driver.end_capture(stream)
+        try:
+            for i in range(count):
+                runners[i % len(runners)].last.queue_steps(stream)
+        finally:
+            graph = driver.end_capture(stream)
         driver.run_graph(graph, stream)
         events = [driver.event() for _ in range(runs + 1)]
         driver.record(events[0], stream)
@@ -105,7 +136,7 @@ def timed(driver, runners, runs: int) -> float:
             driver.run_graph(graph, stream)
             driver.record(event, stream)
         driver.synchronize(stream)
-        times = [driver.seconds(a, b) / REPEATS for a, b in zip(events, events[1:], strict=False)]
+        times = [driver.seconds(a, b) / count for a, b in zip(events, events[1:], strict=False)]
         for event in events:
             driver.release_event(event)
         driver.release_graph(graph)
@@ -113,15 +144,15 @@ def timed(driver, runners, runs: int) -> float:
 
 
 def host_to_host(runners, x, batch: int, runs: int) -> float:
-    times = []
-    for i in range(COPIES * 2 + runs):
+    times, warm = [], 2 * len(runners)  # the second run of each records its graph
+    for i in range(warm + runs):
         started = time.perf_counter()
-        runners[i % COPIES].run([x], batch)
+        runners[i % len(runners)].run([x], batch)
         times.append(time.perf_counter() - started)
-    return statistics.median(times[COPIES * 2 :])
+    return statistics.median(times[warm:])
 
 
-def torch_times(net, shape, batch: int, runs: int, budget) -> dict:
+def torch_times(net, shape, batch: int, runs: int, budget, cache_bytes: int = 0) -> dict:
     """peer → seconds, or the reason why not."""
     import torch
 
@@ -130,18 +161,22 @@ def torch_times(net, shape, batch: int, runs: int, budget) -> dict:
     x = torch.randn(batch, *shape).half().to(DEVICE)
     if len(shape) == 3:
         x = x.contiguous(memory_format=torch.channels_last)
-    nets = [on_gpu(net, len(shape) == 3) for _ in range(COPIES)]
-    peers = {"torch eager": lambda: (eager(nets, x), runs, COPIES),
-             "torch graph": lambda: (graphed(nets, x), runs, REPEATS)}
-    if budget.left() > 200 and batch == 1:
-        peers["torch.compile"] = lambda: (graphed([torch.compile(n) for n in nets], x), runs, REPEATS)
+    torch.backends.cudnn.benchmark = True  # the fastest of its kernels
+    bytes = 2 * sum(parameter.numel() for parameter in net.parameters())
+    nets = [on_gpu(net, len(shape) == 3) for _ in range(copies(bytes, cache_bytes, 8))]  # 8: torch.compile's own limit
+    peers = {"torch eager": lambda: (eager(nets, x), runs, len(nets)),
+             "torch graph": lambda: (graphed(nets, x), runs, repeats(len(nets)))}
+    if budget.left() > 60 and batch == 1:
+        peers["torch.compile"] = lambda: (graphed([torch.compile(n) for n in nets], x), runs, repeats(len(nets)))
     found: dict = {}
     for name, make in peers.items():
         try:
             with torch.inference_mode():
                 found[name] = torch_timed(*make())
         except Exception as error:  # a peer that fails is named, the rest goes on
-            found[name] = f"{type(error).__name__}: {str(error)[:120]}"
+            found[name] = words(error)[:200]
+    nets.clear()
+    torch.cuda.empty_cache()  # the next models want the room
     return found
 
 
@@ -150,7 +185,7 @@ def eager(nets, x):
 
 
 def graphed(nets, x):
-    """A CUDA graph of REPEATS calls, the copies in turn."""
+    """A CUDA graph of as many calls of each copy, in turn."""
     import torch
 
     stream = torch.cuda.Stream()
@@ -162,8 +197,8 @@ def graphed(nets, x):
     torch.cuda.current_stream().wait_stream(stream)
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
-        for i in range(REPEATS):
-            nets[i % COPIES](x)
+        for i in range(repeats(len(nets))):
+            nets[i % len(nets)](x)
     return graph.replay
 
 
@@ -188,18 +223,9 @@ def on_gpu(net, images: bool):
     return moved.to(memory_format=torch.channels_last) if images else moved
 
 
-def paper(driver, budget) -> dict:
+def paper(driver, budget, layers=None, rounds: int = 20) -> dict:
     """The paper's comparison, by tools/bench/paper_gpu.py."""
-    script = ROOT / "tools" / "bench" / "paper_gpu.py"
-    if not script.exists():
-        return {"not measured": f"{script.name} is not here"}
-    with tempfile.TemporaryDirectory() as folder:
-        result = Path(folder) / "paper.json"
-        try:
-            done = subprocess.run([sys.executable, script, "--json", result], cwd=ROOT, capture_output=True, text=True,
-                                  timeout=max(10, budget.left() - 60))
-        except subprocess.TimeoutExpired:
-            return {"not measured": "it did not end in time"}
-        if done.returncode or not result.exists():
-            return {"not measured": (done.stderr or done.stdout)[-300:]}
-        return json.loads(result.read_text())
+    from tools.bench import paper_gpu
+
+    with active(driver):
+        return {"rows": paper_gpu.measured(driver, 1, rounds, layers or paper_gpu.RESNET18)}

@@ -23,9 +23,9 @@ EMULATION = "DSRUNTIME_CUDA_EMULATION"  # set to 1: backend "cuda" runs on this 
 
 
 class Driver(Protocol):
-    """device is a name for people; architecture is "sm_90", or "emulation"; kind is DLPack's device type.
+    """device is a name for people; architecture is "sm_90", or "emulation"; cache_bytes is the size of the L2 cache.
 
-    DLPack's device types: 1 is a CPU, 2 is CUDA.
+    kind is DLPack's device type: 1 is a CPU, 2 is CUDA.
     """
 
     device: str
@@ -33,6 +33,7 @@ class Driver(Protocol):
     kind: int
     number: int
     multiprocessors: int
+    cache_bytes: int
 
     def enter(self) -> None: ...
     def leave(self) -> None: ...

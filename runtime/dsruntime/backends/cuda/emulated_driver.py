@@ -27,6 +27,7 @@ class EmulatedDriver:
     kind = 1
     number = 0
     multiprocessors = 8
+    cache_bytes = 0
 
     def __init__(self, capacity: int = 1 << 33) -> None:
         """capacity: bytes that can be allocated at a time."""

@@ -7,7 +7,6 @@ runtime use the same one, so addresses mean the same to all. PyCUDA is imported 
 from __future__ import annotations
 
 import ctypes
-import gc
 import os
 import threading
 import weakref
@@ -133,6 +132,7 @@ class PycudaDriver:
         self.device = device.name()
         self.architecture = "sm_{}{}".format(*device.compute_capability())
         self.multiprocessors = device.get_attribute(self._cuda.device_attribute.MULTIPROCESSOR_COUNT)
+        self.cache_bytes = device.get_attribute(self._cuda.device_attribute.L2_CACHE_SIZE)
         self._context = self._try("opening the GPU", device.retain_primary_context)
 
     def enter(self) -> None:
@@ -191,10 +191,10 @@ class PycudaDriver:
             self._try("freeing memory", memory.free)
 
     def host(self, bytes: int) -> np.ndarray:
-        array = self._try(f"page-locking {bytes} bytes", self._cuda.pagelocked_empty, bytes, np.uint8)
+        array = self._try(f"page-locking {bytes} bytes", self._cuda.pagelocked_empty, max(bytes, 1), np.uint8)
         self._pinned = [reference for reference in self._pinned if reference() is not None]
         self._pinned.append(weakref.ref(array.base))
-        return array
+        return array[:bytes]
 
     def memory(self) -> tuple[int, int]:
         return self._try("asking for free memory", self._cuda.mem_get_info)
@@ -275,15 +275,12 @@ class PycudaDriver:
     # graphs
 
     def begin_capture(self, stream: int) -> None:
-        gc.disable()  # a destructor that frees memory meanwhile would end the capture
-        mode = self._bindings.CUstreamCaptureMode.CU_STREAM_CAPTURE_MODE_THREAD_LOCAL
+        # relaxed: a destructor may free memory meanwhile, of whatever else lives in this thread
+        mode = self._bindings.CUstreamCaptureMode.CU_STREAM_CAPTURE_MODE_RELAXED
         self._call("recording a graph", "cuStreamBeginCapture", self._bindings.CUstream(stream), mode)
 
     def end_capture(self, stream: int) -> int:
-        try:
-            graph = self._call("recording a graph", "cuStreamEndCapture", self._bindings.CUstream(stream))
-        finally:
-            gc.enable()
+        graph = self._call("recording a graph", "cuStreamEndCapture", self._bindings.CUstream(stream))
         made = self._call("making a graph", "cuGraphInstantiate", graph, 0)
         self._call("freeing a graph", "cuGraphDestroy", graph)
         self._call("uploading a graph", "cuGraphUpload", made, self._bindings.CUstream(stream))
