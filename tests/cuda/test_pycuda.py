@@ -102,6 +102,7 @@ with dsruntime.load(data, "cuda") as session:
     assert stub.stub_live() > 0
 gc.collect()
 assert stub.stub_live() == 0, stub.stub_live()
+assert stub.stub_pinned() == 0, stub.stub_pinned()
 assert stub.stub_calls(b"cuDevicePrimaryCtxRetain") == 1
 """)
 
@@ -246,6 +247,7 @@ def test_threads_sessions_and_models(scenario):
     scenario("""
 models = [Model.open(data), Model.open(data)]
 failures = []
+pycuda_driver.shared()
 
 def work(model, number):
     try:
@@ -262,6 +264,7 @@ for thread in threads:
 for thread in threads:
     thread.join()
 assert not failures, failures
+assert stub.stub_pinned() == 0, stub.stub_pinned()  # though another thread made the context
 """)
 
 

@@ -5,7 +5,7 @@
 //
 //   stub_fail("cuMemAlloc_v2", 3, 2, 1)  the third call from now on says CUDA_ERROR_OUT_OF_MEMORY, once; sticky errors stay
 //   stub_calls("cuGraphLaunch")          how often it was called
-//   stub_live()                          allocations that were not freed
+//   stub_live(), stub_pinned()           allocations that were not freed: on the GPU, page-locked
 //
 // STUB_INIT, STUB_DEVICES and STUB_VERSION in the environment say what cuInit returns, how many GPUs there are, and
 // which CUDA the driver knows.
@@ -14,8 +14,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <atomic>
 #include <functional>
 #include <map>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -42,8 +44,10 @@ struct Fault {
 };
 static std::map<std::string, Fault> faults;
 static std::map<Address, size_t> memory;
-static std::vector<void*> contexts;
+static thread_local std::vector<void*> contexts;
+static std::recursive_mutex one_at_a_time;  // PyCUDA and cuda-bindings let other threads run meanwhile
 static Result lost = 0;
+static std::atomic<int> pinned{0};
 static size_t capacity = size_t(1) << 32, used = 0;
 
 static int setting(const char* name, int otherwise) {
@@ -70,12 +74,14 @@ static Result queue(Stream* stream, std::function<Result()> work) {
 #define API extern "C" __attribute__((visibility("default")))
 #define CALL(name, ...)   \
     API Result name(__VA_ARGS__) { \
+        std::lock_guard<std::recursive_mutex> lock(one_at_a_time); \
         if (Result error = called(#name)) return error;
 #define DONE return 0; }
 
 API void stub_fail(const char* function, int count, int error, int times) { faults[function] = {count, times, error}; }
 API int stub_calls(const char* function) { return calls[function]; }
 API int stub_live() { return int(memory.size()); }
+API int stub_pinned() { return pinned; }
 API void stub_capacity(size_t bytes) { capacity = bytes; }
 
 // ---- the process and its device
@@ -93,7 +99,7 @@ CALL(cuDeviceGetAttribute, int* value, int attribute, int)
     *value = attribute == 75 ? 9 : attribute == 16 ? 4 : 0;  // capability 9.0, four multiprocessors
 DONE
 CALL(cuDeviceTotalMem_v2, size_t* bytes, int) *bytes = capacity; DONE
-CALL(cuDevicePrimaryCtxRetain, void** context, int) *context = &contexts; DONE
+CALL(cuDevicePrimaryCtxRetain, void** context, int) *context = &capacity; DONE
 CALL(cuDevicePrimaryCtxRelease_v2, int) DONE
 CALL(cuCtxPushCurrent_v2, void* context) contexts.push_back(context); DONE
 API Result cuCtxPopCurrent_v2(void** context) {
@@ -127,8 +133,12 @@ CALL(cuMemFree_v2, Address address)
     memory.erase(found);
     free((void*)address);
 DONE
-CALL(cuMemHostAlloc, void** block, size_t bytes, u32) return posix_memalign(block, 256, bytes + !bytes) ? 2 : 0; }
-CALL(cuMemFreeHost, void* block) free(block); DONE
+CALL(cuMemHostAlloc, void** block, size_t bytes, u32)
+    if (!bytes) return 1;
+    if (posix_memalign(block, 256, bytes)) return 2;
+    pinned++;
+DONE
+CALL(cuMemFreeHost, void* block) free(block), pinned--; DONE
 CALL(cuMemGetInfo_v2, size_t* free_bytes, size_t* total) *free_bytes = capacity - used, *total = capacity; DONE
 
 static Result move(void* to, const void* from, size_t bytes) { memmove(to, from, bytes); return 0; }

@@ -92,6 +92,7 @@ class Prepared:
         for graph in self.graphs.values():
             self.driver.release_graph(graph)
         self.graphs = {}
+        self.hosts_in, self.hosts_out, self.fault = [], [], None  # PyCUDA frees them in the thread that has the context
         self.plan.free()
 
 

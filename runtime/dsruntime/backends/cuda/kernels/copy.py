@@ -11,6 +11,7 @@ from dsruntime.backends.cuda.kernels.window import MAX_RANK, THREADS, dtype, mer
 from dsruntime.backends.cuda.launch import Launch, blocks, pointer
 
 BLOCK = (THREADS, 1, 1)
+MOST_BLOCKS = 65535  # along y and z
 
 
 def copy(x, x_at: int, y, y_at: int) -> list[Launch]:
@@ -34,7 +35,8 @@ def tiles(x, y) -> tuple[int, int, int] | None:
     shape, xs, ys = merged(x.shape, x.strides, y.strides)
     if len(shape) == 2:
         shape, xs, ys = (1, *shape), (0, *xs), (0, *ys)
-    if len(shape) != 3 or min(shape[1:]) < 16 or shape[0] > 65535:
+    if len(shape) != 3 or min(shape[1:]) < 16 or shape[0] > MOST_BLOCKS or \
+            max(shape[1:]) > 32 * MOST_BLOCKS:
         return None
     batch, rows, columns = shape
     dense, swapped = (columns, 1), (1, rows)

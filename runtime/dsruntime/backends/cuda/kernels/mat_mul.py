@@ -6,8 +6,9 @@ import ctypes
 import math
 
 from dsruntime.backends.cuda.launch import Launch, blocks
+from dsruntime.errors import BackendError
 
-BATCH_DIMENSIONS, TILE, MOST_BLOCKS_Z = 4, 64, 65535
+BATCH_DIMENSIONS, TILE, MOST_BLOCKS = 4, 64, 65535
 
 
 class Operand(ctypes.Structure):
@@ -37,7 +38,9 @@ def launches(a: int, b: int, y: int, *, batch: tuple[int, ...] = (), m: int, n: 
     sizes = (1,) * (BATCH_DIMENSIONS - len(batch)) + tuple(batch)
     left, right = operand(a, a_batch, a_row, a_k, m, k), operand(b, b_batch, b_row, b_k, n, k)
     args = MatMul(left, right, y, overflow, tag, batches, sizes, k, alpha, low, high)
-    grid = (blocks(n, TILE), blocks(m, TILE), min(batches, MOST_BLOCKS_Z))
+    grid = (blocks(n, TILE), blocks(m, TILE), min(batches, MOST_BLOCKS))
+    if grid[1] > MOST_BLOCKS:
+        raise BackendError("cuda", f"a product of {m} rows", f"at most {TILE * MOST_BLOCKS}", "use backend cpu")
     return [Launch("mat_mul", "mat_mul", grid, (128, 1, 1), (args,))]
 
 
