@@ -26,9 +26,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from dscompress.capture import factory
+from dscompress.capture import detect, factory
 from dscompress.capture.quiet import quiet
 from dscompress.capture.state_dict import fill
+from dscompress.deepshift.torch_file import check_sums
 from dscompress.errors import CompileError, ModelError
 from dscompress.models import BUILT_IN
 from dscompress.nn import describe, restore
@@ -72,16 +73,21 @@ def save(path: str | os.PathLike, values: dict[str, Any]) -> None:
 
 def load(path: str | os.PathLike) -> dict[str, Any]:
     """The checked values of a checkpoint; CompileError for any other file."""
+    if detect.detect(Path(path)) != detect.TRAINING_CHECKPOINT:
+        raise CompileError(str(path), "is no checkpoint of dscompress", "one that dscompress train wrote")
     try:
+        check_sums(Path(path))
         with quiet():
             values = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise CompileError(str(path), f"cannot be read ({error.strerror})") from None
+    except CompileError:
+        raise
     except Exception as error:
         text = str(error).splitlines()[0][:200]
         raise CompileError(str(path), f"is damaged ({text})", "", "save or copy it again") from None
     if not is_checkpoint(values):
-        raise CompileError(str(path), "is no checkpoint of dscompress", "one that dscompress train wrote")
+        raise CompileError(str(path), "is damaged: its first words are not its own", "", "save or copy it again")
     return values
 
 

@@ -19,6 +19,7 @@ DSF = b"\x89DSF\r\n\x1a\n"
 LEGACY_TORCH = b"\x80\x02\x8a\x0al\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."
 ZIP = b"PK\x03\x04"
 OURS = ["format", "dscompress checkpoint"]  # what checkpoint.py writes first
+MOST_FIELDS = 1 << 16  # of an ONNX model, whose graph is one of them: functions and metadata are the many
 FIRST_BYTES = 1 << 16  # bytes of a pickle that say what it makes
 
 # offset, bytes, what it is, what to do
@@ -177,13 +178,15 @@ def is_text(head: bytes) -> bool:
 
 
 def is_onnx(file: BinaryIO) -> bool:
-    """Whether the file is a sequence of ModelProto's fields (their numbers and wire types), a graph among them."""
+    """Whether the file begins as MOST_FIELDS of ModelProto's fields (numbers and wire types), a graph among them."""
     varint, length_delimited, graph = 0, 2, 7
     fields = {1: varint, 5: varint} | dict.fromkeys((2, 3, 4, 6, 7, 8, 14, 20, 25, 26), length_delimited)
     size = file.seek(0, 2)
     file.seek(0)
     seen = set()
-    while file.tell() < size:
+    for _ in range(MOST_FIELDS):
+        if file.tell() >= size:
+            break
         tag = read_varint(file)
         if tag is None or fields.get(tag >> 3) != tag & 7:
             return False

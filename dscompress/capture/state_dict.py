@@ -16,7 +16,7 @@ from dscompress.capture.input_shape import HOW as SHAPE_HOW
 from dscompress.capture.options import Captured, CaptureOptions
 from dscompress.capture.quiet import quiet
 from dscompress.deepshift import Imported
-from dscompress.deepshift.torch_file import UnusualTensors
+from dscompress.deepshift.torch_file import UnusualTensors, check_sums
 from dscompress.errors import CompileError
 
 KIND = "state_dict"
@@ -57,6 +57,7 @@ def read(path: Path, options: CaptureOptions) -> tuple[Imported | None, Any]:
 def load(path: Path) -> Any:
     """None where it holds more than PyTorch loads without running code, or is damaged."""
     try:
+        check_sums(path)
         with quiet():
             return torch.load(path, map_location="cpu", weights_only=True)
     except Exception:

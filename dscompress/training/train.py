@@ -17,6 +17,7 @@ from typing import Any
 import torch
 
 from dscompress.checkpoint import Card
+from dscompress.errors import TrainingError
 from dscompress.labelling import read_recipe
 from dscompress.nn import ConversionReport, describe
 from dscompress.training.data import Data
@@ -136,7 +137,12 @@ def begin(run: Run, training: Training, resume: bool) -> None:
             run.start(training)
     state = world.told(state)
     if state is not None:
-        training.load(state)
+        try:
+            training.load(state)
+        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+            found = f"is damaged ({type(error).__name__}: {' '.join(str(error).split())[:120]})"
+            raise TrainingError(str(run.last), found, "what a run with these settings left",
+                                f"start a new run from what it holds: --weights {run.best}") from None  # fmt: skip
 
 
 def settings_of(networks: Networks, training: Training) -> dict[str, Any]:

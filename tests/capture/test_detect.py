@@ -6,7 +6,7 @@ import zipfile
 
 import pytest
 
-from dscompress.capture import CaptureOptions, capture
+from dscompress.capture import CaptureOptions, capture, detect
 from dscompress.errors import CompileError
 
 
@@ -61,3 +61,17 @@ def test_a_pipe_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(CompileError, match="is a device, pipe or socket"):
         capture(tmp_path / "pipe")
+
+
+def test_a_large_file_of_tiny_fields_is_given_up_early(monkeypatch):
+    """producer_name = "", again and again, 20 MB of it: no graph comes, and a reader of all of it would take long."""
+    file = io.BytesIO(b"\x12\x00" * 10_000_000)
+    reads = []
+    monkeypatch.setattr(detect, "read_varint", lambda file, read=detect.read_varint: reads.append(1) or read(file))
+    assert not detect.is_onnx(file)
+    assert len(reads) == 2 * detect.MOST_FIELDS
+
+
+def test_a_model_of_many_functions_is_onnx():
+    functions, graph = b"\xca\x01\x00" * 10_000, b"\x3a\x00"
+    assert detect.is_onnx(io.BytesIO(functions + graph)) and detect.is_onnx(io.BytesIO(graph + functions))

@@ -151,6 +151,17 @@ def test_best_pt_is_not_resumed_and_damage_is_named(data, finished, tmp_path):
     (folder / "last.pt").write_bytes((finished / "best.pt").read_bytes())
     with pytest.raises(TrainingError, match="holds a network, but not the state of its training.*--weights"):
         train(data, folder, **SMALL, overrides={"epochs": 1}, resume=True)
-    (folder / "last.pt").write_bytes((finished / "last.pt").read_bytes()[:5000])
-    with pytest.raises(CompileError, match="last.pt: (is damaged|cannot be read)"):
+    whole = (finished / "last.pt").read_bytes()
+    (folder / "last.pt").write_bytes(whole[:5000])
+    with pytest.raises(CompileError, match="last.pt: is a damaged or truncated ZIP archive"):
+        train(data, folder, **SMALL, overrides={"epochs": 1}, resume=True)
+    largest = max(weights(finished / "last.pt").values(), key=torch.numel)
+    at = whole.index(largest.numpy().tobytes())
+    (folder / "last.pt").write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])  # torch.load takes this
+    with pytest.raises(CompileError, match="last.pt: is damaged: the checksum of data/"):
+        train(data, folder, **SMALL, overrides={"epochs": 1}, resume=True)
+    values = torch.load(finished / "last.pt", weights_only=True)
+    values["training"]["history"] = {"epochs": [{"epoch": 1}], "skipped": []}
+    torch.save(values, folder / "last.pt")
+    with pytest.raises(TrainingError, match="last.pt: is damaged .*--weights"):
         train(data, folder, **SMALL, overrides={"epochs": 1}, resume=True)
