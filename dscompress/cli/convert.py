@@ -7,7 +7,7 @@ import time
 import click
 
 from dscompress.cli import extras, show
-from dscompress.cli.options import SOURCE_OPTIONS, json_option, quiet_option
+from dscompress.cli.options import INPUT_SHAPE, NETWORK_OPTIONS, json_option, quiet_option
 
 # As in dscompress.ptq.INGREDIENTS, which would load PyTorch.
 INGREDIENTS = ("scale", "nearest", "compensate", "drift", "bias", "batch_norm")
@@ -26,7 +26,7 @@ def layer_bits(context, parameter, values):
 
 def source_options(command):
     """How a source file becomes a network; its batch stays as it is."""
-    for option in reversed([option for option in SOURCE_OPTIONS if option is not SOURCE_OPTIONS[-1]]):
+    for option in reversed((*NETWORK_OPTIONS, INPUT_SHAPE)):
         command = option(command)
     return command
 
@@ -154,6 +154,7 @@ def print_conversion(opened, output, report, seconds: float, as_json: bool) -> N
         return
     rows = [(layer.name, layer.kind, f"{layer.weights:,}", "float" if layer.bits is None else layer.bits,
              noise(layer.error), noise(layer.total)) for layer in report.layers]
+    show.title("noise over signal in each layer's output: of its own weights, and with all layers before it")
     show.table(("layer", "", "weights>", "bits>", "error>", "with all before>"), rows)
     click.echo()
     floats = sum(4 * layer.weights for layer in report.layers)
@@ -198,9 +199,11 @@ def print_sensitivity(source, found, seconds: float, as_json: bool) -> None:
 
         show.as_json({"source": str(source), "seconds": seconds, "layers": [asdict(layer) for layer in found]})
         return
-    bits = [choice.bits for choice in found[0].choices if choice.bits is not None]
-    columns = ("layer", "", "weights>", *(f"{b} bits>" for b in bits), *(f"answer, {b}>" for b in bits))
-    rows = [(layer.name, layer.kind, f"{layer.weights:,}", *(noise(c.error) for c in layer.choices if c.bits),
-             *(noise(c.effect) for c in layer.choices if c.bits)) for layer in found]
-    show.table(columns, rows)
-    show.note("noise over signal, if that layer alone is converted: at its own output, and in the model's answer")
+    columns = ("layer", "", "weights>", *(f"{choice.bits} bits>" for choice in found[0].choices if choice.bits))
+    for where, value in (("the layer's own output", "error"), ("the model's answer", "effect")):
+        show.title(f"noise over signal in {where}, if that layer alone is converted")
+        show.table(columns, [(layer.name, layer.kind, f"{layer.weights:,}",
+                              *(noise(getattr(choice, value)) for choice in layer.choices if choice.bits))
+                             for layer in found])
+        click.echo()
+    show.note(f"{seconds:.1f} s; nothing was written")

@@ -108,12 +108,14 @@ class Json(click.ParamType):
         return data
 
 
-SOURCE_OPTIONS = (
+NETWORK_OPTIONS = (
     click.option("--model", "factory", metavar="MODULE:CALLABLE",
                  help="Builds the network that a state_dict belongs to: torchvision.models:resnet18."),
     click.option("--model-args", type=Json(), metavar="JSON", help="Arguments of --model: '{\"num_classes\": 10}'."),
     click.option("--trust-pickle", is_flag=True,
                  help="Load a pickled module. This runs code from the file: only for files you made."),
+)
+DEEPSHIFT_OPTIONS = (
     click.option("--bits", type=click.IntRange(2, 8), metavar="BITS",
                  help="Bits of a DeepShift checkpoint's weights, where its folder does not say them."),
     click.option("--method", type=click.Choice(("q", "ps")), help="Its method, likewise."),
@@ -121,8 +123,9 @@ SOURCE_OPTIONS = (
                  help="PS: a weight is 0 where |sign| is not above it.  [default: 0.5]"),
     click.option("--activation-bits", type=FixedPoint(), metavar="INTEGER,FRACTION",
                  help="Its shift layers round their inputs to so many bits, for example 3,5."),
-    click.option("--input-shape", type=Shape(), multiple=True, metavar="SHAPE",
-                 help="Shape of the input, batch first: 1,3,224,224. Once per input, in order."),
-    click.option("--dynamic-batch/--no-dynamic-batch", default=True, show_default=True,
-                 help="Leave the batch size open, or fix it to the one of the input shape."),
 )
+INPUT_SHAPE = click.option("--input-shape", type=Shape(), multiple=True, metavar="SHAPE",
+                           help="Shape of the input, batch first: 1,3,224,224. Once per input, in order.")
+DYNAMIC_BATCH = click.option("--dynamic-batch/--no-dynamic-batch", default=True, show_default=True,
+                             help="Leave the batch size open, or fix it to the one of the input shape.")
+SOURCE_OPTIONS = (*NETWORK_OPTIONS, *DEEPSHIFT_OPTIONS, INPUT_SHAPE, DYNAMIC_BATCH)

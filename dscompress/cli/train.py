@@ -105,16 +105,20 @@ def all_of(options):
 def show_recipes(context, parameter, wanted):
     if not wanted or context.resilient_parsing:
         return
-    from dscompress.training.recipes import RECIPES
+    from dscompress.training.recipes import RECIPES, REFERENCES
 
-    rows = [(name, each.optimizer, f"{each.rate:g}", schedule_of(each), each.epochs, each.batch, each.source)
-            for name, each in RECIPES.items()]
-    show.table(["recipe", "optimizer", "rate>", "schedule", "epochs>", "batch>", "from"], rows)
+    sources = list(dict.fromkeys(each.source for each in RECIPES.values()))
+    rows = [(name, each.optimizer, f"{each.rate:g}", schedule_of(each), each.epochs, each.batch,
+             sources.index(each.source) + 1) for name, each in RECIPES.items()]
+    show.table(["recipe", "optim", "rate>", "schedule", "epochs>", "batch>", "from>"], rows)
+    click.echo("\nat: the epochs after which the rate falls to a tenth; from:")
+    show.fields((str(number), text) for number, text in enumerate(sources, 1))
+    show.fields(REFERENCES.items())
     context.exit()
 
 
 def schedule_of(recipe) -> str:
-    return "steps " + ", ".join(f"{each:g}" for each in recipe.milestones) if recipe.milestones else recipe.schedule
+    return "at " + ",".join(f"{each:g}" for each in recipe.milestones) if recipe.milestones else recipe.schedule
 
 
 @click.command("train", short_help="Train a network with power-of-two weights.")
@@ -214,7 +218,7 @@ class Teller:
         if networks.report:
             show.note(f"{networks.name}: {networks.report}")
         begun = f", resumed after epoch {training.epoch}" if training.epoch else ""
-        show.note(f"recipe {recipe_name}: {training.recipe.epochs} epochs of {len(training.data.train):,} images, "
+        show.note(f"recipe {recipe_name}: {epochs(training.recipe.epochs)} of {len(training.data.train):,} images, "
                   f"judged on {len(training.data.validation):,}{begun}")
 
     def step(self, epoch, step, steps) -> None:
@@ -236,7 +240,11 @@ class Teller:
             return
         if self.training.history.epochs:
             self.run.draw(self.training)
-        show.note(f"{self.run.last} has the first {self.training.epoch} epochs{how_to_go_on}")
+        show.note(f"{self.run.last} has the first {epochs(self.training.epoch)}{how_to_go_on}")
+
+
+def epochs(count: int) -> str:
+    return f"{count} epoch{'' if count == 1 else 's'}"
 
 
 def as_data(result) -> dict:
@@ -250,9 +258,8 @@ def as_data(result) -> dict:
 
 def print_result(result) -> None:
     best, run = result.history.best, result.run
-    count = len(result.data.validation)
     show.fields([
-        ("best", f"{best.validation_accuracy:.2%} of {count:,} held-out images, epoch {best.epoch}: {run.best}"),
+        ("best", f"{best.validation_accuracy:.2%} of {best.judged:,} held-out images, epoch {best.epoch}: {run.best}"),
         ("last", f"{result.history.accuracy:.2%}: {run.last}"),
         ("metrics", f"{run.folder / 'metrics.jsonl'}, {run.folder / 'curves.png'}"),
         ("skipped", f"{len(result.history.skipped)} that could not be read" if result.history.skipped else ""),

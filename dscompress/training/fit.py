@@ -106,7 +106,7 @@ class Training:
         self.epoch += 1
         self.history.epochs.append(Epoch(
             self.epoch, self.rate, loss / count, right / count, score.loss, score.accuracy, int(missing.item()),
-            time.perf_counter() - started,
+            time.perf_counter() - started, score.count,
         ))  # fmt: skip
 
     def take_steps(self) -> tuple[float, float, float, list[str]]:

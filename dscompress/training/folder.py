@@ -74,7 +74,8 @@ def listed(folder: Path) -> tuple[list[tuple[str, int]], tuple[str, ...]]:
     root = folder.parent if folder.name in ("train", *JUDGED_ON) else folder
     files = [(name, target) for target, each in enumerate(classes) for name in images_below(root, folder / each)]
     if not files:
-        raise TrainingError(str(folder), f"no images in its {len(classes)} sub-folders", f"files ending in {ENDINGS}")
+        raise TrainingError(str(folder), f"no images in its {len(classes)} sub-folders",
+                            f"files ending in {', '.join(ENDINGS)}")
     return files, classes
 
 

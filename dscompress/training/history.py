@@ -17,6 +17,7 @@ class Epoch:
     validation_accuracy: float  # 0..1
     skipped: int  # images that could not be read
     seconds: float
+    judged: int = 0  # images that validation_loss and validation_accuracy are of
 
 
 @dataclass

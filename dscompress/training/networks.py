@@ -52,6 +52,9 @@ def build_networks(wanted: Wanted, data: Data, seed: int, distill: bool) -> Netw
     if values is not None:
         path = str(wanted.weights)
         take_weights(model, float_weights(values, path, wanted.model, wanted.model_args), wanted.fresh, name, path)
+    if wanted.teacher is not None and not distill:
+        raise TrainingError(f"--teacher {wanted.teacher}", "nothing is to be learned from it", "a share of the loss",
+                            "add --distill 0.5, or leave --teacher out")  # fmt: skip
     teacher = teacher_of(wanted, model, name, arguments) if distill else None
     report = None
     if wanted.method != "float":

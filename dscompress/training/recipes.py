@@ -10,6 +10,7 @@ A field that its source does not state follows [DS], and `source` says so.
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import math
 from dataclasses import dataclass
 
@@ -61,6 +62,12 @@ OURS = "measured on the digits by tools/bench/accuracy.py"
 S3_SOURCE = "[S3]: 200 epochs from scratch; the rest as for Q in [DS]"
 DENSE_SOURCE = "[DenseShift]: from scratch, length as [S3]; the rest as for Q in [DS]"
 
+REFERENCES = {
+    "[DS]": "DeepShift, its code's README and scripts: Elhoushi et al., CVPRW 2021",
+    "[S3]": "Li et al., NeurIPS 2021",
+    "[DenseShift]": "Li et al., ICCV 2023",
+}
+
 RECIPES: dict[str, Recipe] = {
     "float-cifar-scratch": Recipe(**CIFAR, optimizer="sgd", rate=0.1, source=HE),
     "float-imagenet-scratch": Recipe(**IMAGENET, optimizer="sgd", rate=0.1, source=HE),
@@ -97,7 +104,10 @@ RECIPES: dict[str, Recipe] = {
 def recipe_named(name: str, **overrides) -> Recipe:
     """The preset, with fields replaced by those of `overrides` that are not None."""
     if name not in RECIPES:
-        raise TrainingError(f"recipe '{name}'", "no recipe has this name", f"one of {', '.join(RECIPES)}")
+        close = difflib.get_close_matches(name, RECIPES, n=1)
+        raise TrainingError(f"recipe '{name}'", "no recipe has this name",
+                            "one of those that dscompress train --recipes lists",
+                            f"did you mean {close[0]}?" if close else "")
     given = {field: value for field, value in overrides.items() if value is not None}
     return check_recipe(dataclasses.replace(RECIPES[name], **given))
 

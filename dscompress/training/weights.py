@@ -28,7 +28,7 @@ def read_weights(path: str) -> dict[str, Any]:
     if kind == detect.TRAINING_CHECKPOINT:
         return checkpoint.load(path)
     if kind != detect.STATE_DICT:
-        raise TrainingError(path, f"is a {kind}", "a checkpoint of dscompress train, or a state_dict",
+        raise TrainingError(path, f"is a file of kind {kind}", "a checkpoint of dscompress train, or a state_dict",
                             "save the weights: torch.save(model.state_dict(), 'weights.pt')")  # fmt: skip
     loaded = load(Path(path))
     weights = {} if loaded is None else find_state_dict(loaded, path, [])

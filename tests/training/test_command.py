@@ -195,4 +195,4 @@ def test_weights_of_another_architecture(folder, float_run, tmp_path):
     assert result.exit_code == 3 and "the keys do not fit --model small_resnet" in result.stderr
     torch.save(nn.Linear(2, 2), tmp_path / "module.pt")
     result = call("train", folder, "-o", tmp_path / "run", "--weights", tmp_path / "module.pt", "--workers", 0)
-    assert result.exit_code == 3 and "is a pickled module" in result.stderr
+    assert result.exit_code == 3 and "is a file of kind pickled module" in result.stderr

@@ -70,7 +70,7 @@ def test_values_that_no_training_can_use(changes, says):
 
 
 def test_an_unknown_recipe():
-    with pytest.raises(TrainingError, match="recipe 'best': no recipe has this name; expected one of float-cifar"):
+    with pytest.raises(TrainingError, match="recipe 'best': no recipe has this name; expected one of those that"):
         recipe_named("best")
 
 
