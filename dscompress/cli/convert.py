@@ -40,7 +40,7 @@ def source_options(command):
               help="Where to write.  [default: SOURCE with _BITSbit before its ending, in the current folder]")
 @source_options
 @click.option("--preprocess", metavar="RECIPE",
-              help="How an image becomes the input: imagenet, digits, or a JSON file.")
+              help="How an image becomes the input: imagenet, cifar, mnist, digits, or a JSON file.")
 @click.option("--samples", type=click.IntRange(min=1), default=256, show_default=True,
               help="Calibration inputs to take, evenly from all there are.")
 @click.option("--layer-bits", multiple=True, callback=layer_bits, metavar="LAYER=BITS",

@@ -127,7 +127,8 @@ def schedule_of(recipe) -> str:
 @click.option("--resume", is_flag=True,
               help="Go on with the run in RUN, if there is one: repeat the command and add this.")
 @click.option("--model", metavar="NAME", help="small_resnet, small_mobilenet, cifar_resnet20 and its kin, "
-              "torchvision.models:resnet18, or your MODULE:CALLABLE.  [default: that of --weights, else small_resnet]")
+              "torchvision.models:resnet18, or your MODULE:CALLABLE.  "
+              "[default: that of a checkpoint of train in --weights, else small_resnet]")
 @click.option("--model-args", type=Json(), metavar="JSON", help="Its arguments; classes and channels follow the data.")
 @click.option("--weights", type=click.Path(), metavar="FILE",
               help="Start from these: a checkpoint of train, a state_dict, or a file of the original DeepShift.")
@@ -141,7 +142,8 @@ def schedule_of(recipe) -> str:
 @click.option("--teacher", type=click.Path(), metavar="FILE",
               help="The float network of --distill.  [default: that of --weights]")
 @click.option("--preprocess", metavar="RECIPE",
-              help="How an image becomes the input: imagenet, digits, or a JSON file.  [default: imagenet for "
+              help="How an image becomes the input: imagenet, cifar, mnist, digits, or a JSON file.  "
+              "[default: imagenet for "
               "torchvision's networks, else measured on the images]")
 @click.option("--held-out", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.2, show_default=True,
               help="Part of each class to judge on, where DATA has no val/.")
@@ -240,7 +242,9 @@ class Teller:
             return
         if self.training.history.epochs:
             self.run.draw(self.training)
-        show.note(f"{self.run.last} has the first {epochs(self.training.epoch)}{how_to_go_on}")
+        done = self.training.epoch
+        left = f"has the first {epochs(done)}" if done else "has the start alone, no epoch has ended"
+        show.note(f"{self.run.last} {left}{how_to_go_on}")
 
 
 def epochs(count: int) -> str:

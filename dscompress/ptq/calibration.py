@@ -76,7 +76,7 @@ def from_folder(folder: Path, shapes: list[tuple], recipe: Image | None, count: 
         raise CompileError(where, "no image in it or its sub-folders", f"files that end in {', '.join(ENDINGS)}")
     if recipe is None:
         raise CompileError(where, "how an image becomes the model's input is not said",
-                           what_to_do="add --preprocess imagenet, digits, or a JSON file")
+                           what_to_do="add --preprocess imagenet, cifar, mnist, digits, or a JSON file")
     return Inputs(*read_images(files, where, shapes[0], recipe, count))
 
 

@@ -107,7 +107,7 @@ def test_no_epoch_has_ended_yet(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(Training, "take_step", interrupt)
     result = call("train", folder, "-o", tmp_path / "run", *TINY, "--workers", 0)
     assert result.exit_code == 130
-    assert "has the first 0 epochs; to go on, repeat the command with --resume" in result.stderr
+    assert "no epoch has ended; to go on, repeat the command with --resume" in result.stderr
     assert checkpoint.load(tmp_path / "run" / "last.pt")["training"]["epoch"] == 0
 
 
