@@ -139,7 +139,7 @@ def test_labels_give_logits_and_softmax_gives_probabilities(tmp_path):
         ({"labels": "missing.txt"}, "labels missing.txt: no such file"),
         ({"preprocess": "imagenet"}, "it makes 224 x 224 pixels, the input takes 8 x 8"),
         ({"preprocess": "digits"}, "gray has 1 channel, the input 3"),
-        ({"preprocess": "unknown"}, "no recipe and no file has this name; expected digits, imagenet, or a JSON file"),
+        ({"preprocess": "unknown"}, "no file has this name; expected cifar, digits, imagenet, mnist, or a JSON file"),
         ({"metadata": {"source.kind": "x"}}, "the key 'source.kind'"),
     ],
 )
