@@ -116,8 +116,10 @@ def test_nan_stops_and_the_last_good_checkpoint_stays(folder, tmp_path):
                   "1e3", "--epochs", 50, "--schedule", "constant", "--workers", 0)
     assert result.exit_code == 3, result.stderr
     assert "expected a finite number" in result.stderr and "take a smaller rate" in result.stderr
-    assert f"{tmp_path / 'run' / 'last.pt'} has the first" in result.stderr
     values = checkpoint.load(tmp_path / "run" / "last.pt")
+    done = values["training"]["epoch"]  # processors differ in how soon such a rate ends in NaN
+    left = f"has the first {done} epoch" if done else "has the start alone"
+    assert f"{tmp_path / 'run' / 'last.pt'} {left}" in result.stderr
     assert all(bool(value.isfinite().all()) for value in values["state_dict"].values())
     assert values["training"]["epoch"] == len(values["training"]["history"]["epochs"]) < 50
 
