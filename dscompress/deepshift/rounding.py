@@ -17,6 +17,8 @@ import math
 
 import torch
 
+from dscompress.nn.nearest_power import FIRST_UP, nearest_power
+
 BITS = range(2, 9)
 SIGN_THRESHOLD = 0.5
 
@@ -39,6 +41,8 @@ def round_q(weight: torch.Tensor, bits: int) -> torch.Tensor:
     weight = weight.float()
     lowest = lowest_shift("q", bits)
     clamped = weight.abs().clamp(2.0**lowest, 1.0)
+    if lowest >= min(FIRST_UP):  # the rule of the layers, the same on every machine
+        return nearest_power(torch.where(weight == 0, 0.0, torch.copysign(clamped, weight)))
     return torch.where(weight == 0, 0.0, torch.sign(weight) * power(q_shifts(clamped), lowest))
 
 
