@@ -70,6 +70,9 @@ def command(source, output, bits, layer_bits, sensitivity, as_json, target_bpw, 
     """
     extras.require("convert", "compiler", only=("PyTorch", "ONNX", "onnx-ir", "ONNX Script"))
     check_choices(bits, layer_bits, target_bpw, target_bytes, without, naive, allow_float)
+    if sensitivity and (output or bits or layer_bits or target_bpw or target_bytes):
+        raise click.UsageError("--sensitivity tries 2 to 5 bits and writes nothing; leave --output, --bits, "
+                               "--layer-bits and --target-* out.")
     started = time.perf_counter()
     opened, inputs = load(source, settings)
     chosen = () if naive else tuple(name for name in INGREDIENTS if name not in without)

@@ -123,3 +123,8 @@ def test_other_files_are_refused(folder):
 
 def test_the_commands_list_is_the_librarys():
     assert list(ptq.INGREDIENTS) == list(INGREDIENTS)
+
+
+def test_sensitivity_takes_no_choice_of_bits(folder):
+    result = call(folder / "net.pt", "--sensitivity", "--bits", 4, "--calibrate", folder / "x.npy", *NET)
+    assert result.exit_code == 2 and "leave --output, --bits" in " ".join(result.stderr.split())
