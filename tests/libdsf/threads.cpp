@@ -4,6 +4,7 @@
 #include <atomic>
 #include <chrono>
 #include <memory>
+#include <sched.h>
 #include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
@@ -48,6 +49,25 @@ void sleeping_workers_wake() {
     }
 }
 
+// The caller keeps workers off its own processor while they wake; then they may use all of theirs again.
+void workers_keep_their_processors() {
+    cpu_set_t before;
+    EXPECT(sched_getaffinity(0, sizeof before, &before) == 0);
+    dsf::Threads threads(4);
+    for (int round = 0; round < 20; ++round) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+        std::atomic<int> started{0};
+        std::atomic<bool> same{true};
+        threads.parallel(4, [&](int64_t) {
+            ++started;  // every thread takes one task: nobody ends before all have begun
+            while (started.load() < 4) std::this_thread::yield();
+            cpu_set_t now;
+            if (sched_getaffinity(0, sizeof now, &now) != 0 || !CPU_EQUAL(&before, &now)) same = false;
+        });
+        EXPECT(same);
+    }
+}
+
 void created_and_destroyed() {
     for (int cycle = 0; cycle < 500; ++cycle) {
         dsf::Threads threads(3);
@@ -86,6 +106,7 @@ int main() {
     loops_of_every_size();
     many_short_loops();
     sleeping_workers_wake();
+    workers_keep_their_processors();
     created_and_destroyed();
     several_at_once();
     after_a_fork();

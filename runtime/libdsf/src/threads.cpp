@@ -3,15 +3,18 @@
 // ticket holds the number of the loop (high half) and the next task of it (low half). A thread takes a task by raising
 // the low half with a compare-and-swap, which fails once a new loop has begun: a worker that wakes late does no harm.
 // The caller works too, so a loop ends even if no worker ever wakes.
+//
+// A worker that is woken may be put on the caller's own processor: some schedulers pack what runs for a millisecond. It
+// would then start when the caller is done, which is why the caller first takes its processor from the sleeper's set.
 #include "threads.h"
 
 #include <atomic>
 #include <condition_variable>
 #include <mutex>
 #include <pthread.h>
+#include <sched.h>
 #include <system_error>
 #include <thread>
-#include <vector>
 
 #include "error.h"
 
@@ -45,6 +48,13 @@ void count_forks() {
 }  // namespace
 
 struct Threads::State {
+    struct Worker {
+        std::thread thread;
+        std::atomic<bool> sleeps{false};
+        std::atomic<bool> kept_off{false};  // the caller has taken a processor from those it may use, which are in
+        cpu_set_t allowed;                  // `allowed`; the worker takes them back when it wakes
+    };
+
     std::atomic<uint64_t> ticket{CLOSED};
     std::atomic<Call> call{nullptr};
     std::atomic<void*> context{nullptr};
@@ -54,7 +64,8 @@ struct Threads::State {
     std::atomic<bool> stop{false};
     std::mutex mutex;
     std::condition_variable wake;
-    std::vector<std::thread> workers;
+    std::unique_ptr<Worker[]> workers;
+    int worker_count = 0;
     unsigned forks_before = 0;
 
     // Works on the open loop until it has no task left; returns the number of a loop that needs no more work.
@@ -81,22 +92,29 @@ struct Threads::State {
         return (now >> 32 != last && (now & TASK_MASK) != CLOSED) || stop.load();
     }
 
-    void wait(uint64_t last) {
+    void wait(Worker& self, uint64_t last) {
         for (int spin = 0; spin < WORKER_SPINS; ++spin) {
             if (news(last)) return;
             pause();
         }
         std::unique_lock<std::mutex> lock(mutex);
         sleepers.fetch_add(1);
+        self.sleeps.store(true);
         wake.wait(lock, [&] { return news(last); });
+        self.sleeps.store(false);
         sleepers.fetch_sub(1);
     }
 
     void worker(int number) {
         thread_number = number;
+        Worker& self = workers[static_cast<size_t>(number - 1)];
         uint64_t last = 0;
         while (!stop.load()) {
-            wait(last);
+            wait(self, last);
+            if (self.kept_off.load()) {
+                ::pthread_setaffinity_np(::pthread_self(), sizeof self.allowed, &self.allowed);
+                self.kept_off.store(false);
+            }
             last = work();
         }
     }
@@ -104,15 +122,33 @@ struct Threads::State {
     void rouse() {
         if (sleepers.load() == 0) return;
         // A worker that is about to sleep holds the mutex from its last look at the ticket until it sleeps.
-        { std::lock_guard<std::mutex> lock(mutex); }
+        {
+            std::lock_guard<std::mutex> lock(mutex);
+            keep_off(::sched_getcpu());
+        }
         wake.notify_all();
+    }
+
+    // Sleepers will wake on another processor than this one, if they may use another. The mutex keeps them asleep.
+    void keep_off(int processor) {
+        for (int i = 0; i < worker_count && processor >= 0; ++i) {
+            Worker& worker = workers[static_cast<size_t>(i)];
+            if (!worker.sleeps.load() || worker.kept_off.load()) continue;
+            const pthread_t thread = worker.thread.native_handle();
+            if (::pthread_getaffinity_np(thread, sizeof worker.allowed, &worker.allowed) != 0) continue;
+            cpu_set_t others = worker.allowed;
+            CPU_CLR(static_cast<size_t>(processor), &others);
+            if (CPU_COUNT(&others) == 0) continue;
+            worker.kept_off.store(true);
+            ::pthread_setaffinity_np(thread, sizeof others, &others);
+        }
     }
 
     void end() {
         stop.store(true);
         rouse();
-        for (std::thread& thread : workers) thread.join();
-        workers.clear();
+        for (int i = 0; i < worker_count; ++i) workers[static_cast<size_t>(i)].thread.join();
+        worker_count = 0;
     }
 };
 
@@ -122,8 +158,12 @@ Threads::Threads(int count) : count_(count) {
     state_ = std::make_unique<State>();
     state_->forks_before = forks.load();
     try {
-        state_->workers.reserve(static_cast<size_t>(count - 1));
-        for (int i = 1; i < count; ++i) state_->workers.emplace_back([state = state_.get(), i] { state->worker(i); });
+        state_->workers = std::make_unique<State::Worker[]>(static_cast<size_t>(count - 1));
+        for (int i = 1; i < count; ++i) {
+            State::Worker& worker = state_->workers[static_cast<size_t>(i - 1)];
+            worker.thread = std::thread([state = state_.get(), i] { state->worker(i); });
+            state_->worker_count = i;
+        }
     } catch (const std::system_error&) {
         state_->end();
         backend_error("session", "this machine cannot start " + std::to_string(count) + " threads",
