@@ -87,16 +87,20 @@ void check(const Case& c, const GemvShiftF32& kernel, bool bf16) {
     Guarded<float> x(m * static_cast<size_t>(stride), c.guard), y(count, c.guard), residual(count, c.guard);
     Guarded<float> bias(static_cast<size_t>(c.outputs), c.guard);
     Guarded<uint16_t> half(m * static_cast<size_t>(stride), c.guard);
+    Guarded<float> row(static_cast<size_t>(c.k), c.guard), arranged(m * static_cast<size_t>(stride), c.guard);
     for (int i = 0; i < c.m; ++i)
         for (int64_t k = 0; k < c.k; ++k)
             x[static_cast<size_t>(i * stride + k)] = static_cast<float>(random_below(15) - 7) * (c.exact ? 1.0f : 0.37f);
     for (size_t i = 0; i < count; ++i) residual[i] = static_cast<float>(random_below(9));
     for (size_t i = 0; i < bias.size(); ++i) bias[i] = static_cast<float>(random_below(9));
     GemvShift g{weights.rows, x.data(), stride, c.m, bias.data(), residual.data(), true, -1e30f, 40.0f, y.data(), c.outputs};
-    if (bf16) {
-        kernel.to_bf16(x.data(), half.data(), static_cast<int64_t>(x.size()));
-        g.x = half.data();
+    for (int64_t i = 0; i < c.m && (bf16 || kernel.arrange); ++i) {
+        std::memcpy(row.data(), x.data() + i * stride, row.size() * sizeof(float));
+        if (bf16) kernel.arrange_bf16(c.bits, row.data(), half.data() + i * stride, c.k);
+        else kernel.arrange(c.bits, row.data(), arranged.data() + i * stride, c.k);
     }
+    if (bf16) g.x = half.data();
+    else if (kernel.arrange) g.x = arranged.data();
     const int64_t middle = c.outputs / 3;
     for (auto [first, last] : {std::pair<int64_t, int64_t>{middle, c.outputs}, {0, middle}})
         (bf16 ? kernel.rows_bf16 : kernel.rows)(g, first, last);

@@ -26,7 +26,7 @@ struct ShiftRows {
 
 struct GemvShift {
     ShiftRows weight;
-    const void* x;           // [m][x_stride] float32, or bfloat16 for rows_bf16; zeros from k to a multiple of 64
+    const void* x;           // [m][x_stride] as arrange or arrange_bf16 lays it out
     int64_t x_stride;        // elements
     int m;                   // 1, 2 or 4
     const float* bias;       // [outputs], or null
@@ -44,8 +44,12 @@ struct GemvShiftF32 {
     const char* name;                                                            // "avx512", for a profile
     int most_rows;  // of x, up to which decoding again beats multiplying weights that were expanded once (measured)
     void (*rows)(const GemvShift& g, int64_t first, int64_t last);               // outputs [first, last)
-    void (*rows_bf16)(const GemvShift& g, int64_t first, int64_t last);          // null: not on this instruction set
-    void (*to_bf16)(const float* x, uint16_t* y, int64_t count);                 // rounds to nearest even; null likewise
+    // Lays a row of x out as rows wants it, in an order of its own: k numbers, then zeros up to a multiple of 64. Null:
+    // in x's order.
+    void (*arrange)(int bits, const float* x, float* to, int64_t k);
+    // Both null where the instruction set has no products of bfloat16. Numbers round to nearest even.
+    void (*rows_bf16)(const GemvShift& g, int64_t first, int64_t last);
+    void (*arrange_bf16)(int bits, const float* x, uint16_t* to, int64_t k);
 };
 
 extern const GemvShiftF32 gemv_shift_scalar, gemv_shift_neon, gemv_shift_avx2, gemv_shift_avx512, gemv_shift_avx512bf16;

@@ -1,9 +1,9 @@
-// gemv_shift for AVX-512 (F, DQ, BW, VL).
+// gemv_shift for AVX-512 (F, DQ, BW, VL) with BMI2.
 #if defined(__x86_64__)
 #include "gemv_shift_avx512.inl"
 
 namespace dsf {
 extern const GemvShiftF32 gemv_shift_avx512;
-const GemvShiftF32 gemv_shift_avx512 = {"avx512", 24, rows, nullptr, nullptr};
+const GemvShiftF32 gemv_shift_avx512 = {"avx512", 24, rows, arrange, nullptr, nullptr};
 }  // namespace dsf
 #endif

@@ -1,7 +1,8 @@
-// gemv_shift for AVX-512 with VBMI and BF16: the float32 kernel with multishift, and one for bfloat16 activations.
+// gemv_shift for AVX-512 with VBMI and BF16: the float32 kernels, and those for bfloat16 activations.
 //
-// A bfloat16 is the upper half of a float32, so a power of two is exact in it. 32 weights at a time: permutexvar looks
-// the 16-bit values of levels up, with base and scale left out; the channel's factor scale * 2^base multiplies the sum.
+// A bfloat16 is the upper half of a float32, so a power of two is exact in it. 1 to 4 bits, 32 weights at a time:
+// permutexvar looks the 16-bit values of levels up, with base and scale left out; the channel's factor scale * 2^base
+// multiplies the sum.
 #if defined(__x86_64__)
 #include "gemv_shift_avx512.inl"
 
@@ -15,10 +16,7 @@ template <int WIDTH, int POSITION> GEMV_INLINE __m512i fields_16(const uint8_t* 
     const __m512i starts = _mm512_sub_epi16(_mm512_mullo_epi16(words, _mm512_set1_epi16(WIDTH)),
                                             _mm512_set1_epi16(POSITION - (WIDTH == 1 ? 32 * half : 0)));
     __m512i all;
-    if (WIDTH == 4)
-        all = _mm512_permutexvar_epi64(_mm512_setr_epi64(0, 0, 0, 0, 1, 1, 1, 1),
-                                       _mm512_castsi128_si512(_mm_loadu_si128((const __m128i*)(plane + half * 16))));
-    else if (WIDTH == 2) all = _mm512_set1_epi64(word<long long>(plane + half * 8));
+    if (WIDTH == 2) all = _mm512_set1_epi64(word<long long>(plane + half * 8));
     else all = _mm512_set1_epi64(word<long long>(plane));
     return _mm512_multishift_epi64_epi8(starts, all);
 }
@@ -38,21 +36,10 @@ template <int BITS> GEMV_INLINE __m512bh decode_bf16(const CodeBlock& codes, int
     return (__m512bh)_mm512_mask_add_epi16(value, word<uint32_t>(codes.sign + half * 4), value, negative);
 }
 
-// 2^-level for every level, as bfloat16, repeated to 32 entries.
-GEMV_INLINE __m512i powers(const ShiftRows& weight) {
-    const int levels = 1 << (weight.bits - 1);
-    alignas(64) uint16_t values[32];
-    for (int i = 0; i < 32; ++i) {
-        const int level = i & (levels - 1);
-        values[i] = weight.zero && level == levels - 1 ? 0 : (uint16_t)((127 - level) << 7);
-    }
-    return _mm512_load_si512(values);
-}
-
 template <int BITS, int M, int ROWS>
 void add_products_bf16(const GemvShift& g, int64_t first, int64_t k0, int64_t k1, __m512 (*sums_of)[M]) {
     const uint16_t* x = static_cast<const uint16_t*>(g.x);
-    const __m512i table = powers(g.weight);
+    const __m512i table = powers(g.weight, 0);
     __m512 sums[ROWS][M];
     CodeBlock codes[ROWS];
     for (int r = 0; r < ROWS; ++r) {
@@ -106,36 +93,42 @@ template <int BITS, int M> void outputs_bf16_from_to(const GemvShift& g, int64_t
             for (; r < count; ++r) add_products_bf16<BITS, M, 1>(g, first + r, k0, k1, sums + r);
             k0 = k1;
         }
-        for (int64_t r = 0; r < count; ++r) {
-            const int64_t output = first + r;
-            const double scale = g.weight.scale ? g.weight.scale[output * g.weight.scale_step] : 1.0f;
-            const double factor = ldexp(scale, g.weight.base[output * g.weight.base_step]);
-            for (int i = 0; i < M; ++i) finish(g, i, output, (float)(factor * _mm512_reduce_add_ps(sums[r][i])));
-        }
+        for (int64_t r = 0; r < count; ++r)
+            for (int i = 0; i < M; ++i)
+                finish(g, i, first + r, factor_of(g.weight, first + r, _mm512_reduce_add_ps(sums[r][i])));
+    }
+}
+
+// The products of a block of levels of 4 bits: even numbers, then odd ones.
+struct Bf16Products {
+    using Number = uint16_t;
+    static constexpr int PARTS = 2;
+    template <int PART> GEMV_INLINE __m512 add(__m512 sum, const Nibbles& weights, const uint16_t* x) {
+        const __m512bh inputs = (__m512bh)_mm512_loadu_si512(x + PART * 32);
+        return _mm512_dpbf16_ps(sum, inputs, (__m512bh)(PART == 0 ? weights.even : weights.odd));
+    }
+};
+
+void arrange_bf16(int bits, const float* x, uint16_t* to, int64_t k) {
+    for (int64_t at = 0; at < k; at += GEMV_BLOCK) {
+        Block block = block_of(x, at, k, low_width(bits) == 4);
+        for (int half = 0; half < 2; ++half)
+            _mm512_storeu_si512(to + at + half * 32, (__m512i)_mm512_cvtne2ps_pbh(block[2 * half + 1], block[2 * half]));
     }
 }
 
 #define GEMV_BF16_ROW_COUNTS(B) {outputs_bf16_from_to<B, 1>, outputs_bf16_from_to<B, 2>, outputs_bf16_from_to<B, 4>}
 const Function FUNCTIONS_BF16[6][3] = {GEMV_BF16_ROW_COUNTS(1), GEMV_BF16_ROW_COUNTS(2), GEMV_BF16_ROW_COUNTS(3),
-                                       GEMV_BF16_ROW_COUNTS(4), GEMV_BF16_ROW_COUNTS(5), GEMV_BF16_ROW_COUNTS(6)};
+                                       GEMV_BF16_ROW_COUNTS(4), GEMV_NIBBLES(Bf16Products, 5), GEMV_NIBBLES(Bf16Products, 6)};
 
 void rows_bf16(const GemvShift& g, int64_t first, int64_t last) {
     FUNCTIONS_BF16[g.weight.bits - 1][g.m == 4 ? 2 : g.m - 1](g, first, last);
 }
 
-void to_bf16(const float* x, uint16_t* y, int64_t count) {
-    int64_t i = 0;
-    for (; i + 16 <= count; i += 16)
-        _mm256_storeu_si256((__m256i*)(y + i), (__m256i)_mm512_cvtneps_pbh(_mm512_loadu_ps(x + i)));
-    if (i == count) return;
-    const __mmask16 rest = (__mmask16)((1u << (count - i)) - 1);
-    _mm256_mask_storeu_epi16(y + i, rest, (__m256i)_mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(rest, x + i)));
-}
-
 }  // namespace
 
 extern const GemvShiftF32 gemv_shift_avx512bf16;
-const GemvShiftF32 gemv_shift_avx512bf16 = {"avx512vbmi", 24, rows, rows_bf16, to_bf16};
+const GemvShiftF32 gemv_shift_avx512bf16 = {"avx512bf16", 24, rows, arrange, rows_bf16, arrange_bf16};
 
 }  // namespace dsf
 #endif

@@ -13,7 +13,7 @@ bool always() { return true; }
 #if defined(__x86_64__)
 bool has_avx512() {
     return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
-           __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl");
+           __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("bmi2");
 }
 // Every CPU that has bfloat16 products and byte permutations is meant: Zen 4 and later, Sapphire Rapids and later.
 bool has_avx512bf16() {
@@ -25,10 +25,10 @@ bool has_avx2() { return __builtin_cpu_supports("avx2") && __builtin_cpu_support
 // First row that is available wins.
 const Isa ISAS[] = {
 #if defined(__x86_64__)
-    {"avx512bf16", "AVX-512 F, DQ, BW, VL, VBMI, BF16", has_avx512bf16, true,
+    {"avx512bf16", "AVX-512 F, DQ, BW, VL, VBMI, BF16; BMI2", has_avx512bf16, true,
      &gemm_f32_avx512, &depthwise_f32_avx512, &array_f32_avx512, &panel_f32_avx512, &winograd_f32_avx512, &pool_f32_avx512,
      &gemv_shift_avx512bf16, &decode_f32_avx512, &panel_bf16_avx512bf16},
-    {"avx512", "AVX-512 F, DQ, BW, VL", has_avx512, false,
+    {"avx512", "AVX-512 F, DQ, BW, VL; BMI2", has_avx512, false,
      &gemm_f32_avx512, &depthwise_f32_avx512, &array_f32_avx512, &panel_f32_avx512, &winograd_f32_avx512, &pool_f32_avx512,
      &gemv_shift_avx512, &decode_f32_avx512, nullptr},
     {"avx2", "AVX2, FMA", has_avx2, false,

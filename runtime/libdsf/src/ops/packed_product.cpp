@@ -49,18 +49,21 @@ public:
     }
 
 private:
-    bool arranges() const { return bf16_ || weight_->rows.k != x_stride_ || a_stride_ != x_stride_; }
+    bool arranges() const {
+        return bf16_ || kernel_.arrange || weight_->rows.k != x_stride_ || a_stride_ != x_stride_;
+    }
 
-    // Copies a's rows: as bfloat16 if they are multiplied so, and zeros behind each.
+    // Copies a's rows in the kernel's order, as bfloat16 if they are multiplied so, and zeros behind each.
     void arrange(const Run& run) const {
         const float* a = run.inputs[0].as<const float>();
         const int64_t k = weight_->rows.k;
+        const int bits = weight_->rows.bits;
         for_items(run.threads, m_, k, [&](int64_t begin, int64_t end) {
             for (int64_t row = begin; row < end; ++row) {
                 if (bf16_) {
-                    uint16_t* to = static_cast<uint16_t*>(run.scratch) + row * x_stride_;
-                    kernel_.to_bf16(a + row * a_stride_, to, k);
-                    std::fill(to + k, to + x_stride_, uint16_t{0});
+                    kernel_.arrange_bf16(bits, a + row * a_stride_, static_cast<uint16_t*>(run.scratch) + row * x_stride_, k);
+                } else if (kernel_.arrange) {
+                    kernel_.arrange(bits, a + row * a_stride_, static_cast<float*>(run.scratch) + row * x_stride_, k);
                 } else {
                     float* to = static_cast<float*>(run.scratch) + row * x_stride_;
                     std::memcpy(to, a + row * a_stride_, static_cast<size_t>(k) * sizeof(float));
