@@ -3,6 +3,7 @@
 #include "fusion.h"
 
 #include <limits>
+#include <numeric>
 
 namespace dsf {
 namespace {
@@ -129,6 +130,38 @@ private:
 
 std::vector<Group> fuse(const Model& model, const std::vector<TensorType>& types, int64_t batch, bool fuse) {
     return Fusion(model, types, batch).run(fuse);
+}
+
+bool is_view(const Model& model, const Group& group) {
+    return !group.nodes.empty() && node_at(model, group.nodes[0]).op->view;
+}
+
+bool is_weight(const Model& model, int value) {
+    const size_t index = static_cast<size_t>(value);
+    return value >= 0 && index < model.values.size() && model.values[index].weight >= 0;
+}
+
+std::vector<int> outputs_of(const Model& model, const Group& group) {
+    return group.nodes.size() == 1 ? node_at(model, group.nodes[0]).outputs : std::vector<int>{group.output};
+}
+
+Lives find_lives(const Model& model, const std::vector<Group>& groups, size_t values) {
+    Lives lives;
+    lives.root.resize(values);
+    std::iota(lives.root.begin(), lives.root.end(), 0);
+    lives.last_use.assign(values, -1);
+    const auto root = [&](int value) -> int& { return lives.root[static_cast<size_t>(value)]; };
+    for (const Group& group : groups) {
+        if (is_view(model, group)) {
+            root(group.output) = root(group.inputs[0]);
+            continue;
+        }
+        for (int input : group.inputs)
+            if (input >= 0) lives.last_use[static_cast<size_t>(root(input))] = lives.steps;
+        if (group.residual >= 0) lives.last_use[static_cast<size_t>(root(group.residual))] = lives.steps;
+        ++lives.steps;
+    }
+    return lives;
 }
 
 }  // namespace dsf

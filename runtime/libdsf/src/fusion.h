@@ -20,6 +20,20 @@ struct Group {
     int beside = -1;             // of a group without nodes: the node it works for, whose name a profile shows
 };
 
+bool is_view(const Model& model, const Group& group);    // takes no step
+bool is_weight(const Model& model, int value);           // false for -1 and for copies
+// The values that a group's step writes. A group of several nodes has one: conv, gemm and mat_mul have no other.
+std::vector<int> outputs_of(const Model& model, const Group& group);
+
+// How long values are needed. Views are the same bytes as what they are views of, their root.
+struct Lives {
+    int steps = 0;              // of all groups
+    std::vector<int> root;      // by value
+    std::vector<int> last_use;  // by root: the last step that reads it, or -1
+};
+
+Lives find_lives(const Model& model, const std::vector<Group>& groups, size_t values);
+
 // Groups in the order in which they run. fuse false: one for each node.
 std::vector<Group> fuse(const Model& model, const std::vector<TensorType>& types, int64_t batch, bool fuse);
 

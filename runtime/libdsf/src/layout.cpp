@@ -55,9 +55,7 @@ private:
         }
         if (group.residual >= 0) group.residual = in_order(group.residual, group.channels_last, node);
         const bool last = group.channels_last;
-        const std::vector<int> outputs = group.nodes.size() == 1
-                                             ? model_.nodes[static_cast<size_t>(node)].outputs
-                                             : std::vector<int>{group.output};
+        const std::vector<int> outputs = outputs_of(model_, group);
         groups_.push_back(std::move(group));
         for (int output : outputs) {
             is_last_[static_cast<size_t>(output)] = last && !is_one(output);
@@ -89,16 +87,12 @@ private:
             if (input < 0) return true;
             const Shape& shape = types_[static_cast<size_t>(input)].shape;
             if (shape.elements() == 1) return true;
-            if (shape.rank == rank) return is_one(input) || !is_constant(input);
+            if (shape.rank == rank) return is_one(input) || !is_weight(model_, input);
             return shape.rank == rank - 1 && product(shape, 1, shape.rank) == 1;
         });
     }
 
     bool is_one(int value) const { return has_one_order(types_[static_cast<size_t>(value)]); }
-    bool is_constant(int value) const {
-        return static_cast<size_t>(value) < model_.values.size() &&
-               model_.values[static_cast<size_t>(value)].weight >= 0;
-    }
 
     // The value with its channels last or not: itself, or a copy that is made before the node if there is none yet.
     int in_order(int value, bool last, int node) {

@@ -2,6 +2,7 @@
 //
 //   fuse       several nodes become one step: fusion.cpp
 //   layout     which images have their channels last, and the steps that reorder them in between: layout.cpp
+//   turns      steps run a few images of a batch at a time, each of these stretches of steps its own number: turns.cpp
 //   view       reshape and its like take no step: their value is the same bytes with another shape
 //   in place   an element-wise op writes over an input that nobody needs afterwards
 //   arena      all the rest share one piece of memory: the largest first, each at the lowest place that is free
@@ -19,20 +20,12 @@
 #include "fusion.h"
 #include "layout.h"
 #include "memory.h"
+#include "turns.h"
 
 namespace dsf {
 namespace {
 
 const Node& node_at(const Model& model, int node) { return model.nodes[static_cast<size_t>(node)]; }
-
-bool is_view(const Model& model, const Group& group) {
-    return !group.nodes.empty() && node_at(model, group.nodes[0]).op->view;
-}
-
-// The values that a group's step writes. A group of several nodes has one: conv, gemm and mat_mul have no other.
-std::vector<int> outputs_of(const Model& model, const Group& group) {
-    return group.nodes.size() == 1 ? node_at(model, group.nodes[0]).outputs : std::vector<int>{group.output};
-}
 
 }  // namespace
 
@@ -41,8 +34,17 @@ Plan::Plan(std::shared_ptr<const Model> model, int64_t batch, const PlanOptions&
       types_(infer_types(*model_, batch)), constants_(model_->weights.size()) {
     const std::vector<Group> groups =
         lay_out(*model_, batch, options_, fuse(*model_, types_, batch, !options_.keep_values), types_, shown_);
+    const Lives lives = find_lives(*model_, groups, types_.size());
+    if (batch > 1 && !options_.keep_values) {
+        Turns turns = cut_into_turns(*model_, groups, lives, types_, batch);
+        batched_ = std::move(turns.batched);
+        stretches_ = std::move(turns.stretches);
+    } else {
+        batched_.resize(types_.size());
+        stretches_.push_back({0, lives.steps, batch});
+    }
     storage_of_.assign(types_.size(), -1);
-    find_storages(groups);
+    find_storages(groups, lives);
     int step = 0;
     for (const Group& group : groups)
         if (!is_view(*model_, group)) add_step(group, step++);
@@ -54,38 +56,51 @@ Plan::Plan(std::shared_ptr<const Model> model, int64_t batch, const PlanOptions&
                     "run smaller batches, or raise the limit activation_bytes");
 }
 
+// A value's type in a turn of so many images.
+TensorType Plan::type_at(int value, int64_t images) const {
+    TensorType type = types_[static_cast<size_t>(value)];
+    if (batched_[static_cast<size_t>(value)]) type.shape[0] = type.shape[0] / batch_ * images;
+    return type;
+}
+
+// The end, one past the last step, belongs to the last stretch.
+size_t Plan::stretch_of(int step) const {
+    size_t stretch = 0;
+    while (stretch + 1 < stretches_.size() && step >= stretches_[stretch].last) ++stretch;
+    return stretch;
+}
+
 int Plan::add_storage(Storage::Kind kind, int index, int first, int last, uint64_t bytes) {
-    storages_.push_back({kind, index, first, last, bytes, 0});
+    storages_.push_back({kind, index, first, last, bytes, stretch_of(last), 0});
     return static_cast<int>(storages_.size()) - 1;
 }
 
-void Plan::find_storages(const std::vector<Group>& groups) {
-    size_t count = types_.size();
-    std::vector<int> root(count);  // the value whose bytes a value is a view of
-    for (size_t i = 0; i < count; ++i) root[i] = static_cast<int>(i);
-    std::vector<int> last_use(count, -1);  // by root: the last step that reads it
-    int steps = 0;
-    auto use = [&](int value) { last_use[static_cast<size_t>(root[static_cast<size_t>(value)])] = steps; };
-    for (const Group& group : groups) {
-        if (is_view(*model_, group)) {
-            root[static_cast<size_t>(group.output)] = root[static_cast<size_t>(group.inputs[0])];
-            continue;
-        }
-        for (int input : group.inputs)
-            if (input >= 0) use(input);
-        if (group.residual >= 0) use(group.residual);
-        ++steps;
-    }
-    for (const Output& output : model_->outputs) use(shown_[static_cast<size_t>(output.value)]);
-    int end = steps;  // one past the last step
+// Of a value: where it is read by a later stretch, it is written while any earlier step may still run again, and has room
+// for the images of a turn there.
+int Plan::add_storage(Storage::Kind kind, int index, int first, int last, int value) {
+    const size_t stretch = stretch_of(last);
+    const int64_t images = stretches_[stretch].images;
+    const int from = stretch_of(first) == stretch ? first : 0;
+    const int place = add_storage(kind, index, from, last, static_cast<uint64_t>(type_at(value, images).bytes()));
+    if (batched_[static_cast<size_t>(value)])
+        storages_[static_cast<size_t>(place)].image_bytes = static_cast<size_t>(type_at(value, 1).bytes());
+    return place;
+}
 
-    auto bytes = [&](int value) { return static_cast<uint64_t>(types_[static_cast<size_t>(value)].bytes()); };
+void Plan::find_storages(const std::vector<Group>& groups, const Lives& lives) {
+    const int end = lives.steps;  // one past the last step
+    std::vector<int> last_use = lives.last_use;
+    for (const Output& output : model_->outputs) {
+        const int value = shown_[static_cast<size_t>(output.value)];
+        last_use[static_cast<size_t>(lives.root[static_cast<size_t>(value)])] = end;
+    }
     for (size_t i = 0; i < model_->values.size(); ++i) {
         const Value& value = model_->values[i];
-        if (value.weight >= 0) storage_of_[i] = add_storage(Storage::Kind::constant, value.weight, 0, end, 0);
+        if (value.weight >= 0) storage_of_[i] = add_storage(Storage::Kind::constant, value.weight, 0, end, uint64_t{0});
         if (value.input >= 0) {
             Storage::Kind kind = options_.keep_values ? Storage::Kind::arena : Storage::Kind::input;
-            storage_of_[i] = add_storage(kind, value.input, 0, end, bytes(static_cast<int>(i)));
+            storage_of_[i] = add_storage(kind, value.input, end, end, static_cast<int>(i));
+            storages_.back().first = 0;
         }
     }
     int step = 0;
@@ -98,14 +113,14 @@ void Plan::find_storages(const std::vector<Group>& groups) {
         for (size_t i = 0; i < outputs.size(); ++i) {
             int output = outputs[i];
             int last = std::max(step, last_use[static_cast<size_t>(output)]);
-            int shared = i == 0 ? storage_in_place(group, step) : -1;
+            int shared = i == 0 ? storage_in_place(group, step, last) : -1;
             if (shared >= 0) {
                 storages_[static_cast<size_t>(shared)].last = last;
                 storage_of_[static_cast<size_t>(output)] = shared;
             } else {
                 int first = options_.keep_values ? 0 : step;
                 storage_of_[static_cast<size_t>(output)] =
-                    add_storage(Storage::Kind::arena, -1, first, options_.keep_values ? end : last, bytes(output));
+                    add_storage(Storage::Kind::arena, -1, first, options_.keep_values ? end : last, output);
             }
         }
         ++step;
@@ -113,13 +128,13 @@ void Plan::find_storages(const std::vector<Group>& groups) {
     for (const Output& output : model_->outputs) {
         int place = storage_of_[static_cast<size_t>(shown_[static_cast<size_t>(output.value)])];
         if (storages_[static_cast<size_t>(place)].kind != Storage::Kind::arena)
-            place = add_storage(Storage::Kind::arena, -1, end, end, bytes(output.value));
+            place = add_storage(Storage::Kind::arena, -1, end, end, output.value);
         output_storages_.push_back(place);
     }
 }
 
-// The storage of input 0, if the group's output may be written over it; else -1.
-int Plan::storage_in_place(const Group& group, int step) const {
+// The storage of input 0, if the group's output, which is needed until `last`, may be written over it; else -1.
+int Plan::storage_in_place(const Group& group, int step, int last) const {
     if (group.nodes.size() != 1 || !node_at(*model_, group.nodes[0]).op->in_place || options_.keep_values) return -1;
     if (group.inputs.empty() || group.inputs[0] < 0) return -1;
     int input = group.inputs[0];
@@ -127,8 +142,9 @@ int Plan::storage_in_place(const Group& group, int step) const {
     const TensorType& to = types_[static_cast<size_t>(group.output)];
     int place = storage_of_[static_cast<size_t>(input)];
     const Storage& storage = storages_[static_cast<size_t>(place)];
-    if (storage.kind != Storage::Kind::arena || storage.last != step) return -1;
+    if (storage.kind != Storage::Kind::arena || storage.last != step || storage.stretch != stretch_of(last)) return -1;
     if (from.dtype != to.dtype || from.shape != to.shape) return -1;
+    if (batched_[static_cast<size_t>(input)] != batched_[static_cast<size_t>(group.output)]) return -1;
     for (size_t i = 1; i < group.inputs.size(); ++i)
         if (group.inputs[i] >= 0 && storage_of_[static_cast<size_t>(group.inputs[i])] == place) return -1;
     return place;
@@ -139,40 +155,47 @@ void Plan::add_step(const Group& group, int step) {
     added.node = &node_at(*model_, group.nodes.empty() ? group.beside : group.nodes[0]);
     added.values = group.inputs;
     added.output_values = outputs_of(*model_, group);
+    added.residual = group.residual;
+    if (group.nodes.empty()) added.op = group.channels_last ? "channels_last" : "channels_first";
     for (int node : group.nodes) {
         if (!added.op.empty()) added.op += "+";
         added.op += node_at(*model_, node).op->name;
     }
+    const Stretch& stretch = stretches_[stretch_of(step)];
+    added.calls[0] = prepare(group, added, stretch.images);
+    if (stretch.has_shorter) added.calls[1] = prepare(group, added, stretch.images - 1);
+    uint64_t scratch = 0;
+    for (const Call& call : added.calls)
+        if (call.kernel) scratch = std::max<uint64_t>(scratch, call.kernel->scratch_bytes());
+    scratches_.push_back(scratch ? add_storage(Storage::Kind::arena, -1, step, step, scratch) : -1);
+    steps_.push_back(std::move(added));
+}
+
+Call Plan::prepare(const Group& group, const Step& step, int64_t images) const {
     // Element-wise ops see images as they lie in memory; the others know that channels may be last.
     const bool seen_as_stored = group.kind == ChannelsLast::elements && group.channels_last;
     const int rank = types_[static_cast<size_t>(group.output)].shape.rank;
-    std::vector<TensorType> seen;
-    for (int input : added.values) seen.push_back(input < 0 ? TensorType{} : types_[static_cast<size_t>(input)]);
-    Preparation preparation{*model_, *added.node, batch_, {}, {}, group.epilogue,
+    const auto seen = [&](int value) {
+        TensorType type = type_at(value, images);
+        if (seen_as_stored) type.shape = with_channels_last(type.shape, rank);
+        return type;
+    };
+    Call call;
+    for (int input : step.values) call.inputs.push_back({input < 0 ? TensorType{} : seen(input), nullptr});
+    for (int output : step.output_values) call.outputs.push_back({seen(output), nullptr});
+    if (group.nodes.empty()) {
+        call.kernel = reorder_kernel(call.outputs[0].type, group.channels_last);
+        return call;
+    }
+    Preparation preparation{*model_, *step.node, images, {}, {}, group.epilogue,
                             options_.threads, options_.low_memory, options_.bf16};
     preparation.channels_last = group.channels_last;
     preparation.input_last = group.input_last;
-    for (size_t i = 0; i < seen.size(); ++i) {
-        if (seen_as_stored) seen[i].shape = with_channels_last(seen[i].shape, rank);
-        preparation.inputs.push_back(added.values[i] < 0 ? nullptr : &seen[i]);
-        added.inputs.push_back({seen[i], nullptr});
-    }
-    for (int output : added.output_values) {
-        TensorType type = types_[static_cast<size_t>(output)];
-        if (seen_as_stored) type.shape = with_channels_last(type.shape, rank);
-        preparation.outputs.push_back(type);
-        added.outputs.push_back({type, nullptr});
-    }
-    if (group.nodes.empty()) {
-        added.op = group.channels_last ? "channels_last" : "channels_first";
-        added.kernel = reorder_kernel(types_[static_cast<size_t>(group.output)], group.channels_last);
-    } else {
-        added.kernel = added.node->op->prepare(preparation);
-    }
-    uint64_t scratch = added.kernel->scratch_bytes();
-    scratches_.push_back(scratch ? add_storage(Storage::Kind::arena, -1, step, step, scratch) : -1);
-    residuals_.push_back(group.residual);
-    steps_.push_back(std::move(added));
+    for (size_t i = 0; i < step.values.size(); ++i)
+        preparation.inputs.push_back(step.values[i] < 0 ? nullptr : &call.inputs[i].type);
+    for (const Tensor& output : call.outputs) preparation.outputs.push_back(output.type);
+    call.kernel = step.node->op->prepare(preparation);
+    return call;
 }
 
 void Plan::place_arena() {
@@ -206,21 +229,11 @@ void Plan::allocate() {
     bind();
 }
 
-// Sets every pointer that stays the same in all runs, and notes those that do not.
+// Sets every pointer that stays the same in all turns, and notes those that do not.
 void Plan::bind() {
-    for (size_t i = 0; i < steps_.size(); ++i) {
-        Step& step = steps_[i];
-        for (size_t k = 0; k < step.values.size(); ++k) {
-            int value = step.values[k];
-            if (value < 0) continue;
-            bool weight = storage(value).kind == Storage::Kind::constant;
-            if (!weight || step.kernel->reads_weight(static_cast<int>(k))) bind_input(value, &step.inputs[k].data);
-        }
-        for (size_t k = 0; k < step.outputs.size(); ++k)
-            step.outputs[k].data = address(storage(step.output_values[k]));
-        if (residuals_[i] >= 0) bind_input(residuals_[i], &step.residual);
-        if (scratches_[i] >= 0) step.scratch = address(storages_[static_cast<size_t>(scratches_[i])]);
-    }
+    for (size_t i = 0; i < steps_.size(); ++i)
+        for (size_t which = 0; which < 2; ++which)
+            if (steps_[i].calls[which].kernel) bind(i, which);
     for (size_t i = 0; i < model_->outputs.size(); ++i) {
         int value = shown_[static_cast<size_t>(model_->outputs[i].value)];
         const Storage& source = storage(value);
@@ -231,11 +244,39 @@ void Plan::bind() {
     }
 }
 
-void Plan::bind_input(int value, void** place) {
+void Plan::bind(size_t index, size_t which) {
+    Step& step = steps_[index];
+    Call& call = step.calls[which];
+    const size_t stretch = stretch_of(static_cast<int>(index));
+    for (size_t k = 0; k < step.values.size(); ++k) {
+        int value = step.values[k];
+        if (value < 0) continue;
+        bool weight = storage(value).kind == Storage::Kind::constant;
+        if (!weight || call.kernel->reads_weight(static_cast<int>(k)))
+            bind_pointer(value, &call.inputs[k].data, stretch, which);
+    }
+    for (size_t k = 0; k < call.outputs.size(); ++k)
+        bind_pointer(step.output_values[k], &call.outputs[k].data, stretch, which);
+    if (step.residual >= 0) bind_pointer(step.residual, &call.residual, stretch, which);
+    if (scratches_[index] >= 0) call.scratch = address(storages_[static_cast<size_t>(scratches_[index])]);
+}
+
+void Plan::bind_pointer(int value, void** place, size_t stretch, size_t which) {
     const Storage& source = storage(value);
-    if (source.kind == Storage::Kind::arena) *place = address(source);
-    if (source.kind == Storage::Kind::constant) *place = constant(source.index);
-    if (source.kind == Storage::Kind::input) input_uses_.push_back({source.index, place});
+    std::vector<Pointer>& pointers = stretches_[stretch].pointers[which];
+    switch (source.kind) {
+        case Storage::Kind::constant:
+            *place = constant(source.index);
+            break;
+        case Storage::Kind::input:
+            pointers.push_back({place, source.index, nullptr, source.image_bytes, source.stretch});
+            break;
+        case Storage::Kind::arena:
+            *place = address(source);
+            if (source.stretch != stretch && source.image_bytes > 0)
+                pointers.push_back({place, -1, *place, source.image_bytes, source.stretch});
+            break;
+    }
 }
 
 void* Plan::constant(int index) {
@@ -267,19 +308,45 @@ void Plan::run(const void* const* inputs, Threads& threads, bool profile) {
             int input = model_->inputs[i];
             std::memcpy(address(storage(input)), inputs[i], static_cast<size_t>(type(input).bytes()));
         }
-    for (const InputUse& use : input_uses_) *use.place = const_cast<void*>(inputs[use.input]);
-    using Clock = std::chrono::steady_clock;
-    Clock::time_point before = profile ? Clock::now() : Clock::time_point();
-    for (Step& step : steps_) {
-        const float* residual = static_cast<const float*>(step.residual);
-        step.kernel->run({step.inputs.data(), step.outputs.data(), residual, step.scratch, threads});
-        if (!profile) continue;
-        Clock::time_point now = Clock::now();
-        step.seconds = std::chrono::duration<double>(now - before).count();
-        before = now;
-    }
+    if (profile)
+        for (Step& step : steps_) step.seconds = 0;
+    run_images(stretches_.size() - 1, 0, batch_, {inputs, threads, profile});
     for (const Copy& copy : copies_)
         std::memcpy(copy.target, copy.input >= 0 ? inputs[copy.input] : copy.source, copy.bytes);
+}
+
+// Brings images through this stretch and all before it: longer turns first.
+void Plan::run_images(size_t index, int64_t first, int64_t images, const Running& running) {
+    Stretch& stretch = stretches_[index];
+    const int64_t end = first + images, longer = images - stretch.turns * (stretch.images - 1);
+    for (int64_t turn = 0; first < end; ++turn) {
+        const size_t which = turn < longer ? 0 : 1;
+        const int64_t count = stretch.images - static_cast<int64_t>(which);
+        stretch.image = first;
+        if (index > 0) run_images(index - 1, first, count, running);
+        run_turn(stretch, which, running);
+        first += count;
+    }
+}
+
+void Plan::run_turn(Stretch& stretch, size_t which, const Running& running) {
+    for (const Pointer& pointer : stretch.pointers[which]) {
+        const size_t offset = static_cast<size_t>(stretch.image - stretches_[pointer.stretch].image) * pointer.image_bytes;
+        const void* base = pointer.input >= 0 ? running.inputs[pointer.input] : pointer.base;
+        *pointer.place = static_cast<char*>(const_cast<void*>(base)) + offset;
+    }
+    using Clock = std::chrono::steady_clock;
+    Clock::time_point before = running.profile ? Clock::now() : Clock::time_point();
+    for (int i = stretch.first; i < stretch.last; ++i) {
+        Step& step = steps_[static_cast<size_t>(i)];
+        Call& call = step.calls[which];
+        const float* residual = static_cast<const float*>(call.residual);
+        call.kernel->run({call.inputs.data(), call.outputs.data(), residual, call.scratch, running.threads});
+        if (!running.profile) continue;
+        Clock::time_point now = Clock::now();
+        step.seconds += std::chrono::duration<double>(now - before).count();
+        before = now;
+    }
 }
 
 }  // namespace dsf

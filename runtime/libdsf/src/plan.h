@@ -1,6 +1,7 @@
 // A plan: the steps that run one model at one batch size, and the place of every value in one arena.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <memory>
 #include <string>
@@ -11,6 +12,7 @@
 namespace dsf {
 
 struct Group;  // fusion.h
+struct Lives;
 
 // What a session asked for.
 struct PlanOptions {
@@ -20,23 +22,42 @@ struct PlanOptions {
     bool bf16 = false;         // products of bfloat16 activations
 };
 
+// A step at one number of images.
+struct Call {
+    std::unique_ptr<Kernel> kernel;
+    std::vector<Tensor> inputs, outputs;
+    void* residual = nullptr;  // float32, of the output's shape
+    void* scratch = nullptr;
+};
+
 // A node, or several fused into one.
 struct Step {
     const Node* node;  // the node that computes; the others follow it
     std::string op;    // "conv+add+relu"
     std::vector<int> values;         // the node's inputs
     std::vector<int> output_values;
-    std::unique_ptr<Kernel> kernel;
-    std::vector<Tensor> inputs, outputs;
-    void* residual = nullptr;  // float32, of the output's shape
-    void* scratch = nullptr;
+    int residual = -1;               // a value
+    std::array<Call, 2> calls;       // for the images of a turn, and for one less where there are such turns
     double seconds = 0;  // of the last run, in a session that profiles
 };
 
-// A pointer that is set before each run: the caller's input, seen by a step.
-struct InputUse {
-    int input;     // of the model
-    void** place;  // in a step
+// A pointer in a step that is set before each turn: to the caller's input, or to the turn's images in the arena.
+struct Pointer {
+    void** place;
+    int input;            // of the model, or -1
+    void* base;           // in the arena, if it is no input
+    size_t image_bytes;
+    size_t stretch;       // its image 0 is the first of a turn of this stretch
+};
+
+// Steps that run a few images at a time: turns.h.
+struct Stretch {
+    int first, last;           // [first, last)
+    int64_t images;            // of a turn; the last turns may have one less
+    int64_t turns = 1;         // of each turn of the next stretch
+    bool has_shorter = false;  // turns of images - 1
+    int64_t image = 0;         // while running: the first one of this turn
+    std::array<std::vector<Pointer>, 2> pointers{};  // of the steps' calls
 };
 
 // A model output that does not lie in the arena: it is copied there at the end.
@@ -67,6 +88,13 @@ public:
     void* value(int value);         // where any value does, with keep_values
 
 private:
+    // What a run was given.
+    struct Running {
+        const void* const* inputs;
+        Threads& threads;
+        bool profile;
+    };
+
     // What one value, or several that are views of each other, occupy.
     struct Storage {
         enum class Kind : uint8_t { arena, input, constant };
@@ -74,16 +102,25 @@ private:
         int index;        // of the model input or weight
         int first, last;  // steps between which the bytes are needed
         uint64_t bytes;
+        size_t stretch;         // it holds the images of a turn of this one
+        size_t image_bytes;     // 0: no images
         uint64_t offset = 0;
     };
 
     int add_storage(Storage::Kind kind, int index, int first, int last, uint64_t bytes);
-    void find_storages(const std::vector<Group>& groups);
-    int storage_in_place(const Group& group, int step) const;
+    int add_storage(Storage::Kind kind, int index, int first, int last, int value);
+    void find_storages(const std::vector<Group>& groups, const Lives& lives);
+    int storage_in_place(const Group& group, int step, int last) const;
     void add_step(const Group& group, int step);
+    Call prepare(const Group& group, const Step& step, int64_t images) const;
+    TensorType type_at(int value, int64_t images) const;
+    size_t stretch_of(int step) const;
     void place_arena();
     void bind();
-    void bind_input(int value, void** place);
+    void bind(size_t step, size_t which);
+    void bind_pointer(int value, void** place, size_t stretch, size_t which);
+    void run_images(size_t stretch, int64_t first, int64_t images, const Running& running);
+    void run_turn(Stretch& stretch, size_t which, const Running& running);
     void* constant(int weight);
     Storage& storage(int value) { return storages_[static_cast<size_t>(storage_of_[static_cast<size_t>(value)])]; }
     const Storage& storage(int value) const {
@@ -95,14 +132,14 @@ private:
     int64_t batch_;
     PlanOptions options_;
     std::vector<TensorType> types_;     // by value; after the model's, copies of some in another order (layout.h)
+    std::vector<bool> batched_;         // by value: images lie in it one after another
+    std::vector<Stretch> stretches_;
     std::vector<int> shown_;            // by the model's values: where it has ONNX's order, itself or a copy
     std::vector<int> storage_of_;       // by value
     std::vector<Storage> storages_;
     std::vector<Step> steps_;
-    std::vector<int> residuals_;        // by step: a value, or -1
     std::vector<int> scratches_;        // by step: a storage, or -1
     std::vector<int> output_storages_;  // by model output: where the caller finds it
-    std::vector<InputUse> input_uses_;
     std::vector<Copy> copies_;          // after the steps
     std::vector<std::shared_ptr<const uint8_t>> constants_;  // by weight; null where the file's bytes serve
     uint64_t arena_bytes_ = 0;

@@ -12,7 +12,7 @@ std::unique_ptr<Kernel> prepare(const Preparation&) {
 
 namespace ops {
 extern const Op abs;
-const Op abs = {"abs", float_like_input, prepare, false, true, false, elements};
+const Op abs = {"abs", float_like_input, prepare, false, true, false, elements, by_elements};
 }  // namespace ops
 
 }  // namespace dsf

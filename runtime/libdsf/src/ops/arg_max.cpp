@@ -57,7 +57,7 @@ std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
 
 namespace ops {
 extern const Op arg_max;
-const Op arg_max = {"arg_max", infer, prepare};
+const Op arg_max = {"arg_max", infer, prepare, false, false, false, nullptr, beside_axis<0>};
 }  // namespace ops
 
 }  // namespace dsf

@@ -45,7 +45,7 @@ std::unique_ptr<Kernel> prepare(const Preparation&) { return std::make_unique<Ca
 
 namespace ops {
 extern const Op cast;
-const Op cast = {"cast", infer, prepare};
+const Op cast = {"cast", infer, prepare, false, false, false, nullptr, by_elements};
 }  // namespace ops
 
 }  // namespace dsf

@@ -29,7 +29,7 @@ std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
 
 namespace ops {
 extern const Op clip;
-const Op clip = {"clip", infer, prepare, false, true, false, elements};
+const Op clip = {"clip", infer, prepare, false, true, false, elements, by_elements};
 }  // namespace ops
 
 }  // namespace dsf

@@ -50,11 +50,16 @@ std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
     return std::make_unique<CopyKernel>(std::move(parts));
 }
 
+bool each_image(const Inference& node, const Batched& batched) {
+    const bool all = std::all_of(batched.begin(), batched.end(), [](bool holds) { return holds; });
+    return all && node.axis("axis", 0, node.input(0).shape.rank) > 0;
+}
+
 }  // namespace
 
 namespace ops {
 extern const Op concat;
-const Op concat = {"concat", infer, prepare, false, false, false, follows};
+const Op concat = {"concat", infer, prepare, false, false, false, follows, each_image};
 }  // namespace ops
 
 }  // namespace dsf

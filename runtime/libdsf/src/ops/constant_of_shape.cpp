@@ -54,11 +54,13 @@ std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
     return std::make_unique<FillKernel>(preparation.attributes().real("value", 0.0f));
 }
 
+bool each_image(const Inference&, const Batched&) { return true; }
+
 }  // namespace
 
 namespace ops {
 extern const Op constant_of_shape;
-const Op constant_of_shape = {"constant_of_shape", infer, prepare};
+const Op constant_of_shape = {"constant_of_shape", infer, prepare, false, false, false, nullptr, each_image};
 }  // namespace ops
 
 }  // namespace dsf

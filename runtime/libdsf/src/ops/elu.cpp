@@ -40,7 +40,7 @@ std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
 
 namespace ops {
 extern const Op elu;
-const Op elu = {"elu", infer, prepare, false, true, false, elements};
+const Op elu = {"elu", infer, prepare, false, true, false, elements, by_elements};
 }  // namespace ops
 
 }  // namespace dsf

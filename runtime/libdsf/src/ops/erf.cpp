@@ -10,7 +10,7 @@ std::unique_ptr<Kernel> prepare(const Preparation&) { return std::make_unique<Ar
 
 namespace ops {
 extern const Op erf;
-const Op erf = {"erf", float_like_input, prepare, false, true, false, elements};
+const Op erf = {"erf", float_like_input, prepare, false, true, false, elements, by_elements};
 }  // namespace ops
 
 }  // namespace dsf

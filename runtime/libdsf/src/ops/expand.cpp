@@ -25,11 +25,16 @@ std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
     return copy_kernel(copy);
 }
 
+bool each_image(const Inference& node, const Batched& batched) {
+    const int rank = static_cast<int>(node.integers("shape").size());
+    return meets_images(node, batched, 0, std::max(rank, node.input(0).shape.rank));
+}
+
 }  // namespace
 
 namespace ops {
 extern const Op expand;
-const Op expand = {"expand", infer, prepare};
+const Op expand = {"expand", infer, prepare, false, false, false, nullptr, each_image};
 }  // namespace ops
 
 }  // namespace dsf

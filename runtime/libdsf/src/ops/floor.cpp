@@ -12,7 +12,7 @@ std::unique_ptr<Kernel> prepare(const Preparation&) {
 
 namespace ops {
 extern const Op floor;
-const Op floor = {"floor", float_like_input, prepare, false, true};
+const Op floor = {"floor", float_like_input, prepare, false, true, false, nullptr, by_elements};
 }  // namespace ops
 
 }  // namespace dsf

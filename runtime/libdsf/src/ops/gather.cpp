@@ -55,11 +55,17 @@ std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
     return std::make_unique<GatherKernel>(where_of(preparation), axis);
 }
 
+// Slices of each image by the same indices, or slices of one x by each image's.
+bool each_image(const Inference& node, const Batched& batched) {
+    const int axis = node.axis("axis", 0, node.input(0).shape.rank);
+    return batched[0] ? !batched[1] && axis > 0 : axis == 0;
+}
+
 }  // namespace
 
 namespace ops {
 extern const Op gather;
-const Op gather = {"gather", infer, prepare};
+const Op gather = {"gather", infer, prepare, false, false, false, nullptr, each_image};
 }  // namespace ops
 
 }  // namespace dsf

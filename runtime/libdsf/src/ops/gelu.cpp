@@ -20,7 +20,7 @@ std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
 
 namespace ops {
 extern const Op gelu;
-const Op gelu = {"gelu", infer, prepare, false, true, false, elements};
+const Op gelu = {"gelu", infer, prepare, false, true, false, elements, by_elements};
 }  // namespace ops
 
 }  // namespace dsf

@@ -92,11 +92,15 @@ std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
     return std::make_unique<GemmKernel>(preparation, product, bias, p.beta);
 }
 
+bool each_image(const Inference& node, const Batched& batched) {
+    return batched[0] && !batched[1] && !read(node).trans_a && (!node.has(2) || meets_images(node, batched, 2, 2));
+}
+
 }  // namespace
 
 namespace ops {
 extern const Op gemm;
-const Op gemm = {"gemm", infer, prepare, true};
+const Op gemm = {"gemm", infer, prepare, true, false, false, nullptr, each_image};
 }  // namespace ops
 
 }  // namespace dsf

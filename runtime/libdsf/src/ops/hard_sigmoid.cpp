@@ -23,7 +23,7 @@ std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
 
 namespace ops {
 extern const Op hard_sigmoid;
-const Op hard_sigmoid = {"hard_sigmoid", infer, prepare, false, true, false, elements};
+const Op hard_sigmoid = {"hard_sigmoid", infer, prepare, false, true, false, elements, by_elements};
 }  // namespace ops
 
 }  // namespace dsf

@@ -12,7 +12,7 @@ std::unique_ptr<Kernel> prepare(const Preparation&) {
 
 namespace ops {
 extern const Op hard_swish;
-const Op hard_swish = {"hard_swish", float_like_input, prepare, false, true, false, elements};
+const Op hard_swish = {"hard_swish", float_like_input, prepare, false, true, false, elements, by_elements};
 }  // namespace ops
 
 }  // namespace dsf

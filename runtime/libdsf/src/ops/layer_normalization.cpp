@@ -66,7 +66,7 @@ std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
 
 namespace ops {
 extern const Op layer_normalization;
-const Op layer_normalization = {"layer_normalization", infer, prepare, false, true};
+const Op layer_normalization = {"layer_normalization", infer, prepare, false, true, false, nullptr, beside_axis<-1>};
 }  // namespace ops
 
 }  // namespace dsf

@@ -23,7 +23,7 @@ std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
 
 namespace ops {
 extern const Op leaky_relu;
-const Op leaky_relu = {"leaky_relu", infer, prepare, false, true, false, elements};
+const Op leaky_relu = {"leaky_relu", infer, prepare, false, true, false, elements, by_elements};
 }  // namespace ops
 
 }  // namespace dsf

@@ -10,7 +10,7 @@ std::unique_ptr<Kernel> prepare(const Preparation& preparation) { return prepare
 
 namespace ops {
 extern const Op log_softmax;
-const Op log_softmax = {"log_softmax", infer_softmax, prepare, false, true};
+const Op log_softmax = {"log_softmax", infer_softmax, prepare, false, true, false, nullptr, beside_axis<-1>};
 }  // namespace ops
 
 }  // namespace dsf

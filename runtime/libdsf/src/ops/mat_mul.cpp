@@ -69,11 +69,19 @@ std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
     return std::make_unique<ProductKernel>(preparation, whole, -1);
 }
 
+// Images are rows of the one on the left, or matrices of a stack.
+bool each_image(const Inference& node, const Batched& batched) {
+    const int left = node.input(0).shape.rank, right = node.input(1).shape.rank;
+    if (!batched[1] && right <= 2) return left >= 2;
+    const int rank = std::max(left, right);
+    return rank >= 3 && meets_images(node, batched, 0, rank) && meets_images(node, batched, 1, rank);
+}
+
 }  // namespace
 
 namespace ops {
 extern const Op mat_mul;
-const Op mat_mul = {"mat_mul", infer, prepare, true};
+const Op mat_mul = {"mat_mul", infer, prepare, true, false, false, nullptr, each_image};
 }  // namespace ops
 
 }  // namespace dsf

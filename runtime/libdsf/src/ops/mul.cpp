@@ -13,7 +13,7 @@ std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
 
 namespace ops {
 extern const Op mul;
-const Op mul = {"mul", infer_binary, prepare, false, true, false, elements};
+const Op mul = {"mul", infer_binary, prepare, false, true, false, elements, by_elements};
 }  // namespace ops
 
 }  // namespace dsf

@@ -126,6 +126,10 @@ public:
     virtual bool reads_weight(int) const { return true; }  // false: prepare took what it needs from the weight input
 };
 
+// Which inputs hold the batch: images one after another along axis 0, as many of its entries for each. The other inputs
+// are the same for all images.
+using Batched = std::vector<bool>;
+
 struct Op {
     const char* name;
     std::vector<TensorType> (*infer)(const Inference&);
@@ -134,11 +138,22 @@ struct Op {
     bool in_place = false;   // output 0 may be written over input 0 when both have the same type
     bool view = false;       // the output is input 0's data with another shape: the plan aliases them, run is not called
     ChannelsLast (*channels_last)(const Preparation&) = nullptr;  // null: never
+    // Whether what an image gives depends on it alone, so that a batch may be run a few images at a time (turns.h). Asked
+    // only where every output holds the batch. null: no.
+    bool (*each_image)(const Inference& node, const Batched& batched) = nullptr;
 };
 
 // For Op::channels_last.
 ChannelsLast elements(const Preparation&);
 ChannelsLast follows(const Preparation&);
+
+// For Op::each_image.
+bool by_elements(const Inference& node, const Batched& batched);  // element by element, with NumPy's broadcasting
+bool by_input_0(const Inference& node, const Batched& batched);   // image by image of input 0; views are so, too
+// The same for what works along an attribute `axis`, if that is not the batch's; ABSENT: its default.
+template <int ABSENT> bool beside_axis(const Inference& node, const Batched& batched) {
+    return by_input_0(node, batched) && node.axis("axis", ABSENT, node.input(0).shape.rank) > 0;
+}
 
 const Op* find_op(const std::string& name);  // null: unknown
 const std::vector<const Op*>& all_ops();     // sorted by name; the literal list is in table.cpp

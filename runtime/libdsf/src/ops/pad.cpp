@@ -93,11 +93,16 @@ std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
     return std::make_unique<PadKernel>(std::move(maps), attributes.real("value", 0.0f));
 }
 
+bool each_image(const Inference& node, const Batched&) {
+    const std::vector<int64_t> pads = node.integers("pads");
+    return pads[0] == 0 && pads[pads.size() / 2] == 0;
+}
+
 }  // namespace
 
 namespace ops {
 extern const Op pad;
-const Op pad = {"pad", infer, prepare};
+const Op pad = {"pad", infer, prepare, false, false, false, nullptr, each_image};
 }  // namespace ops
 
 }  // namespace dsf

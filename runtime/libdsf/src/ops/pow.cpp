@@ -12,7 +12,7 @@ std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
 
 namespace ops {
 extern const Op pow;
-const Op pow = {"pow", infer_binary, prepare, false, true, false, elements};
+const Op pow = {"pow", infer_binary, prepare, false, true, false, elements, by_elements};
 }  // namespace ops
 
 }  // namespace dsf

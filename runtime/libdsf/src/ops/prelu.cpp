@@ -20,7 +20,7 @@ std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
 
 namespace ops {
 extern const Op prelu;
-const Op prelu = {"prelu", infer, prepare, false, true, false, elements};
+const Op prelu = {"prelu", infer, prepare, false, true, false, elements, by_elements};
 }  // namespace ops
 
 }  // namespace dsf

@@ -12,7 +12,7 @@ std::unique_ptr<Kernel> prepare(const Preparation&) {
 
 namespace ops {
 extern const Op reciprocal;
-const Op reciprocal = {"reciprocal", float_like_input, prepare, false, true, false, elements};
+const Op reciprocal = {"reciprocal", float_like_input, prepare, false, true, false, elements, by_elements};
 }  // namespace ops
 
 }  // namespace dsf

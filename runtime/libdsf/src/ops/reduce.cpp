@@ -168,4 +168,8 @@ ChannelsLast reduce_follows(const Preparation& preparation) {
     return axes.front() == 2 && static_cast<int>(axes.size()) == rank - 2 ? ChannelsLast::follows : ChannelsLast::never;
 }
 
+bool reduce_each_image(const Inference& node, const Batched&) {
+    return node.axes("axes", node.input(0).shape.rank).front() > 0;  // they are sorted
+}
+
 }  // namespace dsf

@@ -12,7 +12,7 @@ std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
 
 namespace ops {
 extern const Op reduce_mean;
-const Op reduce_mean = {"reduce_mean", infer_reduce, prepare, false, false, false, reduce_follows};
+const Op reduce_mean = {"reduce_mean", infer_reduce, prepare, false, false, false, reduce_follows, reduce_each_image};
 }  // namespace ops
 
 }  // namespace dsf

@@ -12,7 +12,7 @@ std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
 
 namespace ops {
 extern const Op reduce_sum;
-const Op reduce_sum = {"reduce_sum", infer_reduce, prepare, false, false, false, reduce_follows};
+const Op reduce_sum = {"reduce_sum", infer_reduce, prepare, false, false, false, reduce_follows, reduce_each_image};
 }  // namespace ops
 
 }  // namespace dsf

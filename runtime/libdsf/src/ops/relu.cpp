@@ -13,7 +13,7 @@ std::unique_ptr<Kernel> prepare(const Preparation&) {
 
 namespace ops {
 extern const Op relu;
-const Op relu = {"relu", float_like_input, prepare, false, true, false, elements};
+const Op relu = {"relu", float_like_input, prepare, false, true, false, elements, by_elements};
 }  // namespace ops
 
 }  // namespace dsf

@@ -1,6 +1,8 @@
 // Shape rules that several ops share.
 #include "rules.h"
 
+#include <algorithm>
+
 namespace dsf {
 
 std::vector<TensorType> float_like_input(const Inference& node) {
@@ -87,6 +89,24 @@ Shape channels_last(const Shape& shape) {
     for (int axis = 1; axis + 1 < shape.rank; ++axis) last[axis] = shape[axis + 1];
     last[shape.rank - 1] = shape[1];
     return last;
+}
+
+bool meets_images(const Inference& node, const Batched& batched, int i, int rank) {
+    const Shape& shape = node.input(i).shape;
+    if (batched[static_cast<size_t>(i)]) return shape.rank == rank;
+    return shape.rank < rank || (shape.rank == rank && shape[0] == 1);
+}
+
+bool by_elements(const Inference& node, const Batched& batched) {
+    int rank = 0;
+    for (int i = 0; i < node.input_count(); ++i) rank = std::max(rank, node.input(i).shape.rank);
+    for (int i = 0; i < node.input_count(); ++i)
+        if (!meets_images(node, batched, i, rank)) return false;
+    return true;
+}
+
+bool by_input_0(const Inference&, const Batched& batched) {
+    return batched[0] && std::count(batched.begin(), batched.end(), true) == 1;
 }
 
 std::string where_of(const Preparation& preparation) {

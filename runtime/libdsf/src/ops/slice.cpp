@@ -59,11 +59,16 @@ std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
     return copy_kernel(copy);
 }
 
+bool each_image(const Inference& node, const Batched&) {
+    const std::vector<int> axes = node.axes("axes", node.input(0).shape.rank);  // sorted
+    return axes.empty() || axes.front() > 0;
+}
+
 }  // namespace
 
 namespace ops {
 extern const Op slice;
-const Op slice = {"slice", infer, prepare};
+const Op slice = {"slice", infer, prepare, false, false, false, nullptr, each_image};
 }  // namespace ops
 
 }  // namespace dsf

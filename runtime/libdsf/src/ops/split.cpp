@@ -46,7 +46,7 @@ std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
 
 namespace ops {
 extern const Op split;
-const Op split = {"split", infer, prepare};
+const Op split = {"split", infer, prepare, false, false, false, nullptr, beside_axis<0>};
 }  // namespace ops
 
 }  // namespace dsf

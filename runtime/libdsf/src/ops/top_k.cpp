@@ -76,7 +76,7 @@ std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
 
 namespace ops {
 extern const Op top_k;
-const Op top_k = {"top_k", infer, prepare};
+const Op top_k = {"top_k", infer, prepare, false, false, false, nullptr, beside_axis<-1>};
 }  // namespace ops
 
 }  // namespace dsf

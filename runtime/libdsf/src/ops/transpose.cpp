@@ -33,11 +33,13 @@ std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
     return copy_kernel(copy);
 }
 
+bool each_image(const Inference& node, const Batched&) { return node.integers("perm").front() == 0; }
+
 }  // namespace
 
 namespace ops {
 extern const Op transpose;
-const Op transpose = {"transpose", infer, prepare};
+const Op transpose = {"transpose", infer, prepare, false, false, false, nullptr, each_image};
 }  // namespace ops
 
 }  // namespace dsf
