@@ -14,7 +14,7 @@ def graph(nodes, shapes, weights=(), inputs=("x",), outputs=("y",), limits=None)
     weights = dict(weights)
     return Model.open(build(
         values=[{"name": name, "shape": shape} for name, shape in shapes.items()]
-        + [{"name": name, "shape": list(array.shape)} for name, array in weights.items()],
+        + [{"name": name, "shape": list(array.shape), "dtype": str(array.dtype)} for name, array in weights.items()],
         nodes=[{"op": op, "inputs": list(ins), "outputs": list(outs), "attributes": attributes}
                for op, ins, outs, attributes in nodes],
         weights=[{"value": name, "array": array} for name, array in weights.items()],
