@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
 
 from dsruntime import Model
 from tests.differential.graphs import RandomGraph
-from tests.support.cases import BACKENDS, compile_onnx, run_all
+from tests.support.cases import BACKENDS, compile_onnx, image_by_image, run_all
 from tests.support.onnx_models import run_onnxruntime
 
 
@@ -23,12 +24,12 @@ def check_graph(graph: RandomGraph, folder: Path) -> None:
         expected = {"x": x, **dict(zip(made, run_onnxruntime(graph.watched, {"x": x}), strict=True))}
         bounds = graph.bounds(expected)
         answers = {}
-        for backend, threads in BACKENDS:
-            with model.session(backend, threads) as session:
-                got = answers[backend, threads] = run_all(session, {"x": x})
+        for backend, threads, turns in [*((*each, False) for each in BACKENDS), ("cpu", 1, True)]:
+            with image_by_image() if turns else nullcontext(), model.session(backend, threads) as session:
+                got = answers[backend, threads, turns] = run_all(session, {"x": x})
                 repeated = run_all(session, {"x": x})
                 halves = [run_all(session, {"x": part}) for part in (x[:1], x[1:])] if batch > 1 else []
-            where = f"{backend}, {threads} threads, batch {batch}"
+            where = f"{backend}, {threads} threads, batch {batch}{', image by image' if turns else ''}"
             for i, name in enumerate(names):
                 off = np.abs(got[i].astype(np.float64) - expected[name].astype(np.float64))
                 assert got[i].shape == expected[name].shape, f"{where}: {name} is {got[i].shape}"
@@ -40,5 +41,5 @@ def check_graph(graph: RandomGraph, folder: Path) -> None:
                     joined = np.concatenate([half[i] for half in halves])
                     limit = 2 * bounds[name]
                     assert np.abs(joined - got[i]).max() <= limit, f"{where}: {name} depends on the batch split"
-        one, two = answers["cpu", 1], answers["cpu", 2]
+        one, two = answers["cpu", 1, False], answers["cpu", 2, False]
         assert all(a.tobytes() == b.tobytes() for a, b in zip(one, two, strict=True)), "the thread count shows"

@@ -7,9 +7,11 @@ Both files must give ONNX Runtime's answer on every backend: equal where float32
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 
@@ -66,6 +68,14 @@ def check(op: str, case: Case, folder: Path) -> None:
                 expected = got
             where = f"{op} {case.label}, {way} file, {backend} with {threads} threads"
             compare(op, case, expected, got, where)
+        if case.batch and way == "direct":
+            with image_by_image(), load(data, backend="cpu", threads=1) as session:
+                compare(op, case, expected, run_all(session, feeds), f"{op} {case.label}, image by image")
+
+
+def image_by_image():
+    """Within this context libdsf runs batches one image at a time, wherever it can cut them."""
+    return mock.patch.dict(os.environ, {"DSF_TURN_BYTES": "1"})
 
 
 def run_all(session, feeds: dict[str, np.ndarray]) -> list[np.ndarray]:

@@ -54,7 +54,7 @@ LAYERS = {
     "conv 7x7 3 to 64, stride 2": Layer("conv", (3, 64, 7, 2, 1), (1, 3, 224, 224)),
     "depthwise 3x3 144, 56x56": Layer("conv", (144, 144, 3, 1, 144), (1, 144, 56, 56)),
 }
-BATCHED = ("resnet18", "resnet50", "mobilenet_v2")
+BATCHED = ("resnet18", "resnet50", "mobilenet_v2", "efficientnet_b0")
 
 
 def main() -> None:
@@ -118,17 +118,17 @@ def layer_rows(prefix: str, threads: list[int], rounds: int) -> list[dict]:
 
 
 def batch_rows(chunk: str, threads: list[int], rounds: int) -> list[dict]:
-    """libdsf alone: seconds an image at batch 16 and at batch 1, taking turns."""
+    """libdsf alone: seconds an image and peak memory at batch 16 and at batch 1, taking turns."""
     rows = []
     for name in BATCHED:
         for count in threads:
             sides = {batch: Side("dsf", dsf_file(name), count, (batch, 3, 224, 224)) for batch in (1, 16)}
             times = take_turns(sides, max(3, rounds // 3))
             one, many = statistics.median(times[1]), statistics.median(times[16]) / 16
-            rows.append({"kind": "batch", "name": name, "threads": count, "one": one, "many": many})
+            peak = {batch: side.end() for batch, side in sides.items()}
+            rows.append({"kind": "batch", "name": name, "threads": count, "one": one, "many": many,
+                         "one_peak": peak[1], "many_peak": peak[16]})
             print(f"  {name}, {count} threads: an image of batch 16 takes {many / one:.2f} x one alone", flush=True)
-            for side in sides.values():
-                side.end()
     return rows
 
 

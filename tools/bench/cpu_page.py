@@ -40,7 +40,7 @@ def tables(results: dict) -> str:
         ("Single layers: how many times as fast as ONNX Runtime float32", speed_table(layers)),
         ("Fully-connected layers: packed bytes read a second, of what this machine reads",
          bandwidth_table([row for row in layers if row["name"].startswith("fc")], peaks)),
-        ("Batch 16, time of an image against batch 1", batch_table(rows_of(results, "batch"))),
+        ("Batch 16, time of an image and peak memory of the process against batch 1", batch_table(rows_of(results, "batch"))),
         ("Peak memory of the process, Python and NumPy included", memory_table(models)),
         ("From the file to the first answer", load_table(models)),
     ):
@@ -107,9 +107,11 @@ def bandwidth_table(rows: list[dict], peaks: dict) -> str:
 
 
 def batch_table(rows: list[dict]) -> str:
-    return table(["", "threads", "batch 1", "an image of batch 16", "ratio"],
+    return table(["", "threads", "batch 1", "an image of batch 16", "ratio", "memory, batch 1", "batch 16"],
                  [[row["name"], str(row["threads"]), f"{row['one'] * 1e3:.2f} ms", f"{row['many'] * 1e3:.2f} ms",
-                   f"{row['many'] / row['one']:.2f}"] for row in rows])
+                   f"{row['many'] / row['one']:.2f}",
+                   *(f"{row[peak] / 1e6:.0f} MB" if peak in row else "" for peak in ("one_peak", "many_peak"))]
+                  for row in rows])
 
 
 def memory_table(rows: list[dict]) -> str:
