@@ -20,8 +20,9 @@ pytestmark = [
 ]
 
 
-def run(*command) -> str:
-    result = subprocess.run([str(word) for word in command], capture_output=True, text=True)
+def run(*command, **environment) -> str:
+    result = subprocess.run([str(word) for word in command], capture_output=True, text=True,
+                            env=os.environ | environment)
     assert result.returncode == 0, f"{command}\n{result.stdout[-4000:]}\n{result.stderr[-4000:]}"
     return result.stdout
 
@@ -62,14 +63,18 @@ def test_models_run_clean(tmp_path):
         for zero in [False, True][:bits]:
             paths.append(tmp_path / f"shift_{bits}_{zero}.dsf")
             paths[-1].write_bytes(conv_net(bits, zero))
-    output = run(built("address,undefined", "run_model") / "run_model", *paths)
-    assert output.split("\n")[:-1] == ["ok"] * len(paths)
+    program = built("address,undefined", "run_model") / "run_model"
+    for turn_bytes in ("", "1"):  # the second: image by image
+        output = run(program, *paths, DSF_TURN_BYTES=turn_bytes)
+        assert output.split("\n")[:-1] == ["ok"] * len(paths)
 
 
 def test_a_second_run_allocates_nothing(tmp_path):
     path = tmp_path / "net.dsf"
     path.write_bytes(conv_net(5, True))
-    run(built("address,undefined", "allocations") / "allocations", path)
+    program = built("address,undefined", "allocations") / "allocations"
+    run(program, path)
+    run(program, path, DSF_TURN_BYTES="1")
 
 
 def test_a_second_run_of_packed_layers_allocates_nothing(tmp_path):
