@@ -31,7 +31,7 @@ def built(sanitizers: str, *targets: str) -> Path:
     """The folder of the test programs, built with these sanitizers."""
     folder = ROOT / "build" / "tests-libdsf" / sanitizers.replace(",", "-")
     run("cmake", "-S", ROOT / "runtime", "-B", folder, f"-DDSF_SANITIZE={sanitizers}", "-DDSF_TESTS=ON",
-        "-DDSF_WARNINGS_ARE_ERRORS=ON", "-DCMAKE_BUILD_TYPE=RelWithDebInfo", "-DCMAKE_CXX_FLAGS_RELWITHDEBINFO=-O1")
+        "-DDSF_WARNINGS_ARE_ERRORS=ON", "-DCMAKE_BUILD_TYPE=RelWithDebInfo", "-DCMAKE_CXX_FLAGS_RELWITHDEBINFO=-Og")
     run("cmake", "--build", folder, "-j", os.cpu_count() or 1, "--target", *targets)
     return folder / "tests"
 

@@ -22,7 +22,7 @@ KERNELS = Path(__file__).parent / "kernels"
 HEADERS = sorted(KERNELS.glob("*.h"))
 FLAGS = ("-std=c++17", "-O2", "-fPIC", "-shared", "-ffp-contract=off", "-Wall", "-Wextra", "-Wno-unused-function",
          "-x", "c++")
-SANITIZE = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer", "-g1")
+SANITIZE = ("-Og", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer", "-g1")
 
 
 class Library:
