@@ -11,7 +11,6 @@ run in the order in which they stand.
 
 import re
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,7 +34,7 @@ class Block:
         if self.language == "console":
             command = ["bash", "-e", "-o", "pipefail", "-c", "\n".join(commands(self.text))]
         else:
-            command = [sys.executable, "-c", self.text]
+            command = ["env", "python", "-c", self.text]  # the one that the environment's PATH finds first
         done = subprocess.run(
             command, cwd=folder, env=environment, text=True, timeout=SECONDS,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,

@@ -11,6 +11,7 @@ import pytest
 
 from dscompress.cli import COMMANDS
 from tests.docs.blocks import blocks_of
+from tests.support import warm
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [page for page in sorted(ROOT.glob("*.md")) + sorted(ROOT.glob("*/*.md")) if blocks_of(page, ROOT)]
@@ -29,17 +30,41 @@ def workplace() -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def warm_path(tmp_path_factory):
+    with warm.commands(tmp_path_factory.mktemp("warm")) as path:
+        yield path
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_every_block_runs(page: Path, workplace: Path):
+def test_every_block_runs(page: Path, workplace: Path, warm_path: str):
+    """The README's commands start as a user's do, those of other pages warm."""
+    cold_path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = os.environ | {
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PATH": cold_path if page.name == "README.md" else warm_path,
         "COLUMNS": "110",
-        "CMAKE_BUILD_TYPE": "Debug",  # compiled quickly rather than well
+        "CMAKE_BUILD_TYPE": "None",  # compiled quickly rather than well
         "CMAKE_BUILD_PARALLEL_LEVEL": "2",
     }
     for block in blocks_of(page, ROOT):
         block.run(workplace, environment)
+
+
+@pytest.mark.parametrize("command", [
+    ["dscompress", "inspect", "nowhere.dsf"],
+    ["python", "-c", "import os, sys; print(os.getcwd(), sys.argv, input(), os.environ['X']); sys.exit(3)", "a"],
+    ["python", "-c", "raise SystemExit('a sentence')"],
+    ["python", "-c", "import os; os.kill(os.getpid(), 9)"],
+], ids=["refused", "surroundings", "sentence", "killed"])
+def test_a_warm_command_is_a_command(command, warm_path, tmp_path):
+    def outcome(path):
+        environment = {**os.environ, "PATH": path, "X": "set"}
+        in_bash = ["bash", "-c", '"$@"; exit $?', "bash", *command]
+        done = subprocess.run(in_bash, env=environment, cwd=tmp_path, text=True, input="typed\n", capture_output=True)
+        return done.returncode, done.stdout, done.stderr.partition("bash: line")[0]
+
+    assert outcome(warm_path) == outcome(f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
 
 
 def test_the_readme_names_every_command():
