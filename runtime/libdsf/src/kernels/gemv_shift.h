@@ -47,7 +47,8 @@ struct GemvShiftF32 {
     // Lays a row of x out as rows wants it, in an order of its own: k numbers, then zeros up to a multiple of 64. Null:
     // in x's order.
     void (*arrange)(int bits, const float* x, float* to, int64_t k);
-    // Both null where the instruction set has no products of bfloat16. Numbers round to nearest even.
+    // The same for bfloat16, null where the instruction set has no products of them. Numbers round to nearest even.
+    int most_rows_bf16;
     void (*rows_bf16)(const GemvShift& g, int64_t first, int64_t last);
     void (*arrange_bf16)(int bits, const float* x, uint16_t* to, int64_t k);
 };

@@ -180,7 +180,7 @@ void rows(const GemvShift& g, int64_t first, int64_t last) {
 }  // namespace
 
 extern const GemvShiftF32 gemv_shift_avx2;
-const GemvShiftF32 gemv_shift_avx2 = {"avx2", 8, rows, nullptr, nullptr, nullptr};
+const GemvShiftF32 gemv_shift_avx2 = {"avx2", 8, rows, nullptr, 0, nullptr, nullptr};
 
 }  // namespace dsf
 #endif

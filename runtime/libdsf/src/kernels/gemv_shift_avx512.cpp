@@ -4,6 +4,6 @@
 
 namespace dsf {
 extern const GemvShiftF32 gemv_shift_avx512;
-const GemvShiftF32 gemv_shift_avx512 = {"avx512", 24, rows, arrange, nullptr, nullptr};
+const GemvShiftF32 gemv_shift_avx512 = {"avx512", 16, rows, arrange, 0, nullptr, nullptr};
 }  // namespace dsf
 #endif

@@ -15,6 +15,7 @@ namespace dsf {
 namespace {
 
 #define GEMV_INLINE static inline __attribute__((always_inline))
+#define GEMV_INLINE_METHOD inline __attribute__((always_inline))
 
 template <class T> GEMV_INLINE T word(const uint8_t* from) {
     T value;
@@ -189,12 +190,14 @@ template <int BITS> GEMV_INLINE Nibbles decode_nibbles(const CodeBlock& codes, c
 struct FloatProducts {
     using Number = float;
     static constexpr int PARTS = 4;
-    template <int PART> GEMV_INLINE __m512 add(__m512 sum, const Nibbles& weights, const float* x) {
-        const __m512i pairs = PART < 2 ? weights.even : weights.odd;
-        const __m512i upper = PART % 2 == 0 ? _mm512_slli_epi32(pairs, 16)
-                                            : _mm512_and_si512(pairs, _mm512_set1_epi32((int)0xffff0000));
-        return _mm512_fmadd_ps(_mm512_castsi512_ps(upper), _mm512_loadu_ps(x + PART * 16), sum);
+    using Vector = __m512;
+    static GEMV_INLINE_METHOD Vector load(const float* x) { return _mm512_loadu_ps(x); }
+    template <int PART> static GEMV_INLINE_METHOD Vector weights(const Nibbles& of) {
+        const __m512i pairs = PART < 2 ? of.even : of.odd;
+        return _mm512_castsi512_ps(PART % 2 == 0 ? _mm512_slli_epi32(pairs, 16)
+                                                 : _mm512_and_si512(pairs, _mm512_set1_epi32((int)0xffff0000)));
     }
+    static GEMV_INLINE_METHOD __m512 add(__m512 sum, Vector x, Vector weights) { return _mm512_fmadd_ps(weights, x, sum); }
 };
 
 // Even and odd numbers of two vectors.
@@ -235,6 +238,29 @@ void arrange(int bits, const float* x, float* to, int64_t k) {
     }
 }
 
+// Adds the products of one part of a block, of ROWS outputs with M rows of x.
+template <class Products, int PART, int M, int ROWS>
+GEMV_INLINE void add_part(const typename Products::Number* x, int64_t x_stride, const Nibbles* of, __m512 (*sums)[M]) {
+    if (PART >= Products::PARTS) return;
+    typename Products::Vector inputs[M];
+#pragma GCC unroll 4
+    for (int i = 0; i < M; ++i) inputs[i] = Products::load(x + i * x_stride + PART * (GEMV_BLOCK / Products::PARTS));
+#pragma GCC unroll 8
+    for (int r = 0; r < ROWS; ++r) {
+        const typename Products::Vector weights = Products::template weights<PART>(of[r]);
+#pragma GCC unroll 4
+        for (int i = 0; i < M; ++i) sums[r][i] = Products::add(sums[r][i], inputs[i], weights);
+    }
+}
+
+template <class Products, int M, int ROWS>
+GEMV_INLINE void add_block(const typename Products::Number* x, int64_t x_stride, const Nibbles* of, __m512 (*sums)[M]) {
+    add_part<Products, 0, M, ROWS>(x, x_stride, of, sums);
+    add_part<Products, 1, M, ROWS>(x, x_stride, of, sums);
+    add_part<Products, 2, M, ROWS>(x, x_stride, of, sums);
+    add_part<Products, 3, M, ROWS>(x, x_stride, of, sums);
+}
+
 // Adds the products of ROWS outputs with M rows of x, over weights [k0, k1), to sums. Meanwhile the codes of the next
 // ROWS outputs come into the caches.
 template <class Products, int BITS, int M, int ROWS>
@@ -248,22 +274,14 @@ void add_nibbles(const GemvShift& g, const Powers& powers, int64_t first, int64_
         codes[r] = block_of(g.weight, first + r, k0 / GEMV_BLOCK);
         for (int i = 0; i < M; ++i) sums[r][i] = sums_of[r][i];
     }
-    auto add = [&](int r, const Nibbles& weights, int64_t at) __attribute__((always_inline)) {
-#pragma GCC unroll 4
-        for (int i = 0; i < M; ++i) {
-            const auto* from = x + i * g.x_stride + at;
-            sums[r][i] = Products::template add<0>(sums[r][i], weights, from);
-            sums[r][i] = Products::template add<1>(sums[r][i], weights, from);
-            if (Products::PARTS < 4) continue;
-            sums[r][i] = Products::template add<2 % Products::PARTS>(sums[r][i], weights, from);
-            sums[r][i] = Products::template add<3 % Products::PARTS>(sums[r][i], weights, from);
-        }
-    };
     const int64_t whole = k1 / GEMV_BLOCK * GEMV_BLOCK;
     for (int64_t at = k0; at < whole; at += GEMV_BLOCK) {
+        Nibbles weights[ROWS];
+#pragma GCC unroll 8
+        for (int r = 0; r < ROWS; ++r) weights[r] = decode_nibbles<BITS>(codes[r], powers);
+        add_block<Products, M, ROWS>(x + at, g.x_stride, weights, sums);
 #pragma GCC unroll 8
         for (int r = 0; r < ROWS; ++r) {
-            add(r, decode_nibbles<BITS>(codes[r], powers), at);
             _mm_prefetch((const char*)codes[r].low + next_low, _MM_HINT_NTA);
             if (at % 512 == 0) {  // 64 bytes of 1 bit a weight
                 _mm_prefetch((const char*)codes[r].sign + next_sign, _MM_HINT_NTA);
@@ -274,8 +292,10 @@ void add_nibbles(const GemvShift& g, const Powers& powers, int64_t first, int64_
             if (BITS == 6) codes[r].high += 8;
         }
     }
-    for (int r = 0; r < ROWS && whole < k1; ++r)
-        add(r, decode_nibbles<BITS>(LastBlock(g.weight, first + r).codes(), powers), whole);
+    for (int r = 0; r < ROWS && whole < k1; ++r) {
+        const Nibbles weights = decode_nibbles<BITS>(LastBlock(g.weight, first + r).codes(), powers);
+        add_block<Products, M, 1>(x + whole, g.x_stride, &weights, sums + r);
+    }
     for (int r = 0; r < ROWS; ++r)
         for (int i = 0; i < M; ++i) sums_of[r][i] = sums[r][i];
 }

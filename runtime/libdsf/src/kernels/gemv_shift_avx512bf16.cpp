@@ -103,9 +103,13 @@ template <int BITS, int M> void outputs_bf16_from_to(const GemvShift& g, int64_t
 struct Bf16Products {
     using Number = uint16_t;
     static constexpr int PARTS = 2;
-    template <int PART> GEMV_INLINE __m512 add(__m512 sum, const Nibbles& weights, const uint16_t* x) {
-        const __m512bh inputs = (__m512bh)_mm512_loadu_si512(x + PART * 32);
-        return _mm512_dpbf16_ps(sum, inputs, (__m512bh)(PART == 0 ? weights.even : weights.odd));
+    using Vector = __m512bh;
+    static GEMV_INLINE_METHOD Vector load(const uint16_t* x) { return (Vector)_mm512_loadu_si512(x); }
+    template <int PART> static GEMV_INLINE_METHOD Vector weights(const Nibbles& of) {
+        return (Vector)(PART == 0 ? of.even : of.odd);
+    }
+    static GEMV_INLINE_METHOD __m512 add(__m512 sum, Vector x, Vector weights) {
+        return _mm512_dpbf16_ps(sum, x, weights);
     }
 };
 
@@ -128,7 +132,7 @@ void rows_bf16(const GemvShift& g, int64_t first, int64_t last) {
 }  // namespace
 
 extern const GemvShiftF32 gemv_shift_avx512bf16;
-const GemvShiftF32 gemv_shift_avx512bf16 = {"avx512bf16", 24, rows, arrange, rows_bf16, arrange_bf16};
+const GemvShiftF32 gemv_shift_avx512bf16 = {"avx512bf16", 16, rows, arrange, 12, rows_bf16, arrange_bf16};
 
 }  // namespace dsf
 #endif

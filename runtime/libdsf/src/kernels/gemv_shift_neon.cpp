@@ -124,7 +124,7 @@ void rows(const GemvShift& g, int64_t first, int64_t last) {
 }  // namespace
 
 extern const GemvShiftF32 gemv_shift_neon;
-const GemvShiftF32 gemv_shift_neon = {"neon", 8, rows, nullptr, nullptr, nullptr};
+const GemvShiftF32 gemv_shift_neon = {"neon", 8, rows, nullptr, 0, nullptr, nullptr};
 
 }  // namespace dsf
 #endif

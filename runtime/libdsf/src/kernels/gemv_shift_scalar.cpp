@@ -72,6 +72,6 @@ void rows(const GemvShift& g, int64_t first, int64_t last) {
 }  // namespace
 
 extern const GemvShiftF32 gemv_shift_scalar;
-const GemvShiftF32 gemv_shift_scalar = {"scalar", 0, rows, nullptr, nullptr, nullptr};
+const GemvShiftF32 gemv_shift_scalar = {"scalar", 0, rows, nullptr, 0, nullptr, nullptr};
 
 }  // namespace dsf

@@ -107,8 +107,8 @@ std::unique_ptr<Kernel> packed_product(const Preparation& preparation, const Pro
     if (!weight || product.stack_of_b.rank > 0 || has_other_c) return nullptr;
     if (product.alpha != 1.0f || product.a.column_stride != 1) return nullptr;
     if (!stored_by_columns(preparation, product, *weight)) return nullptr;
-    // bfloat16 halves what a multiplication costs and so doubles the rows up to which decoding again is cheap.
-    const int64_t most_rows = isa().gemv->most_rows * (preparation.bf16 ? 2 : 1);
+    const GemvShiftF32& kernel = *isa().gemv;
+    const int64_t most_rows = preparation.bf16 && kernel.rows_bf16 ? kernel.most_rows_bf16 : kernel.most_rows;
     const bool pays = product.m <= most_rows || preparation.low_memory;
     return pays ? std::make_unique<PackedProduct>(preparation, product, *weight, bias) : nullptr;
 }
