@@ -1,6 +1,8 @@
 """Long runs of what the test suite does briefly. Each prints its counts and stops with exit code 1 at a finding.
 
     python tools/campaign.py graphs --count 10000 [--seed 0]    random graphs against ONNX Runtime, on every backend
+    python tools/campaign.py sessions --count 1000 [--seed 0]   the same on every instruction set of this CPU, with all
+                                                                choices of memory and precision
     python tools/campaign.py bytes model.dsf                    every byte of a file, all 255 other values, CRC repaired
     python tools/campaign.py flips model.dsf                    every bit of a file flipped: all must be refused
     python tools/campaign.py corpus build/fuzz/corpus-run       cpu against reference on all files that are accepted
@@ -10,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -21,16 +24,17 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "runtime")]
 
 
-def graphs(count: int, seed: int) -> int:
-    from tests.differential.agreement import check_graph
+def graphs(count: int, seed: int, all_options: bool = False) -> int:
+    from tests.differential.agreement import OPTIONS, check_graph, possible_options
     from tests.differential.graphs import Choices, random_graph
 
     started, findings = time.monotonic(), 0
+    options = possible_options() if all_options else OPTIONS[:1]
     with tempfile.TemporaryDirectory() as folder:
         for i in range(seed, seed + count):
             graph = random_graph(Choices(i), exact=i % 2 == 0)
             try:
-                check_graph(graph, Path(folder))
+                check_graph(graph, Path(folder), options)
             except Exception:
                 findings += 1
                 path = Path(f"graph-{i}.onnx")
@@ -40,6 +44,18 @@ def graphs(count: int, seed: int) -> int:
                 print(f"{i + 1 - seed} graphs, {findings} findings, {time.monotonic() - started:.0f} s", flush=True)
     print(f"{count} graphs, {findings} findings, {time.monotonic() - started:.0f} s")
     return 1 if findings else 0
+
+
+def sessions(count: int, seed: int) -> int:
+    """In a process for each instruction set: which one runs is settled once."""
+    from dsruntime.library import instruction_sets
+
+    worst = 0
+    for name in [row["name"] for row in instruction_sets() if row["available"]]:
+        print(f"DSF_ISA={name}", flush=True)
+        command = [sys.executable, __file__, "graphs", "--all-options", f"--count={count}", f"--seed={seed}"]
+        worst = max(worst, subprocess.run(command, env={**os.environ, "DSF_ISA": name}).returncode)
+    return worst
 
 
 def damage(path: Path) -> int:
@@ -98,14 +114,19 @@ def corpus(folder: Path) -> int:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     kinds = parser.add_subparsers(dest="kind", required=True)
-    options = kinds.add_parser("graphs")
-    options.add_argument("--count", type=int, default=1000)
-    options.add_argument("--seed", type=int, default=0)
+    for kind in ("graphs", "sessions"):
+        options = kinds.add_parser(kind)
+        options.add_argument("--count", type=int, default=1000)
+        options.add_argument("--seed", type=int, default=0)
+        if kind == "graphs":
+            options.add_argument("--all-options", action="store_true", help="every choice of memory and precision")
     for kind in ("bytes", "flips", "corpus"):
         kinds.add_parser(kind).add_argument("path", type=Path)
     chosen = parser.parse_args()
     if chosen.kind == "graphs":
-        return graphs(chosen.count, chosen.seed)
+        return graphs(chosen.count, chosen.seed, chosen.all_options)
+    if chosen.kind == "sessions":
+        return sessions(chosen.count, chosen.seed)
     return {"bytes": damage, "flips": flips, "corpus": corpus}[chosen.kind](chosen.path)
 
 

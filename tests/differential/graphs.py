@@ -23,6 +23,7 @@ from tests.support.onnx_models import graph_model
 
 EXACT = 2**24
 MOST_ELEMENTS = 4096
+ROUNDING = "rounding"  # among the errors, by names of values: of what weights multiply, relative
 
 
 class Choices:
@@ -93,8 +94,9 @@ class Graph:
         extra = 0.0 if bias is None else float(np.abs(bias).max())
 
         def error(errors, largest):
-            reach = sums * (largest[x.name] + errors[x.name]) + extra
-            return sums * errors[x.name] + 2 * gamma(terms + 3) * reach
+            off = errors[x.name] + errors[ROUNDING] * (largest[x.name] + errors[x.name])
+            reach = sums * (largest[x.name] + off) + extra
+            return sums * off + 2 * gamma(terms + 3) * reach
 
         inputs = [x, self.constant(weight), *([] if bias is None else [self.constant(bias)])]
         return self.add(op, inputs, shape, sums * x.most + extra, min(x.unit, 1.0), error, **attributes)
@@ -547,12 +549,12 @@ class RandomGraph:
             return random.integers(-4, 5, (batch, *self.shape)).astype(np.float32)
         return np.clip(random.standard_normal((batch, *self.shape)), -4, 4).astype(np.float32)
 
-    def bounds(self, values: dict[str, np.ndarray]) -> dict[str, float]:
-        """How far each value may be from ONNX Runtime's, given all of ONNX Runtime's."""
-        if self.exact:
+    def bounds(self, values: dict[str, np.ndarray], rounding: float = 0.0) -> dict[str, float]:
+        """How far each value may be from ONNX Runtime's, given all of those; rounding: of what weights multiply."""
+        if self.exact and not rounding:
             return dict.fromkeys(values, 0.0)
         largest = {name: float(np.abs(array.astype(np.float64)).max()) for name, array in values.items()}
-        errors: dict[str, float] = {}
+        errors = {ROUNDING: rounding}
         for tensor in self.tensors:
             errors[tensor.name] = tensor.error(errors, largest)
         return errors
