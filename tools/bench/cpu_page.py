@@ -40,7 +40,8 @@ def tables(results: dict) -> str:
         ("Single layers: how many times as fast as ONNX Runtime float32", speed_table(layers)),
         ("Fully-connected layers: packed bytes read a second, of what this machine reads",
          bandwidth_table([row for row in layers if row["name"].startswith("fc")], peaks)),
-        ("Batch 16, time of an image and peak memory of the process against batch 1", batch_table(rows_of(results, "batch"))),
+        ("Batch 16, time of an image and peak memory of the process against batch 1",
+         batch_table(rows_of(results, "batch"))),
         ("Peak memory of the process, Python and NumPy included", memory_table(models)),
         ("From the file to the first answer", load_table(models)),
     ):
