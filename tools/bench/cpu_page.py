@@ -11,6 +11,9 @@ TITLES = {
 }
 
 
+PEAKS = {"dsf-bf16": "bf16_gmac", "openvino-bf16": "bf16_gmac", "dsf-avx2": "avx2_gmac"}  # others: fma_gmac
+
+
 def write_page(results: dict) -> None:
     text = PAGE.read_text()
     before, rest = text.split(BEGIN)
@@ -62,9 +65,11 @@ def sides_of(rows: list[dict]) -> list[str]:
 
 
 def peak_table(peaks: dict) -> str:
-    rows = [[f"{count}", f"{row['fma_gmac']:.0f}", f"{row['bf16_gmac']:.0f}" if "bf16_gmac" in row else "none",
-             f"{row['read_gbyte']:.0f}"] for count, row in sorted(peaks.items())]
-    return table(["threads", "float32, G multiply-adds/s", "bfloat16, G multiply-adds/s", "memory read, GB/s"], rows)
+    columns = {"fma_gmac": "float32, G multiply-adds/s", "avx2_gmac": "float32 in AVX2",
+               "bf16_gmac": "bfloat16", "read_gbyte": "memory read, GB/s"}
+    rows = [[f"{count}", *(f"{row[name]:.0f}" if name in row else "none" for name in columns)]
+            for count, row in sorted(peaks.items())]
+    return table(["threads", *columns.values()], rows)
 
 
 def speed_table(rows: list[dict]) -> str:
@@ -80,15 +85,14 @@ def speed_table(rows: list[dict]) -> str:
 
 
 def peak_share_table(rows: list[dict], peaks: dict) -> str:
-    sides = [side for side in sides_of(rows) if side != "dsf-avx2"]
-    body = []
+    body, sides = [], sides_of(rows)
     for row in rows:
         peak = peaks.get(row["threads"])
         if not peak:
             continue
         cells = []
         for side in sides:
-            most = peak.get("bf16_gmac") if "bf16" in side else peak["fma_gmac"]
+            most = peak.get(PEAKS.get(side, "fma_gmac"))
             known = most and side in row["seconds"]
             cells.append(f"{row['macs'] / row['seconds'][side] / most / 1e9:.0%}" if known else "")
         body.append([row["name"], str(row["threads"]), f"{row['macs'] / 1e9:.2f} G", *cells])
