@@ -34,8 +34,9 @@ $(VENV)/venv.stamp: tools/find_python.sh tools/system_packages.sh
 	touch $@
 
 # torch first and by its exact version: an open requirement may choose a build of several gigabytes.
+# Modules are compiled when they are first imported: most of the 11,000 never are.
 $(VENV)/torch.stamp: $(VENV)/venv.stamp constraints.txt
-	$(BIN)/python -m pip install -q -c constraints.txt torch torchvision scikit-build-core ninja
+	$(BIN)/python -m pip install -q --no-compile -c constraints.txt torch torchvision scikit-build-core ninja
 	touch $@
 
 # An editable install remembers where each module was: after one moved, it must be made again.
@@ -45,7 +46,7 @@ $(VENV)/modules.list: $(VENV)/venv.stamp FORCE
 FORCE:
 
 $(VENV)/installed.stamp: $(VENV)/torch.stamp $(VENV)/modules.list pyproject.toml $(NATIVE)
-	$(BIN)/python -m pip install -q --no-build-isolation -c constraints.txt -e '.[compiler,demo,train,dev]'
+	$(BIN)/python -m pip install -q --no-compile --no-build-isolation -c constraints.txt -e '.[compiler,demo,train,dev]'
 	touch $@
 
 clean:

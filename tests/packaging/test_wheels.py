@@ -36,7 +36,7 @@ def build_wheel(source: Path, folder: Path, **environment: str) -> Path:
 
 def environment_with(folder: Path, wheel: str) -> Path:
     subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-    pip("install", "--quiet", "-c", ROOT / "constraints.txt", wheel, python=folder / "bin/python")
+    pip("install", "--quiet", "--no-compile", "-c", ROOT / "constraints.txt", wheel, python=folder / "bin/python")
     return folder / "bin"
 
 
