@@ -1,18 +1,18 @@
 """From the original's file to a .dsf without further arguments; its weights are the effective ones, zeros included."""
 
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 from torch import nn
 
 import dscompress
 import dsruntime
 from dscompress import deepshift
 from dscompress.capture import CaptureOptions
+from dscompress.cli import cli
 from dscompress.errors import CompileError
 from dscompress.models import cifar, mnist
 from dscompress.verify import verify_model
@@ -71,25 +71,22 @@ def test_it_is_the_same_model(checkpoint, report):
         np.testing.assert_allclose(session.run(x.numpy()), network(x).numpy(), rtol=1e-4, atol=1e-4)
 
 
-def test_commands(tmp_path):
+def test_commands(tmp_path, monkeypatch):
     """export and verify take the same options; what was imported is in the JSON."""
     network = originals.trained(mnist.MODELS["simple_conv"](10))
     path = originals.save(tmp_path / "mnist/x/shift_ps_all_wb_4/weights.pth", originals.converted(network, "ps", 4))
 
-    def run(*arguments):
-        command = [sys.executable, "-m", "dscompress", *arguments]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-
-    done = run("export", str(path), "-o", "m.dsf", "--sign-threshold", "0.25", "--json")
-    assert done.returncode == 0, done.stderr
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(cli, ["export", str(path), "-o", "m.dsf", "--sign-threshold", "0.25", "--json"])
+    assert done.exit_code == 0, done.stderr
     imported = json.loads(done.stdout)["imported"]
     assert (imported["method"], imported["bits"], imported["sign_threshold"]) == ("ps", 4, 0.25)
     assert imported["dataset"] == "mnist" and imported["moved"] > 400_000
     assert imported["weights"] == sum(layer["weights"] for layer in imported["layers"]) == 430_500
     assert set(imported["layers"][0]) == {"name", "bits", "weights", "moved", "zeros", "lowest", "highest"}
     assert verify_model(tmp_path / "m.dsf", path, CaptureOptions(sign_threshold=0.25), samples=2).same
-    done = run("verify", "m.dsf", str(path))
-    assert done.returncode == 1 and "is not the source's" in done.stdout
+    done = CliRunner().invoke(cli, ["verify", "m.dsf", str(path)])
+    assert done.exit_code == 1 and "is not the source's" in done.stdout
 
 
 def test_q_and_a_float_network_and_a_whole_module(tmp_path):
