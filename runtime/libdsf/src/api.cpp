@@ -340,7 +340,7 @@ dsf_status dsf_session_profile(const dsf_session* session, int32_t step, dsf_ste
         if (!session->session.steps()) model_error(path, "there is no profile yet", "a run that succeeded");
         need_index(step, session->session.steps()->size(), path, "step");
         const Step& found = (*session->session.steps())[static_cast<size_t>(step)];
-        *profile = {found.op.c_str(), found.node->name.c_str(), found.node->module.c_str(), found.calls[0].kernel->name(),
-                    found.seconds};
+        *profile = {found.op.c_str(), found.node->name.c_str(), found.node->module.c_str(),
+                    found.calls[0].kernel->name(), found.seconds};
     });
 }

@@ -36,11 +36,11 @@ Plan::Plan(std::shared_ptr<const Model> model, int64_t batch, const PlanOptions&
         lay_out(*model_, batch, options_, fuse(*model_, types_, batch, !options_.keep_values), types_, shown_);
     const Lives lives = find_lives(*model_, groups, types_.size());
     if (batch > 1 && !options_.keep_values) {
-        Turns turns = cut_into_turns(*model_, groups, lives, types_, batch);
-        batched_ = std::move(turns.batched);
+        Turns turns = cut_into_turns(*model_, groups, lives, shown_, types_, batch);
+        batch_axes_ = std::move(turns.batch_axes);
         stretches_ = std::move(turns.stretches);
     } else {
-        batched_.resize(types_.size());
+        batch_axes_.resize(types_.size(), -1);
         stretches_.push_back({0, lives.steps, batch});
     }
     storage_of_.assign(types_.size(), -1);
@@ -59,7 +59,8 @@ Plan::Plan(std::shared_ptr<const Model> model, int64_t batch, const PlanOptions&
 // A value's type in a turn of so many images.
 TensorType Plan::type_at(int value, int64_t images) const {
     TensorType type = types_[static_cast<size_t>(value)];
-    if (batched_[static_cast<size_t>(value)]) type.shape[0] = type.shape[0] / batch_ * images;
+    const int axis = batch_axes_[static_cast<size_t>(value)];
+    if (axis >= 0) type.shape[axis] = type.shape[axis] / batch_ * images;
     return type;
 }
 
@@ -75,15 +76,15 @@ int Plan::add_storage(Storage::Kind kind, int index, int first, int last, uint64
     return static_cast<int>(storages_.size()) - 1;
 }
 
-// Of a value: where it is read by a later stretch, it is written while any earlier step may still run again, and has room
-// for the images of a turn there.
+// Of a value. Where a later stretch reads it, it has room for the images of a turn there, and is kept while any earlier
+// step may run for others of them.
 int Plan::add_storage(Storage::Kind kind, int index, int first, int last, int value) {
     const size_t stretch = stretch_of(last);
     const int64_t images = stretches_[stretch].images;
     const int from = stretch_of(first) == stretch ? first : 0;
     const int place = add_storage(kind, index, from, last, static_cast<uint64_t>(type_at(value, images).bytes()));
-    if (batched_[static_cast<size_t>(value)])
-        storages_[static_cast<size_t>(place)].image_bytes = static_cast<size_t>(type_at(value, 1).bytes());
+    if (batch_axes_[static_cast<size_t>(value)] >= 0)
+        storages_[static_cast<size_t>(place)].image_bytes = type_at(value, 1).bytes();
     return place;
 }
 
@@ -144,7 +145,7 @@ int Plan::storage_in_place(const Group& group, int step, int last) const {
     const Storage& storage = storages_[static_cast<size_t>(place)];
     if (storage.kind != Storage::Kind::arena || storage.last != step || storage.stretch != stretch_of(last)) return -1;
     if (from.dtype != to.dtype || from.shape != to.shape) return -1;
-    if (batched_[static_cast<size_t>(input)] != batched_[static_cast<size_t>(group.output)]) return -1;
+    if (batch_axes_[static_cast<size_t>(input)] != batch_axes_[static_cast<size_t>(group.output)]) return -1;
     for (size_t i = 1; i < group.inputs.size(); ++i)
         if (group.inputs[i] >= 0 && storage_of_[static_cast<size_t>(group.inputs[i])] == place) return -1;
     return place;
@@ -331,9 +332,9 @@ void Plan::run_images(size_t index, int64_t first, int64_t images, const Running
 
 void Plan::run_turn(Stretch& stretch, size_t which, const Running& running) {
     for (const Pointer& pointer : stretch.pointers[which]) {
-        const size_t offset = static_cast<size_t>(stretch.image - stretches_[pointer.stretch].image) * pointer.image_bytes;
+        const int64_t images = stretch.image - stretches_[pointer.stretch].image;
         const void* base = pointer.input >= 0 ? running.inputs[pointer.input] : pointer.base;
-        *pointer.place = static_cast<char*>(const_cast<void*>(base)) + offset;
+        *pointer.place = static_cast<char*>(const_cast<void*>(base)) + images * pointer.image_bytes;
     }
     using Clock = std::chrono::steady_clock;
     Clock::time_point before = running.profile ? Clock::now() : Clock::time_point();

@@ -46,7 +46,7 @@ struct Pointer {
     void** place;
     int input;            // of the model, or -1
     void* base;           // in the arena, if it is no input
-    size_t image_bytes;
+    int64_t image_bytes;
     size_t stretch;       // its image 0 is the first of a turn of this stretch
 };
 
@@ -103,7 +103,7 @@ private:
         int first, last;  // steps between which the bytes are needed
         uint64_t bytes;
         size_t stretch;         // it holds the images of a turn of this one
-        size_t image_bytes;     // 0: no images
+        int64_t image_bytes;    // 0: no images
         uint64_t offset = 0;
     };
 
@@ -132,7 +132,7 @@ private:
     int64_t batch_;
     PlanOptions options_;
     std::vector<TensorType> types_;     // by value; after the model's, copies of some in another order (layout.h)
-    std::vector<bool> batched_;         // by value: images lie in it one after another
+    std::vector<int> batch_axes_;       // by value: the axis that holds the batch, or -1
     std::vector<Stretch> stretches_;
     std::vector<int> shown_;            // by the model's values: where it has ONNX's order, itself or a copy
     std::vector<int> storage_of_;       // by value

@@ -10,7 +10,8 @@
 // weights that are worth having more images for. The last stretch takes the whole batch: steps that do not treat every
 // image alone (Op::each_image) are there, and all after them.
 //
-// A value that a later stretch reads has room for the images of a turn of that stretch.
+// A value that a later stretch reads has room for the images of a turn of that stretch; each image's numbers lie together
+// in it. Within a stretch the batch may be any axis, as it is in many transformers.
 #pragma once
 
 #include <vector>
@@ -21,11 +22,11 @@
 namespace dsf {
 
 struct Turns {
-    std::vector<bool> batched;        // by value, copies of a layout too: images lie in it one after another
-    std::vector<Stretch> stretches;   // at least one; the last takes the whole batch, and may be of no step
+    std::vector<int> batch_axes;     // by value, copies of a layout too: the axis along which it holds the batch, or -1
+    std::vector<Stretch> stretches;  // at least one; the last takes the whole batch, and may be of no step
 };
 
 Turns cut_into_turns(const Model& model, const std::vector<Group>& groups, const Lives& lives,
-                     const std::vector<TensorType>& types, int64_t batch);
+                     const std::vector<int>& shown, const std::vector<TensorType>& types, int64_t batch);
 
 }  // namespace dsf

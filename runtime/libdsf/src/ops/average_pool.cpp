@@ -12,7 +12,7 @@ std::unique_ptr<Kernel> prepare(const Preparation& preparation) { return prepare
 
 namespace ops {
 extern const Op average_pool;
-const Op average_pool = {"average_pool", infer, prepare, false, false, false, follows, by_input_0};
+const Op average_pool = {"average_pool", infer, prepare, false, false, false, follows, by_images};
 }  // namespace ops
 
 }  // namespace dsf

@@ -78,7 +78,7 @@ std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
 
 namespace ops {
 extern const Op batch_normalization;
-const Op batch_normalization = {"batch_normalization", infer, prepare, false, true, false, follows, by_input_0};
+const Op batch_normalization = {"batch_normalization", infer, prepare, false, true, false, follows, by_images};
 }  // namespace ops
 
 }  // namespace dsf

@@ -50,9 +50,9 @@ std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
     return std::make_unique<CopyKernel>(std::move(parts));
 }
 
-bool each_image(const Inference& node, const Batched& batched) {
-    const bool all = std::all_of(batched.begin(), batched.end(), [](bool holds) { return holds; });
-    return all && node.axis("axis", 0, node.input(0).shape.rank) > 0;
+bool each_image(const Inference& node, const BatchAxes& batch) {
+    const bool alike = std::all_of(batch.begin(), batch.end(), [&](int axis) { return axis == batch[0]; });
+    return alike && node.axis("axis", 0, node.input(0).shape.rank) != batch[0];
 }
 
 }  // namespace

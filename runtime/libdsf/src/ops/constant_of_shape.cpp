@@ -54,7 +54,7 @@ std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
     return std::make_unique<FillKernel>(preparation.attributes().real("value", 0.0f));
 }
 
-bool each_image(const Inference&, const Batched&) { return true; }
+bool each_image(const Inference&, const BatchAxes&) { return true; }
 
 }  // namespace
 

@@ -75,7 +75,7 @@ ChannelsLast channels_last(const Preparation& preparation) {
 
 namespace ops {
 extern const Op conv;
-const Op conv = {"conv", infer, prepare, true, false, false, channels_last, by_input_0};
+const Op conv = {"conv", infer, prepare, true, false, false, channels_last, by_images};
 }  // namespace ops
 
 }  // namespace dsf

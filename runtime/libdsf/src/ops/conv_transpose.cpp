@@ -74,7 +74,7 @@ std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
 
 namespace ops {
 extern const Op conv_transpose;
-const Op conv_transpose = {"conv_transpose", infer, prepare, true, false, false, nullptr, by_input_0};
+const Op conv_transpose = {"conv_transpose", infer, prepare, true, false, false, nullptr, by_images};
 }  // namespace ops
 
 }  // namespace dsf

@@ -25,9 +25,14 @@ std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
     return copy_kernel(copy);
 }
 
-bool each_image(const Inference& node, const Batched& batched) {
-    const int rank = static_cast<int>(node.integers("shape").size());
-    return meets_images(node, batched, 0, std::max(rank, node.input(0).shape.rank));
+bool each_image(const Inference& node, const BatchAxes& batch) {
+    const std::vector<int64_t> to = node.integers("shape");  // -k for k N
+    const auto found = std::find_if(to.begin(), to.end(), [](int64_t dim) { return dim < 0; });
+    const int axis = found == to.end() ? -1 : static_cast<int>(found - to.begin());
+    Shape shape;
+    shape.rank = static_cast<int>(to.size());
+    std::fill_n(shape.dims.begin(), to.size(), 1);
+    return meet_by_images({node.input(0).shape, shape}, {batch[0], axis});
 }
 
 }  // namespace

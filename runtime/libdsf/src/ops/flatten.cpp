@@ -19,7 +19,7 @@ std::vector<TensorType> infer(const Inference& node) {
 
 namespace ops {
 extern const Op flatten;
-const Op flatten = {"flatten", infer, prepare_view, false, false, true, nullptr, by_input_0};
+const Op flatten = {"flatten", infer, prepare_view, false, false, true};
 }  // namespace ops
 
 }  // namespace dsf

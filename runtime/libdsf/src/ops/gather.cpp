@@ -56,9 +56,9 @@ std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
 }
 
 // Slices of each image by the same indices, or slices of one x by each image's.
-bool each_image(const Inference& node, const Batched& batched) {
+bool each_image(const Inference& node, const BatchAxes& batch) {
     const int axis = node.axis("axis", 0, node.input(0).shape.rank);
-    return batched[0] ? !batched[1] && axis > 0 : axis == 0;
+    return batch[0] >= 0 ? batch[1] < 0 && axis != batch[0] : true;
 }
 
 }  // namespace

@@ -92,8 +92,9 @@ std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
     return std::make_unique<GemmKernel>(preparation, product, bias, p.beta);
 }
 
-bool each_image(const Inference& node, const Batched& batched) {
-    return batched[0] && !batched[1] && !read(node).trans_a && (!node.has(2) || meets_images(node, batched, 2, 2));
+bool each_image(const Inference& node, const BatchAxes& batch) {
+    if (batch[0] != 0 || batch[1] >= 0 || read(node).trans_a) return false;
+    return !node.has(2) || meet_by_images({node.input(0).shape, node.input(2).shape}, {0, batch[2]});
 }
 
 }  // namespace

@@ -12,7 +12,7 @@ std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
 
 namespace ops {
 extern const Op global_max_pool;
-const Op global_max_pool = {"global_max_pool", infer_global_pool, prepare, false, false, false, follows, by_input_0};
+const Op global_max_pool = {"global_max_pool", infer_global_pool, prepare, false, false, false, follows, by_images};
 }  // namespace ops
 
 }  // namespace dsf

@@ -15,7 +15,7 @@ std::vector<TensorType> infer(const Inference& node) {
 
 namespace ops {
 extern const Op identity;
-const Op identity = {"identity", infer, prepare_view, false, false, true, nullptr, by_input_0};
+const Op identity = {"identity", infer, prepare_view, false, false, true};
 }  // namespace ops
 
 }  // namespace dsf

@@ -62,11 +62,16 @@ std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
     return std::make_unique<LayerNormalizationKernel>(axis, attributes.real("epsilon", 1e-5f), has_bias);
 }
 
+bool each_image(const Inference& node, const BatchAxes& batch) {
+    return batch[0] >= 0 && batch[0] < node.axis("axis", -1, node.input(0).shape.rank) && batch[1] < 0 &&
+           (!node.has(2) || batch[2] < 0);
+}
+
 }  // namespace
 
 namespace ops {
 extern const Op layer_normalization;
-const Op layer_normalization = {"layer_normalization", infer, prepare, false, true, false, nullptr, beside_axis<-1>};
+const Op layer_normalization = {"layer_normalization", infer, prepare, false, true, false, nullptr, each_image};
 }  // namespace ops
 
 }  // namespace dsf

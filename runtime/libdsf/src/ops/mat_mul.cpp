@@ -70,11 +70,11 @@ std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
 }
 
 // Images are rows of the one on the left, or matrices of a stack.
-bool each_image(const Inference& node, const Batched& batched) {
-    const int left = node.input(0).shape.rank, right = node.input(1).shape.rank;
-    if (!batched[1] && right <= 2) return left >= 2;
-    const int rank = std::max(left, right);
-    return rank >= 3 && meets_images(node, batched, 0, rank) && meets_images(node, batched, 1, rank);
+bool each_image(const Inference& node, const BatchAxes& batch) {
+    const Shape &left = node.input(0).shape, &right = node.input(1).shape;
+    if (batch[1] < 0 && right.rank <= 2) return batch[0] < left.rank - 1;
+    const auto in_stack = [](const Shape& shape, int axis) { return axis < std::max(0, shape.rank - 2); };
+    return in_stack(left, batch[0]) && in_stack(right, batch[1]) && meet_by_images({left, right}, batch);
 }
 
 }  // namespace

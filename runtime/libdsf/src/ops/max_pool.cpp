@@ -12,7 +12,7 @@ std::unique_ptr<Kernel> prepare(const Preparation& preparation) { return prepare
 
 namespace ops {
 extern const Op max_pool;
-const Op max_pool = {"max_pool", infer, prepare, false, false, false, follows, by_input_0};
+const Op max_pool = {"max_pool", infer, prepare, false, false, false, follows, by_images};
 }  // namespace ops
 
 }  // namespace dsf

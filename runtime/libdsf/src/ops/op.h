@@ -126,9 +126,8 @@ public:
     virtual bool reads_weight(int) const { return true; }  // false: prepare took what it needs from the weight input
 };
 
-// Which inputs hold the batch: images one after another along axis 0, as many of its entries for each. The other inputs
-// are the same for all images.
-using Batched = std::vector<bool>;
+// By input: the axis along which it holds the batch, some of its entries for each image, or -1: the same for all images.
+using BatchAxes = std::vector<int>;
 
 struct Op {
     const char* name;
@@ -139,8 +138,8 @@ struct Op {
     bool view = false;       // the output is input 0's data with another shape: the plan aliases them, run is not called
     ChannelsLast (*channels_last)(const Preparation&) = nullptr;  // null: never
     // Whether what an image gives depends on it alone, so that a batch may be run a few images at a time (turns.h). Asked
-    // only where every output holds the batch. null: no.
-    bool (*each_image)(const Inference& node, const Batched& batched) = nullptr;
+    // only where every output holds the batch along one axis, and not of views. null: no.
+    bool (*each_image)(const Inference& node, const BatchAxes& batch) = nullptr;
 };
 
 // For Op::channels_last.
@@ -148,11 +147,11 @@ ChannelsLast elements(const Preparation&);
 ChannelsLast follows(const Preparation&);
 
 // For Op::each_image.
-bool by_elements(const Inference& node, const Batched& batched);  // element by element, with NumPy's broadcasting
-bool by_input_0(const Inference& node, const Batched& batched);   // image by image of input 0; views are so, too
-// The same for what works along an attribute `axis`, if that is not the batch's; ABSENT: its default.
-template <int ABSENT> bool beside_axis(const Inference& node, const Batched& batched) {
-    return by_input_0(node, batched) && node.axis("axis", ABSENT, node.input(0).shape.rank) > 0;
+bool by_elements(const Inference& node, const BatchAxes& batch);  // element by element, with NumPy's broadcasting
+bool by_images(const Inference& node, const BatchAxes& batch);    // what (N, C, ...) of input 0 gives, N by N
+// Of one input, along an attribute `axis` that is not the batch's; ABSENT: its default.
+template <int ABSENT> bool beside_axis(const Inference& node, const BatchAxes& batch) {
+    return node.axis("axis", ABSENT, node.input(0).shape.rank) != batch[0];
 }
 
 const Op* find_op(const std::string& name);  // null: unknown

@@ -93,9 +93,10 @@ std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
     return std::make_unique<PadKernel>(std::move(maps), attributes.real("value", 0.0f));
 }
 
-bool each_image(const Inference& node, const Batched&) {
+bool each_image(const Inference& node, const BatchAxes& batch) {
     const std::vector<int64_t> pads = node.integers("pads");
-    return pads[0] == 0 && pads[pads.size() / 2] == 0;
+    const size_t axis = static_cast<size_t>(batch[0]);
+    return pads[axis] == 0 && pads[pads.size() / 2 + axis] == 0;
 }
 
 }  // namespace

@@ -168,8 +168,9 @@ ChannelsLast reduce_follows(const Preparation& preparation) {
     return axes.front() == 2 && static_cast<int>(axes.size()) == rank - 2 ? ChannelsLast::follows : ChannelsLast::never;
 }
 
-bool reduce_each_image(const Inference& node, const Batched&) {
-    return node.axes("axes", node.input(0).shape.rank).front() > 0;  // they are sorted
+bool reduce_each_image(const Inference& node, const BatchAxes& batch) {
+    const std::vector<int> axes = node.axes("axes", node.input(0).shape.rank);
+    return std::find(axes.begin(), axes.end(), batch[0]) == axes.end();
 }
 
 }  // namespace dsf

@@ -19,6 +19,6 @@ std::unique_ptr<Kernel> prepare_global_pool(const Preparation& preparation, Redu
 
 // What reduce_mean and its like make of images with channels last: Op::channels_last.
 ChannelsLast reduce_follows(const Preparation& preparation);
-bool reduce_each_image(const Inference& node, const Batched& batched);  // Op::each_image
+bool reduce_each_image(const Inference& node, const BatchAxes& batch);  // Op::each_image
 
 }  // namespace dsf

@@ -19,7 +19,7 @@ std::vector<TensorType> infer(const Inference& node) {
 
 namespace ops {
 extern const Op reshape;
-const Op reshape = {"reshape", infer, prepare_view, false, false, true, nullptr, by_input_0};
+const Op reshape = {"reshape", infer, prepare_view, false, false, true};
 }  // namespace ops
 
 }  // namespace dsf

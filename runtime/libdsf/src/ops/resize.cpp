@@ -151,7 +151,7 @@ std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
 
 namespace ops {
 extern const Op resize;
-const Op resize = {"resize", infer, prepare, false, false, false, nullptr, by_input_0};
+const Op resize = {"resize", infer, prepare, false, false, false, nullptr, by_images};
 }  // namespace ops
 
 }  // namespace dsf

@@ -91,22 +91,28 @@ Shape channels_last(const Shape& shape) {
     return last;
 }
 
-bool meets_images(const Inference& node, const Batched& batched, int i, int rank) {
-    const Shape& shape = node.input(i).shape;
-    if (batched[static_cast<size_t>(i)]) return shape.rank == rank;
-    return shape.rank < rank || (shape.rank == rank && shape[0] == 1);
-}
-
-bool by_elements(const Inference& node, const Batched& batched) {
-    int rank = 0;
-    for (int i = 0; i < node.input_count(); ++i) rank = std::max(rank, node.input(i).shape.rank);
-    for (int i = 0; i < node.input_count(); ++i)
-        if (!meets_images(node, batched, i, rank)) return false;
+bool meet_by_images(const std::vector<Shape>& shapes, const BatchAxes& batch) {
+    int from_last = 0;
+    for (size_t i = 0; i < shapes.size(); ++i) {
+        if (batch[i] < 0) continue;
+        if (from_last > 0 && from_last != shapes[i].rank - batch[i]) return false;
+        from_last = shapes[i].rank - batch[i];
+    }
+    for (size_t i = 0; i < shapes.size(); ++i) {
+        const int axis = shapes[i].rank - from_last;
+        if (batch[i] < 0 && axis >= 0 && shapes[i][axis] != 1) return false;
+    }
     return true;
 }
 
-bool by_input_0(const Inference&, const Batched& batched) {
-    return batched[0] && std::count(batched.begin(), batched.end(), true) == 1;
+bool by_elements(const Inference& node, const BatchAxes& batch) {
+    std::vector<Shape> shapes;
+    for (int i = 0; i < node.input_count(); ++i) shapes.push_back(node.input(i).shape);
+    return meet_by_images(shapes, batch);
+}
+
+bool by_images(const Inference&, const BatchAxes& batch) {
+    return batch[0] == 0 && std::count(batch.begin(), batch.end(), -1) == static_cast<int64_t>(batch.size()) - 1;
 }
 
 std::string where_of(const Preparation& preparation) {

@@ -37,8 +37,9 @@ int64_t product(const Shape& shape, int from, int to);
 // (N, C, H, W) as (N, H, W, C).
 Shape channels_last(const Shape& shape);
 
-// Whether input i meets axis 0 of an output of this rank image by image: it holds the batch there, or is broadcast.
-bool meets_images(const Inference& node, const Batched& batched, int i, int rank);
+// Whether inputs are broadcast image by image: all that hold the batch do so along one axis, counted from the last, and
+// there the others have one entry or none.
+bool meet_by_images(const std::vector<Shape>& shapes, const BatchAxes& batch);
 
 // "model.dsf: node 'name' (op)", for errors while running.
 std::string where_of(const Preparation& preparation);

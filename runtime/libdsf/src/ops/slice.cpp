@@ -59,9 +59,9 @@ std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
     return copy_kernel(copy);
 }
 
-bool each_image(const Inference& node, const Batched&) {
-    const std::vector<int> axes = node.axes("axes", node.input(0).shape.rank);  // sorted
-    return axes.empty() || axes.front() > 0;
+bool each_image(const Inference& node, const BatchAxes& batch) {
+    const std::vector<int> axes = node.axes("axes", node.input(0).shape.rank);
+    return std::find(axes.begin(), axes.end(), batch[0]) == axes.end();
 }
 
 }  // namespace

@@ -22,7 +22,7 @@ std::vector<TensorType> infer(const Inference& node) {
 
 namespace ops {
 extern const Op squeeze;
-const Op squeeze = {"squeeze", infer, prepare_view, false, false, true, nullptr, by_input_0};
+const Op squeeze = {"squeeze", infer, prepare_view, false, false, true};
 }  // namespace ops
 
 }  // namespace dsf

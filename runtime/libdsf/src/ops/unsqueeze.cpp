@@ -20,7 +20,7 @@ std::vector<TensorType> infer(const Inference& node) {
 
 namespace ops {
 extern const Op unsqueeze;
-const Op unsqueeze = {"unsqueeze", infer, prepare_view, false, false, true, nullptr, by_input_0};
+const Op unsqueeze = {"unsqueeze", infer, prepare_view, false, false, true};
 }  // namespace ops
 
 }  // namespace dsf
