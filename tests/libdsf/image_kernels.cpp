@@ -38,42 +38,98 @@ void check_depthwise(const DepthwiseF32& kernel, int taps, int64_t channels, int
 
 const double B[6][6] = {{4, 0, -5, 0, 1, 0}, {0, -4, -4, 1, 1, 0}, {0, 4, -4, -1, 1, 0},
                         {0, -2, -1, 2, 1, 0}, {0, 2, -1, -2, 1, 0}, {0, 4, 0, -5, 0, 1}};
-const double A[4][6] = {{1, 1, 1, 1, 1, 0}, {0, 1, -1, 2, -2, 0}, {0, 1, 1, 4, 4, 0}, {0, 1, -1, 8, -8, 1}};
+const double G[6][3] = {{1, 0, 0}, {1, 1, 1}, {1, -1, 1}, {1, 2, 4}, {1, -2, 4}, {0, 0, 1}};
+const double A32[4][6] = {{6, -4, -4, 1, 1, 0}, {0, -4, 4, 2, -2, 0}, {0, -4, -4, 4, 4, 0}, {0, -4, 4, 8, -8, 24}};
 
-void check_winograd(const WinogradF32& kernel, int width, int64_t channels, Guard guard) {
-    const int64_t whole = (channels + width - 1) / width * width, positions = WINOGRAD_POSITIONS;
-    Guarded<float> x(size(positions * channels), guard), v(size(positions * whole), guard);
+// One tile of a group: V between those of its neighbours, which must stay as they are.
+void check_winograd_input(const WinogradF32& kernel, int64_t channels, int tiles, Guard guard) {
+    const int64_t chunks = (channels + WINOGRAD_CHUNK - 1) / WINOGRAD_CHUNK, step = tiles * WINOGRAD_CHUNK;
+    const int64_t stride = chunks * 6 * step, tile = channels % tiles;
+    const int64_t whole = (channels + kernel.width - 1) / kernel.width * kernel.width;
+    Guarded<float> x(size(WINOGRAD_POSITIONS * channels), guard), v(size(6 * stride), guard);
     fill(x);
+    for (size_t i = 0; i < v.size(); ++i) v[i] = 0.5f;
     std::vector<const float*> pixels;
-    for (int64_t i = 0; i < positions; ++i) pixels.push_back(x.data() + i * channels);
-    kernel.input({pixels.data(), channels, v.data(), whole});
-    for (int64_t c = 0; c < whole; ++c)
-        for (int i = 0; i < 6; ++i)
-            for (int j = 0; j < 6; ++j) {
-                double sum = 0;
-                for (int n = 0; n < 36 && c < channels; ++n)
-                    sum += B[i][n / 6] * static_cast<double>(x[size(n * channels + c)]) * B[j][n % 6];
-                EXPECT(static_cast<double>(v[size((i * 6 + j) * whole + c)]) == sum);
-            }
+    for (int64_t i = 0; i < WINOGRAD_POSITIONS; ++i) pixels.push_back(x.data() + i * channels);
+    kernel.input({pixels.data(), channels, v.data() + tile * WINOGRAD_CHUNK, stride, tiles});
+    for (int64_t at = 0; at < 6 * stride; ++at) {
+        const int64_t y = at / stride, x6 = at / step % 6, c = at % stride / (6 * step) * WINOGRAD_CHUNK + at % WINOGRAD_CHUNK;
+        double sum = 0;
+        if (at / WINOGRAD_CHUNK % tiles != tile || c >= whole) sum = 0.5;
+        else if (c < channels)
+            for (int n = 0; n < 36; ++n) sum += B[y][n / 6] * static_cast<double>(x[size(n * channels + c)]) * B[x6][n % 6];
+        EXPECT(static_cast<double>(v[size(at)]) == sum);
+    }
+}
 
+// Filters of small powers of two, as codes and as floats, and their products with V.
+void check_winograd_product(const WinogradF32& kernel, int64_t channels, int tiles, Guard guard) {
+    const int64_t width = kernel.width, stride = channels * 3 * width + 16;
+    const int64_t chunks = (channels + WINOGRAD_CHUNK - 1) / WINOGRAD_CHUNK;
+    Guarded<uint8_t> codes(size(channels * 9 * width), guard);
+    Guarded<float> floats(codes.size(), guard), half(size(6 * stride), guard), m(size(6 * tiles * width), guard);
+    Guarded<float> v(size(chunks * 6 * tiles * WINOGRAD_CHUNK), guard);
+    fill(v);
+    for (size_t i = 0; i < codes.size(); ++i) {
+        const unsigned level = static_cast<unsigned>(numbers() % 4u), sign = static_cast<unsigned>(numbers() % 2u);
+        codes[i] = static_cast<uint8_t>(level == 3 ? 0 : sign << 7 | (127 - level));
+        floats[i] = level == 3 ? 0 : std::ldexp(sign ? -1.0f : 1.0f, -static_cast<int>(level));
+    }
+    for (bool coded : {true, false}) {
+        kernel.filters({coded ? codes.data() : nullptr, coded ? nullptr : floats.data(), channels, half.data(), stride});
+        for (int64_t y = 0; y < 6; ++y) {
+            fill(m);
+            const std::vector<float> before(m.data(), m.data() + m.size());
+            const char* const ahead = reinterpret_cast<const char*>(half.data());
+            kernel.product({v.data(), half.data() + y * stride, channels, ahead, ahead + 128, m.data(), y % 2 == 0}, tiles);
+            for (int64_t at = 0; at < 6 * tiles * width; ++at) {
+                const int64_t x = at / width / tiles, tile = at / width % tiles, f = at % width;
+                double sum = y % 2 ? static_cast<double>(before[size(at)]) : 0;
+                for (int64_t c = 0; c < channels; ++c) {
+                    double u = 0;
+                    for (int n = 0; n < 9; ++n)
+                        u += G[y][n / 3] * G[x][n % 3] * static_cast<double>(floats[size((c * 9 + n) * width + f)]);
+                    const int64_t chunk = c / WINOGRAD_CHUNK * 6 * tiles;
+                    sum += u * static_cast<double>(v[size((chunk + x * tiles + tile) * WINOGRAD_CHUNK + c % WINOGRAD_CHUNK)]);
+                }
+                EXPECT(static_cast<double>(m[size(at)]) == sum);
+            }
+        }
+    }
+}
+
+void check_winograd_output(const WinogradF32& kernel, int64_t channels, Guard guard) {
+    const int64_t whole = (channels + kernel.width - 1) / kernel.width * kernel.width;
+    Guarded<float> m(size(WINOGRAD_POSITIONS * whole), guard), scale(size(channels), guard);
+    fill(m);
+    for (size_t i = 0; i < scale.size(); ++i) scale[i] = i % 2 ? 0.5f : 4.0f;
     for (int rows = 1; rows <= 4; ++rows)
         for (int columns = 1; columns <= 4; ++columns) {
             Guarded<float> y(size(rows * columns * channels), guard), residual(y.size(), guard);
             Guarded<float> bias(size(channels), guard);
             fill(residual);
             fill(bias);
-            kernel.output({v.data(), whole, channels, rows, columns, y.data(), columns * channels, channels, bias.data(),
-                           residual.data(), {Activation::clip, -3000, 4000}});
+            kernel.output({m.data(), whole, channels, rows, columns, y.data(), columns * channels, channels, scale.data(),
+                           bias.data(), residual.data(), {Activation::clip, -30, 40}});
             for (int64_t c = 0; c < channels; ++c)
                 for (int i = 0; i < rows; ++i)
                     for (int j = 0; j < columns; ++j) {
                         const size_t at = size((i * columns + j) * channels + c);
-                        double sum = static_cast<double>(bias[size(c)]) + static_cast<double>(residual[at]);
+                        double sum = 0;
                         for (int n = 0; n < 36; ++n)
-                            sum += A[i][n / 6] * static_cast<double>(v[size(n * whole + c)]) * A[j][n % 6];
-                        EXPECT(static_cast<double>(y[at]) == std::fmin(std::fmax(sum, -3000.0), 4000.0));
+                            sum += A32[i][n / 6] * static_cast<double>(m[size(n * whole + c)]) * A32[j][n % 6] / 1024;
+                        sum = sum * static_cast<double>(scale[size(c)]) + static_cast<double>(bias[size(c)] + residual[at]);
+                        EXPECT(static_cast<double>(y[at]) == std::fmin(std::fmax(sum, -30.0), 40.0));
                     }
         }
+}
+
+void check_winograd(const WinogradF32& kernel, int64_t channels, Guard guard) {
+    for (int tiles = 1; tiles <= kernel.tiles; ++tiles) {
+        check_winograd_input(kernel, channels, tiles, guard);
+        check_winograd_product(kernel, channels, tiles, guard);
+    }
+    check_winograd_output(kernel, channels, guard);
 }
 
 void check_pool(const PoolF32& kernel, int64_t rows, int64_t columns, int64_t channels, Guard guard) {
@@ -106,7 +162,7 @@ int main() {
             for (Guard guard : {Guard::before, Guard::after}) {
                 for (int taps : {1, 3, 9, 10, 25, 49})
                     for (int64_t count : {1, 2, 5}) check_depthwise(*isa.depthwise, taps, channels, count, guard);
-                check_winograd(*isa.winograd, isa.panel->width, channels, guard);
+                check_winograd(*isa.winograd, channels, guard);
                 for (int64_t side : {0, 1, 2, 3}) check_pool(*isa.pool, side, 3, channels, guard);
             }
         std::printf("%s: %s, %s and %s agree\n", isa.name, isa.depthwise->name, isa.winograd->name, isa.pool->name);

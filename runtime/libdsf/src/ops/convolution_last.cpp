@@ -35,7 +35,7 @@ PanelOutput LastEpilogue::at(const Run& run, int64_t channels, int64_t pixel, in
 
 std::unique_ptr<Kernel> prepare_convolution_last(const Preparation& preparation, const Convolution& c) {
     if (c.channels == 1 && c.filters == 1 && c.groups > 1) return prepare_depthwise(preparation, c);
-    if (!preparation.low_memory && winograd_wins(c)) return prepare_winograd(preparation, c);
+    if (winograd_wins(preparation, c)) return prepare_winograd(preparation, c);
     return prepare_direct(preparation, c);
 }
 

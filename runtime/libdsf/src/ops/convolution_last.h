@@ -21,7 +21,7 @@ std::unique_ptr<Kernel> prepare_convolution_last(const Preparation& preparation,
 std::unique_ptr<Kernel> prepare_direct(const Preparation& preparation, const Convolution& convolution);
 std::unique_ptr<Kernel> prepare_depthwise(const Preparation& preparation, const Convolution& convolution);
 std::unique_ptr<Kernel> prepare_winograd(const Preparation& preparation, const Convolution& convolution);
-bool winograd_wins(const Convolution& convolution);
+bool winograd_wins(const Preparation& preparation, const Convolution& convolution);
 
 // Few channels, as an RGB image has: the direct way copies them together, whatever their order was.
 bool lays_out_input(const Convolution& convolution);

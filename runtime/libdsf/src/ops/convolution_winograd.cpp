@@ -1,36 +1,27 @@
-// Winograd's way, F(4x4, 3x3): 36 products of matrices with a quarter of the multiplications; kernels/winograd_f32.h.
+// Winograd's way, F(4x4, 3x3): a quarter of the multiplications; kernels/winograd_f32.h.
 //
-//   tiles → V [36][tile][channel]     each position: M = V U     M [36][tile][filter] → output
+//   tiles → V     for a vector of filters, a block of channels: g → half transformed, with V → M     M → output
 //
-// Where there are tiles enough, each task takes a block of them through all three steps, so that V and M stay in its L2
-// cache. Where there are few (small images, many channels), all tiles make one block, each step is shared by the
-// threads, and the transformed weights, which are then the larger part, are read once.
+// V is [group of tiles][6][channels][6][tiles]; M, of one vector of filters, [group][36][tiles]. Where there are tiles
+// enough, each task takes a block of them through all steps, so that V stays in its L2 cache. Where there are few (small
+// images, many channels), all tiles make one block: the threads share its V, and then the filters.
+//
+// Filters stay as small as they are: a byte for a power of two, which is exact, as its transform then is; else a float.
 #include <cstdlib>
 #include <cstring>
-#include <numeric>
 
 #include "../kernels/isa.h"
+#include "../memory.h"
 #include "convolution_last.h"
+#include "packed_panels.h"
 
 namespace dsf {
 namespace {
 
 constexpr int64_t SIDE = 4;      // output pixels of a tile
-constexpr int64_t SKEW = 16;     // floats between positions, so that 36 streams do not meet in one set of the L1 cache
-constexpr int64_t ROUND = 16;    // floats to which channels are rounded up: whole vectors of every instruction set
-
-// G g G', in double: rounded once.
-void transform_filter(const float* g, float* to, int64_t stride) {
-    static const double G[6][3] = {{1.0 / 4, 0, 0},           {-1.0 / 6, -1.0 / 6, -1.0 / 6}, {-1.0 / 6, 1.0 / 6, -1.0 / 6},
-                                   {1.0 / 24, 1.0 / 12, 1.0 / 6}, {1.0 / 24, -1.0 / 12, 1.0 / 6}, {0, 0, 1}};
-    double half[6][3];
-    for (int i = 0; i < 6; ++i)
-        for (int j = 0; j < 3; ++j) half[i][j] = G[i][0] * g[j] + G[i][1] * g[3 + j] + G[i][2] * g[6 + j];
-    for (int i = 0; i < 6; ++i)
-        for (int j = 0; j < 6; ++j)
-            to[(i * 6 + j) * stride] =
-                static_cast<float>(half[i][0] * G[j][0] + half[i][1] * G[j][1] + half[i][2] * G[j][2]);
-}
+constexpr int64_t SKEW = 16;     // floats between streams, so that they do not meet in one set of the L1 cache
+constexpr int64_t TAPS = 9;
+constexpr double SCALE = 16.0 / 9;  // of the transforms' constants
 
 class WinogradConvolution final : public Kernel {
 public:
@@ -39,132 +30,190 @@ public:
           tiles_y_(divide_up(c.y.output, SIDE)),
           tiles_x_(divide_up(c.x.output, SIDE)),
           tiles_(c.images * tiles_y_ * tiles_x_),
-          product_(*isa().panel, 1, c.channels, c.filters),
+          vectors_(divide_up(c.filters, kernel_.width)),
           epilogue_(preparation),
           slots_(preparation.threads),
-          v_row_(round_up(c.channels, ROUND)),
-          m_row_(round_up(c.filters, ROUND)),
           zeros_(c.channels) {
         std::fill(zeros_.data(), zeros_.data() + c.channels, 0.0f);
-        constexpr int64_t FLOATS = 192 * 1024;  // of V and M of a block: 768 KiB
-        constexpr int64_t FEWEST = 12, ENOUGH = 24, MOST = 64;
-        block_ = std::clamp(FLOATS / (WINOGRAD_POSITIONS * (v_row_ + m_row_)), FEWEST, MOST);
-        if (slots_ > 1) block_ = std::min(block_, std::max(ENOUGH, tiles_ / (2 * slots_)));
-        shared_ = tiles_ < (slots_ > 1 ? 2 * slots_ * std::min(block_, ENOUGH) : 2 * block_);
-        if (shared_) block_ = tiles_;
-        const int64_t blocks = divide_up(tiles_, block_);
-        block_ = divide_up(tiles_, shared_ ? 1 : round_up(blocks, slots_));  // as many for each thread
-        packed_ = pack(preparation);
+        cut_channels();
+        cut_tiles();
+        pack(preparation);
     }
     const char* name() const override { return kernel_.name; }
     bool reads_weight(int input) const override { return input != 1; }
     size_t scratch_bytes() const override {
-        const int64_t blocks = shared_ ? 1 : slots_;
-        return static_cast<size_t>(blocks * block_floats()) * sizeof(float) +
-               static_cast<size_t>(slots_ * table_size()) * sizeof(float*);
+        const int64_t copies = shared_ ? 1 : slots_;
+        return static_cast<size_t>(copies * v_floats() + slots_ * slot_floats()) * sizeof(float);
     }
 
     void run(const Run& run) const override {
-        float* scratch = static_cast<float*>(run.scratch);
-        const float** tables = reinterpret_cast<const float**>(scratch + (shared_ ? 1 : slots_) * block_floats());
-        if (shared_) return run_shared(run, scratch, tables);
-        for_slots(run.threads, slots_, divide_up(tiles_, block_), [&](int64_t slot, int64_t block) {
-            const int64_t begin = block * block_, count = std::min(block_, tiles_ - begin);
-            float *v = scratch + slot * block_floats(), *m = v + v_floats();
-            for (int64_t i = 0; i < count; ++i) input_tile(run, begin + i, v + i * v_row_);
-            for (int64_t position = 0; position < WINOGRAD_POSITIONS; ++position)
-                multiply(v, m, position, count, 0, product_.panels(), tables + slot * table_size());
-            for (int64_t i = 0; i < count; ++i) output_tile(run, begin + i, m + i * m_row_);
+        float* const v = static_cast<float*>(run.scratch);
+        float* const slots = v + (shared_ ? 1 : slots_) * v_floats();
+        if (!shared_)
+            return for_slots(run.threads, slots_, divide_up(tiles_, block_), [&](int64_t slot, int64_t block) {
+                const int64_t first = block * block_, count = std::min(block_, tiles_ - first);
+                float* const mine = v + slot * v_floats();
+                for (int64_t i = 0; i < count; ++i) input_tile(run, first + i, i, count, mine);
+                for (int64_t f = 0; f < vectors_; ++f) some_filters(run, first, count, f, mine, slots + slot * slot_floats());
+            });
+        for_items(run.threads, tiles_, WINOGRAD_POSITIONS * c_.channels, [&](int64_t begin, int64_t end) {
+            for (int64_t i = begin; i < end; ++i) input_tile(run, i, i, tiles_, v);
+        });
+        for_slots(run.threads, slots_, vectors_, [&](int64_t slot, int64_t f) {
+            some_filters(run, 0, tiles_, f, v, slots + slot * slot_floats());
         });
     }
 
 private:
-    int64_t v_stride() const { return block_ * v_row_ + SKEW; }
-    int64_t m_stride() const { return block_ * m_row_ + SKEW; }
-    int64_t v_floats() const { return WINOGRAD_POSITIONS * v_stride(); }
-    int64_t block_floats() const { return WINOGRAD_POSITIONS * (v_stride() + m_stride()); }
-    int64_t table_size() const { return round_up(block_, 8); }
+    // A block of half transformed filters, 18 floats each, stays in the L2 cache.
+    void cut_channels() {
+        constexpr int64_t MOST = 128;
+        const int64_t blocks = divide_up(c_.channels, MOST);
+        channels_ = round_up(divide_up(c_.channels, blocks), WINOGRAD_CHUNK);
+    }
 
-    std::shared_ptr<const Floats> pack(const Preparation& preparation) const {
-        const std::string form = std::string(product_.kernel().name) + " winograd";
-        const int weight = index_of(preparation, *preparation.weight(1));
-        return preparation.model.prepared.get<Floats>(weight, form, [&] {
-            auto packed = std::make_shared<Floats>(WINOGRAD_POSITIONS * product_.packed_floats());
-            std::vector<int64_t> in_order(static_cast<size_t>(c_.channels));
-            std::iota(in_order.begin(), in_order.end(), 0);
-            for (int p = 0; p < product_.panels(); ++p) {
-                const int64_t first = product_.panel(p).column, count = product_.panel(p).columns, k = c_.channels;
-                Floats transformed(WINOGRAD_POSITIONS * count * k);
-                for_filters(preparation, first, first + count, count, k * 9, [&](int64_t, const float* w) {
-                    for (int64_t i = 0; i < count * k; ++i)
-                        transform_filter(w + i * 9, transformed.data() + i, count * k);
+    void cut_tiles() {
+        constexpr int64_t FLOATS = 160 * 1024;  // of V of a block: 640 KiB
+        constexpr int64_t FEWEST = 16, MOST = 64;
+        block_ = std::clamp(FLOATS / (WINOGRAD_POSITIONS * v_channels()), FEWEST, MOST);
+        shared_ = tiles_ < slots_ * FEWEST || tiles_ <= block_ / 2;
+        const int64_t blocks = shared_ ? 1 : round_up(divide_up(tiles_, block_), slots_);  // as many for each thread
+        block_ = divide_up(tiles_, blocks);
+    }
+
+    void pack(const Preparation& preparation) {
+        const Weight& weight = *preparation.weight(1);
+        const bool has_codes = is_separable(weight, c_.filters);
+        std::vector<float> factors(static_cast<size_t>(c_.filters), 1.0f);
+        if (has_codes) factors = factors_of(weight.shift, c_.filters);
+        for (float factor : factors) scale_.push_back(static_cast<float>(static_cast<double>(factor) * SCALE));
+        const std::string form = std::string(kernel_.name) + " filters";
+        const int index = index_of(preparation, weight);
+        const int64_t numbers = vectors_ * kernel_.width * c_.channels * TAPS;
+        if (has_codes)
+            codes_ = preparation.model.prepared.get<uint8_t>(index, form, [&] {
+                std::shared_ptr<uint8_t> codes = allocate(static_cast<uint64_t>(numbers), "weights");
+                pack_as(preparation, codes.get(), [&](float w, int64_t f) {
+                    return power_code(w / factors[static_cast<size_t>(f)]);
                 });
-                for (int64_t position = 0; position < WINOGRAD_POSITIONS; ++position)
-                    product_.pack(p, transformed.data() + position * count * k, k, in_order, 1, [](float w) { return w; },
-                                  packed->data() + position * product_.packed_floats());
-            }
-            return packed;
+                return codes;
+            });
+        else
+            floats_ = preparation.model.prepared.get<Floats>(index, form, [&] {
+                auto floats = std::make_shared<Floats>(numbers);
+                pack_as(preparation, floats->data(), [](float w, int64_t) { return w; });
+                return floats;
+            });
+    }
+
+    // [vector][channel][tap][filter], of the numbers that as(weight, filter) makes.
+    template <class Number, class As> void pack_as(const Preparation& preparation, Number* packed, As as) const {
+        const int64_t width = kernel_.width, k = c_.channels * TAPS;
+        std::fill(packed, packed + vectors_ * width * k, Number{});
+        for_filters(preparation, 0, c_.filters, 1, k, [&](int64_t f, const float* w) {
+            Number* to = packed + f / width * width * k + f % width;
+            for (int64_t i = 0; i < k; ++i) to[i * width] = as(w[i], f);
         });
     }
 
-    void run_shared(const Run& run, float* v, const float** tables) const {
-        float* m = v + v_floats();
-        for_items(run.threads, tiles_, WINOGRAD_POSITIONS * c_.channels, [&](int64_t begin, int64_t end) {
-            for (int64_t i = begin; i < end; ++i) input_tile(run, i, v + i * v_row_);
-        });
-        const int64_t panels = product_.panels();
-        for_slots(run.threads, slots_, WINOGRAD_POSITIONS * panels, [&](int64_t slot, int64_t item) {
-            const int panel = static_cast<int>(item % panels);
-            multiply(v, m, item / panels, tiles_, panel, panel + 1, tables + slot * table_size());
-        });
-        for_items(run.threads, tiles_, WINOGRAD_POSITIONS * c_.filters, [&](int64_t begin, int64_t end) {
-            for (int64_t i = begin; i < end; ++i) output_tile(run, i, m + i * m_row_);
-        });
+    int64_t v_channels() const { return round_up(c_.channels, WINOGRAD_CHUNK); }
+    int64_t v_floats() const { return block_ * WINOGRAD_POSITIONS * v_channels(); }
+    int64_t half_stride() const { return channels_ * 3 * kernel_.width + SKEW; }
+    int64_t m_floats() const { return block_ * WINOGRAD_POSITIONS * kernel_.width; }
+    int64_t slot_floats() const { return 6 * half_stride() + m_floats(); }
+
+    // Tiles are kept in groups, of as many as the kernel multiplies at once; the last one may have fewer.
+    int64_t group_of(int64_t tile, int64_t count) const {
+        return std::min<int64_t>(kernel_.tiles, count - tile / kernel_.tiles * kernel_.tiles);
     }
 
-    void multiply(const float* v, float* m, int64_t position, int64_t count, int first, int last,
-                  const float** table) const {
-        for (int64_t i = 0; i < count; ++i) table[i] = v + position * v_stride() + i * v_row_;
-        PanelWeights weights;
-        weights.cells = packed_->data() + position * product_.packed_floats();
-        weights.cells_end = packed_->data() + WINOGRAD_POSITIONS * product_.packed_floats();
-        product_.run(weights, table, count, count, first, last, {m + position * m_stride(), m_row_});
-    }
-
-    void input_tile(const Run& run, int64_t tile, float* v) const {
+    // Tile `tile` of all, which is number i of the block's `count`.
+    void input_tile(const Run& run, int64_t tile, int64_t i, int64_t count, float* v) const {
         const float* pixels[WINOGRAD_POSITIONS];
         const int64_t image = tile / (tiles_y_ * tiles_x_);
         const int64_t y = tile / tiles_x_ % tiles_y_ * SIDE - c_.y.before, x = tile % tiles_x_ * SIDE - c_.x.before;
         const float* from = run.inputs[0].as<const float>() + image * c_.y.input * c_.x.input * c_.channels;
-        for (int64_t i = 0; i < WINOGRAD_POSITIONS; ++i) {
-            const int64_t iy = y + i / 6, ix = x + i % 6;
+        for (int64_t n = 0; n < WINOGRAD_POSITIONS; ++n) {
+            const int64_t iy = y + n / 6, ix = x + n % 6;
             const bool inside = iy >= 0 && iy < c_.y.input && ix >= 0 && ix < c_.x.input;
-            pixels[i] = inside ? from + (iy * c_.x.input + ix) * c_.channels : zeros_.data();
+            pixels[n] = inside ? from + (iy * c_.x.input + ix) * c_.channels : zeros_.data();
         }
-        kernel_.input({pixels, c_.channels, v, v_stride()});
+        const int64_t in_group = i % kernel_.tiles, group = group_of(i, count);
+        kernel_.input({pixels, c_.channels,
+                       v + (i - in_group) * WINOGRAD_POSITIONS * v_channels() + in_group * WINOGRAD_CHUNK,
+                       6 * group * v_channels(), static_cast<int>(group)});
     }
 
-    void output_tile(const Run& run, int64_t tile, const float* m) const {
-        const int64_t image = tile / (tiles_y_ * tiles_x_);
+    // Tiles [first, first + count), whose V is given, and vector f of filters.
+    void some_filters(const Run& run, int64_t first, int64_t count, int64_t f, const float* v, float* half) const {
+        float* const m = half + 6 * half_stride();
+        for (int64_t c = 0; c < c_.channels; c += channels_) {
+            const int64_t channels = std::min(channels_, c_.channels - c);
+            half_transform(f, c, channels, half);
+            multiply(f, c, channels, count, v, half, m);
+        }
+        for (int64_t i = 0; i < count; ++i) {
+            const int64_t in_group = i % kernel_.tiles, group = group_of(i, count);
+            output_tile(run, first + i, f, m + ((i - in_group) * WINOGRAD_POSITIONS + in_group) * kernel_.width,
+                        group * kernel_.width);
+        }
+    }
+
+    int64_t at(int64_t f, int64_t channel) const { return (f * c_.channels + channel) * TAPS * kernel_.width; }
+
+    void half_transform(int64_t f, int64_t channel, int64_t channels, float* half) const {
+        kernel_.filters({codes_ ? codes_.get() + at(f, channel) : nullptr,
+                         floats_ ? floats_->data() + at(f, channel) : nullptr, channels, half, half_stride()});
+    }
+
+    void multiply(int64_t f, int64_t channel, int64_t channels, int64_t count, const float* v, const float* half,
+                  float* m) const {
+        WinogradProduct product{};
+        product.channels = channels;
+        product.first = channel == 0;
+        // Meanwhile the next filters come into the L2 cache.
+        const int64_t next = at(f, channel + channels), size = codes_ ? 1 : sizeof(float);
+        const int64_t end = std::min(next + at(0, channels_), at(vectors_, 0));
+        const char* ahead = codes_ ? reinterpret_cast<const char*>(codes_.get())
+                                   : reinterpret_cast<const char*>(floats_->data());
+        const char* const ahead_end = ahead + end * size;
+        ahead += next * size;
+        for (int64_t y = 0; y < 6; ++y)
+            for (int64_t i = 0; i < count; i += kernel_.tiles) {
+                const int64_t group = group_of(i, count);
+                product.v = v + (i * WINOGRAD_POSITIONS + y * 6 * group) * v_channels() + channel * 6 * group;
+                product.filters = half + y * half_stride();
+                product.m = m + (i * WINOGRAD_POSITIONS + y * 6 * group) * kernel_.width;
+                product.prefetch = ahead;
+                product.prefetch_end = ahead_end;
+                ahead = std::min(ahead + channels * 64, ahead_end);
+                kernel_.product(product, static_cast<int>(group));
+            }
+    }
+
+    void output_tile(const Run& run, int64_t tile, int64_t f, const float* m, int64_t stride) const {
+        const int64_t image = tile / (tiles_y_ * tiles_x_), filter = f * kernel_.width;
         const int64_t y = tile / tiles_x_ % tiles_y_ * SIDE, x = tile % tiles_x_ * SIDE;
-        const PanelOutput output =
-            epilogue_.at(run, c_.filters, (image * c_.y.output + y) * c_.x.output + x, 0);
+        const PanelOutput output = epilogue_.at(run, c_.filters, (image * c_.y.output + y) * c_.x.output + x, filter);
         const int rows = static_cast<int>(std::min(SIDE, c_.y.output - y));
         const int columns = static_cast<int>(std::min(SIDE, c_.x.output - x));
-        kernel_.output({m, m_stride(), c_.filters, rows, columns, output.y, c_.x.output * c_.filters, c_.filters,
-                        output.bias, output.residual, output.activation});
+        kernel_.output({m, stride, std::min<int64_t>(kernel_.width, c_.filters - filter), rows, columns, output.y,
+                        c_.x.output * c_.filters, c_.filters, scale_.data() + filter, output.bias, output.residual,
+                        output.activation});
     }
 
     const WinogradF32& kernel_ = *isa().winograd;
     Convolution c_;
-    int64_t tiles_y_, tiles_x_, tiles_;
-    PanelProduct product_;
+    int64_t tiles_y_, tiles_x_, tiles_, vectors_;
     LastEpilogue epilogue_;
-    int64_t slots_, v_row_, m_row_;
+    int64_t slots_;
+    int64_t channels_ = 1;  // of a block
     int64_t block_ = 1;     // tiles
     bool shared_ = false;   // one block, and the threads share each step
-    Floats zeros_;          // [channels]
-    std::shared_ptr<const Floats> packed_;  // [36] packed panels
+    std::vector<float> scale_;  // [filters]
+    Floats zeros_;              // [channels]
+    std::shared_ptr<const uint8_t> codes_;
+    std::shared_ptr<const Floats> floats_;
 };
 
 // DSF_WINOGRAD=0 in the environment: every convolution is a plain sum of products.
@@ -178,18 +227,19 @@ bool is_allowed() {
 
 }  // namespace
 
-// Estimates in multiplications' time. A transform costs about 10 for each number; a weight that comes from memory about
-// 10 as well, and there are four times as many.
-bool winograd_wins(const Convolution& c) {
+// Estimates in multiplications' time, as measured: half a filter's transform takes 80, a number of a tile's or of its
+// products' transform 14; products are made at 80 % of the peak, direct ones at 94 %, of bfloat16 at twice the peak.
+bool winograd_wins(const Preparation& preparation, const Convolution& c) {
     if (c.y.kernel != 3 || c.x.kernel != 3 || c.y.stride != 1 || c.x.stride != 1 || c.y.dilation != 1 ||
         c.x.dilation != 1 || c.groups != 1 || c.channels < 32 || c.filters < 32 || !is_allowed())
         return false;
-    constexpr int64_t TRANSFORM = 10, WEIGHT = 10;
+    constexpr int64_t FILTER = 80, NUMBER = 14;
     const int64_t weights = c.channels * c.filters, positions = WINOGRAD_POSITIONS;
-    const int64_t tiles = divide_up(c.y.output, SIDE) * divide_up(c.x.output, SIDE);
-    const int64_t direct = 9 * weights * (c.y.output * c.x.output + WEIGHT);
-    const int64_t winograd = positions * (tiles * (weights + TRANSFORM * (c.channels + c.filters)) + WEIGHT * weights);
-    return winograd + winograd / 16 < direct;
+    const int64_t tiles = c.images * divide_up(c.y.output, SIDE) * divide_up(c.x.output, SIDE);
+    const int64_t winograd = weights * (FILTER + tiles * positions * 5 / 4) + NUMBER * positions * tiles * (c.channels + c.filters);
+    const int64_t direct = TAPS * c.images * c.y.output * c.x.output * weights * 17 / 16;
+    const bool pairs = is_bf16(panel_form(preparation, c.channels % 2 == 0));
+    return winograd + winograd / 16 < (pairs ? direct / 2 : direct);
 }
 
 std::unique_ptr<Kernel> prepare_winograd(const Preparation& preparation, const Convolution& convolution) {

@@ -16,11 +16,6 @@ constexpr int ZERO = 31, SIGN = 32;  // codes: a level up to 31 and a sign
 
 int numbers_of(PanelForm form) { return is_bf16(form) ? 2 : 1; }
 
-bool is_separable(const Weight* weight, int64_t filters) {
-    if (!weight || weight->codec != "shift" || (!weight->order.empty() && weight->order[0] != 0)) return false;
-    return factors_divide(weight->shift, filters);
-}
-
 // The codes' values: ±2^-level. Without zeros, a 6-bit weight may have level 31.
 std::vector<float> make_table(const Shift& shift) {
     std::vector<float> table(DECODE_CODES);
@@ -77,6 +72,16 @@ bool factors_divide(const Shift& shift, int64_t filters) {
     return true;
 }
 
+bool is_separable(const Weight& weight, int64_t filters) {
+    return weight.codec == "shift" && has_rows(weight) && factors_divide(weight.shift, filters);
+}
+
+uint8_t power_code(float w) {
+    uint32_t bits;
+    std::memcpy(&bits, &w, sizeof bits);
+    return static_cast<uint8_t>((bits >> 24 & 0x80) | (bits >> 23 & 0x7f));
+}
+
 uint16_t bf16_of(float w) {
     uint32_t bits;
     std::memcpy(&bits, &w, sizeof bits);
@@ -85,7 +90,7 @@ uint16_t bf16_of(float w) {
 
 PanelForm panel_form(const Preparation& preparation, bool pairs) {
     const bool bf16 = preparation.bf16 && pairs;
-    if ((!bf16 && !preparation.low_memory) || !is_separable(preparation.weight(1), preparation.inputs[1]->shape[0]))
+    if ((!bf16 && !preparation.low_memory) || !is_separable(*preparation.weight(1), preparation.inputs[1]->shape[0]))
         return PanelForm::floats;
     if (!preparation.low_memory) return PanelForm::bf16;
     return bf16 ? PanelForm::bf16_codes : PanelForm::codes;

@@ -21,6 +21,12 @@ inline bool is_bf16(PanelForm form) { return form == PanelForm::bf16 || form == 
 std::vector<float> factors_of(const Shift& shift, int64_t filters);
 bool factors_divide(const Shift& shift, int64_t filters);
 
+// A shift weight whose filters have a factor each: then its numbers are ±2^-level times that.
+bool is_separable(const Weight& weight, int64_t filters);
+
+// ±2^-level as a sign and 7 bits of a float's exponent; 0 is 0.
+uint8_t power_code(float w);
+
 // A number of which the upper half is all, as of a power of two, as bfloat16.
 uint16_t bf16_of(float w);
 
