@@ -125,7 +125,7 @@ void check_winograd_output(const WinogradF32& kernel, int64_t channels, Guard gu
 }
 
 void check_winograd(const WinogradF32& kernel, int64_t channels, Guard guard) {
-    for (int tiles = 1; tiles <= kernel.tiles; ++tiles) {
+    for (int tiles = 1; tiles <= WINOGRAD_TILES; ++tiles) {
         check_winograd_input(kernel, channels, tiles, guard);
         check_winograd_product(kernel, channels, tiles, guard);
     }

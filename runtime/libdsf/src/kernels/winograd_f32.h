@@ -27,6 +27,7 @@ namespace dsf {
 
 constexpr int WINOGRAD_POSITIONS = 36;
 constexpr int WINOGRAD_CHUNK = 16;  // channels of V that are neighbours in memory
+constexpr int WINOGRAD_TILES = 4;   // the most of a group
 
 // V = B' d B of a group of tiles: [6 of y][chunks][6 of x][tiles][WINOGRAD_CHUNK]
 struct WinogradInput {
@@ -73,7 +74,6 @@ struct WinogradOutput {
 struct WinogradF32 {
     const char* name;
     int width;  // WIDTH: filters of a vector
-    int tiles;  // the most of a group
     void (*input)(const WinogradInput& tile);
     void (*filters)(const WinogradFilters& filters);
     void (*product)(const WinogradProduct& product, int tiles);

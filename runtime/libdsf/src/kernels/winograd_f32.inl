@@ -1,4 +1,4 @@
-// winograd_f32 for all instruction sets. Before including: WINOGRAD_NAME, WINOGRAD_LABEL, WINOGRAD_TILES.
+// winograd_f32 for all instruction sets. Before including: WINOGRAD_NAME, WINOGRAD_LABEL.
 #include "activation.inl"
 #include "winograd_f32.h"
 
@@ -97,52 +97,58 @@ void filters(const WinogradFilters& filters) {
     else transform_filters(filters, filters.floats);
 }
 
-// 6 * T sums stay in registers; each channel takes three vectors of filters, which become six, and 6 * T numbers of V.
-template <int T> void product(const WinogradProduct& product) {
-    Vec sum[6][T];
+// Sums of positions FIRST to LAST - 1 stay in registers; each channel takes three vectors of filters, which become one for
+// each position, and T numbers of V for each.
+template <int T, int FIRST, int LAST> DSF_INLINE void positions(const WinogradProduct& product, const char* ahead) {
+    Vec sum[LAST - FIRST][T];
 #pragma GCC unroll 6
-    for (int x = 0; x < 6; ++x)
+    for (int x = 0; x < LAST - FIRST; ++x)
 #pragma GCC unroll 4
         for (int i = 0; i < T; ++i) sum[x][i] = Vec{};
 
     const float *v = product.v, *g = product.filters;
-    const char* ahead = product.prefetch;
     for (int64_t c = 0; c < product.channels; ++c, ++v, g += 3 * WIDTH) {
         if (c > 0 && c % WINOGRAD_CHUNK == 0) v += (6 * T - 1) * WINOGRAD_CHUNK;
         if (ahead < product.prefetch_end) {
             __builtin_prefetch(ahead, 0, 2);
             ahead += 64;
         }
-        const Vec left = load(g), middle = load(g + WIDTH), right = load(g + 2 * WIDTH);
         auto add = [&](int x, Vec u) {
+            if (x < FIRST || x >= LAST) return;
 #pragma GCC unroll 4
-            for (int i = 0; i < T; ++i) sum[x][i] += splat(v[(x * T + i) * WINOGRAD_CHUNK]) * u;
+            for (int i = 0; i < T; ++i) sum[x - FIRST][i] += splat(v[(x * T + i) * WINOGRAD_CHUNK]) * u;
         };
-        const Vec a = left + right, b = left + 4.0f * right, twice = middle + middle;
+        const Vec left = load(g), middle = load(g + WIDTH), right = load(g + 2 * WIDTH);
         add(0, left);
+        add(5, right);
+        const Vec a = left + right, b = left + 4.0f * right, twice = middle + middle;
         add(1, a + middle);
         add(2, a - middle);
         add(3, b + twice);
         add(4, b - twice);
-        add(5, right);
     }
 
 #pragma GCC unroll 6
-    for (int x = 0; x < 6; ++x)
+    for (int x = 0; x < LAST - FIRST; ++x)
 #pragma GCC unroll 4
         for (int i = 0; i < T; ++i) {
-            float* m = product.m + (x * T + i) * WIDTH;
+            float* m = product.m + ((x + FIRST) * T + i) * WIDTH;
             store(m, product.first ? sum[x][i] : load(m) + sum[x][i]);
         }
 }
 
+template <int T> void product(const WinogradProduct& product) {
+#if defined(__AVX512F__) || defined(__aarch64__)
+    positions<T, 0, 6>(product, product.prefetch);
+#else  // 16 registers
+    positions<T, 0, 3>(product, product.prefetch);
+    positions<T, 3, 6>(product, product.prefetch_end);
+#endif
+}
+
 using ProductFunction = void (*)(const WinogradProduct&);
 
-#if WINOGRAD_TILES == 4
 const ProductFunction PRODUCTS[] = {product<1>, product<2>, product<3>, product<4>};
-#else
-const ProductFunction PRODUCTS[] = {product<1>, product<2>};
-#endif
 
 void product_of(const WinogradProduct& product, int tiles) { PRODUCTS[tiles - 1](product); }
 
@@ -182,6 +188,6 @@ void output(const WinogradOutput& tile) {
 }  // namespace
 
 extern const WinogradF32 WINOGRAD_NAME;
-const WinogradF32 WINOGRAD_NAME = {WINOGRAD_LABEL, WIDTH, WINOGRAD_TILES, input, filters, product_of, output};
+const WinogradF32 WINOGRAD_NAME = {WINOGRAD_LABEL, WIDTH, input, filters, product_of, output};
 
 }  // namespace dsf

@@ -124,7 +124,7 @@ private:
 
     // Tiles are kept in groups, of as many as the kernel multiplies at once; the last one may have fewer.
     int64_t group_of(int64_t tile, int64_t count) const {
-        return std::min<int64_t>(kernel_.tiles, count - tile / kernel_.tiles * kernel_.tiles);
+        return std::min<int64_t>(WINOGRAD_TILES, count - tile / WINOGRAD_TILES * WINOGRAD_TILES);
     }
 
     // Tile `tile` of all, which is number i of the block's `count`.
@@ -138,7 +138,7 @@ private:
             const bool inside = iy >= 0 && iy < c_.y.input && ix >= 0 && ix < c_.x.input;
             pixels[n] = inside ? from + (iy * c_.x.input + ix) * c_.channels : zeros_.data();
         }
-        const int64_t in_group = i % kernel_.tiles, group = group_of(i, count);
+        const int64_t in_group = i % WINOGRAD_TILES, group = group_of(i, count);
         kernel_.input({pixels, c_.channels,
                        v + (i - in_group) * WINOGRAD_POSITIONS * v_channels() + in_group * WINOGRAD_CHUNK,
                        6 * group * v_channels(), static_cast<int>(group)});
@@ -153,7 +153,7 @@ private:
             multiply(f, c, channels, count, v, half, m);
         }
         for (int64_t i = 0; i < count; ++i) {
-            const int64_t in_group = i % kernel_.tiles, group = group_of(i, count);
+            const int64_t in_group = i % WINOGRAD_TILES, group = group_of(i, count);
             output_tile(run, first + i, f, m + ((i - in_group) * WINOGRAD_POSITIONS + in_group) * kernel_.width,
                         group * kernel_.width);
         }
@@ -179,7 +179,7 @@ private:
         const char* const ahead_end = ahead + end * size;
         ahead += next * size;
         for (int64_t y = 0; y < 6; ++y)
-            for (int64_t i = 0; i < count; i += kernel_.tiles) {
+            for (int64_t i = 0; i < count; i += WINOGRAD_TILES) {
                 const int64_t group = group_of(i, count);
                 product.v = v + (i * WINOGRAD_POSITIONS + y * 6 * group) * v_channels() + channel * 6 * group;
                 product.filters = half + y * half_stride();
