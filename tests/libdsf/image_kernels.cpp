@@ -53,11 +53,13 @@ void check_winograd_input(const WinogradF32& kernel, int64_t channels, int tiles
     for (int64_t i = 0; i < WINOGRAD_POSITIONS; ++i) pixels.push_back(x.data() + i * channels);
     kernel.input({pixels.data(), channels, v.data() + tile * WINOGRAD_CHUNK, stride, tiles});
     for (int64_t at = 0; at < 6 * stride; ++at) {
-        const int64_t y = at / stride, x6 = at / step % 6, c = at % stride / (6 * step) * WINOGRAD_CHUNK + at % WINOGRAD_CHUNK;
+        const int64_t y = at / stride, x6 = at / step % 6;
+        const int64_t c = at % stride / (6 * step) * WINOGRAD_CHUNK + at % WINOGRAD_CHUNK;
         double sum = 0;
         if (at / WINOGRAD_CHUNK % tiles != tile || c >= whole) sum = 0.5;
         else if (c < channels)
-            for (int n = 0; n < 36; ++n) sum += B[y][n / 6] * static_cast<double>(x[size(n * channels + c)]) * B[x6][n % 6];
+            for (int n = 0; n < 36; ++n)
+                sum += B[y][n / 6] * static_cast<double>(x[size(n * channels + c)]) * B[x6][n % 6];
         EXPECT(static_cast<double>(v[size(at)]) == sum);
     }
 }
@@ -89,8 +91,8 @@ void check_winograd_product(const WinogradF32& kernel, int64_t channels, int til
                     double u = 0;
                     for (int n = 0; n < 9; ++n)
                         u += G[y][n / 3] * G[x][n % 3] * static_cast<double>(floats[size((c * 9 + n) * width + f)]);
-                    const int64_t chunk = c / WINOGRAD_CHUNK * 6 * tiles;
-                    sum += u * static_cast<double>(v[size((chunk + x * tiles + tile) * WINOGRAD_CHUNK + c % WINOGRAD_CHUNK)]);
+                    const int64_t line = c / WINOGRAD_CHUNK * 6 * tiles + x * tiles + tile;
+                    sum += u * static_cast<double>(v[size(line * WINOGRAD_CHUNK + c % WINOGRAD_CHUNK)]);
                 }
                 EXPECT(static_cast<double>(m[size(at)]) == sum);
             }

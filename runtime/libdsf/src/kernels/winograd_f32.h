@@ -1,6 +1,6 @@
 // winograd_f32: Winograd's minimal filtering F(4x4, 3x3), for images with channels stored last.
 //
-//   Y = A' [ sum over channels of (G g G') .* (B' d B) ] A * 16/9     Lavin & Gray 2016, https://arxiv.org/abs/1509.09308
+//   Y = A' [ sum over channels of (G g G') .* (B' d B) ] A * 16/9   Lavin & Gray 2016, https://arxiv.org/abs/1509.09308
 //
 // d: a tile of 6x6 pixels of the padded input, neighbouring tiles overlap by 2; Y: the 4x4 pixels of the output that it
 // gives; g: a filter of 3x3. The products in between are 36, one for each position of a tile.
@@ -33,7 +33,7 @@ constexpr int WINOGRAD_TILES = 4;   // the most of a group
 struct WinogradInput {
     const float* const* pixels;  // [36]: the channels of each pixel of the tile
     int64_t channels;
-    float* to;                   // V, where this tile's first number is; whole vectors are written, the last filled up with 0
+    float* to;                   // V, where this tile's first number is; the last vector is filled up with 0
     int64_t stride;              // of V's first dimension
     int tiles;                   // of the group
 };

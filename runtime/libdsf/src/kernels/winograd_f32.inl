@@ -80,7 +80,8 @@ template <class Number> DSF_INLINE void transform_filters(const WinogradFilters&
     for (int64_t c = 0; c < filters.channels; ++c, g += 9 * WIDTH, to += 3 * WIDTH)
 #pragma GCC unroll 3
         for (int x = 0; x < 3; ++x) {
-            const Vec top = decode(g + x * WIDTH), middle = decode(g + (3 + x) * WIDTH), low = decode(g + (6 + x) * WIDTH);
+            const Vec top = decode(g + x * WIDTH), middle = decode(g + (3 + x) * WIDTH);
+            const Vec low = decode(g + (6 + x) * WIDTH);
             const Vec a = top + low, b = top + 4.0f * low, twice = middle + middle;
             float* at = to + x * WIDTH;
             store(at, top);

@@ -54,7 +54,8 @@ public:
                 const int64_t first = block * block_, count = std::min(block_, tiles_ - first);
                 float* const mine = v + slot * v_floats();
                 for (int64_t i = 0; i < count; ++i) input_tile(run, first + i, i, count, mine);
-                for (int64_t f = 0; f < vectors_; ++f) some_filters(run, first, count, f, mine, slots + slot * slot_floats());
+                for (int64_t f = 0; f < vectors_; ++f)
+                    some_filters(run, first, count, f, mine, slots + slot * slot_floats());
             });
         for_items(run.threads, tiles_, WINOGRAD_POSITIONS * c_.channels, [&](int64_t begin, int64_t end) {
             for (int64_t i = begin; i < end; ++i) input_tile(run, i, i, tiles_, v);
@@ -228,16 +229,18 @@ bool is_allowed() {
 }  // namespace
 
 // Estimates in multiplications' time, as measured: half a filter's transform takes 80, a number of a tile's or of its
-// products' transform 14; products are made at 80 % of the peak, direct ones at 94 %, of bfloat16 at twice the peak.
+// products' transform 14; products are made at 80 % of the peak, direct ones at 94 %, of bfloat16 at twice the peak. For
+// one image, however many there are: an image's answer does not depend on its batch.
 bool winograd_wins(const Preparation& preparation, const Convolution& c) {
     if (c.y.kernel != 3 || c.x.kernel != 3 || c.y.stride != 1 || c.x.stride != 1 || c.y.dilation != 1 ||
         c.x.dilation != 1 || c.groups != 1 || c.channels < 32 || c.filters < 32 || !is_allowed())
         return false;
     constexpr int64_t FILTER = 80, NUMBER = 14;
     const int64_t weights = c.channels * c.filters, positions = WINOGRAD_POSITIONS;
-    const int64_t tiles = c.images * divide_up(c.y.output, SIDE) * divide_up(c.x.output, SIDE);
-    const int64_t winograd = weights * (FILTER + tiles * positions * 5 / 4) + NUMBER * positions * tiles * (c.channels + c.filters);
-    const int64_t direct = TAPS * c.images * c.y.output * c.x.output * weights * 17 / 16;
+    const int64_t tiles = divide_up(c.y.output, SIDE) * divide_up(c.x.output, SIDE);
+    const int64_t winograd = weights * (FILTER + tiles * positions * 5 / 4) +
+                             NUMBER * positions * tiles * (c.channels + c.filters);
+    const int64_t direct = TAPS * c.y.output * c.x.output * weights * 17 / 16;
     const bool pairs = is_bf16(panel_form(preparation, c.channels % 2 == 0));
     return winograd + winograd / 16 < (pairs ? direct / 2 : direct);
 }
