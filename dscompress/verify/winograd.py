@@ -2,22 +2,23 @@
 
     Y = A' [ Σ over channels of U ∘ V ] A      U = G g G', V = B' d B       Lavin & Gray 2016, arXiv:1509.09308
 
-A sum of m terms in float32 is off by at most γ_m times the sum of their absolute values, in any order. B', G and A' are
-applied twice each, along columns and rows; so the whole is off by at most
+A sum of m terms in float32 is off by at most γ_m times the sum of their absolute values, in any order. B', G and A'
+are applied twice each, along columns and rows; so the whole is off by at most
 
     γ_(C + STEPS) · |A'| [ Σ |G||g||G'| ∘ |B'||d||B| ] |A|         C channels
 
 which is the theorem of Barabasz, Anderson, Soodhalter & Gregg 2020 (arXiv:1803.10986), element by element instead of in
 norms: the transforms' norms say how much worse than a plain sum it is, here about ten times for ordinary data. The
-kernels multiply rows of G and divide columns of A' by the same numbers, which the products of absolute values do not see.
+kernels multiply rows of G and divide columns of A' by the same numbers, which absolute values' products do not see.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-# Roundings of one element outside the sum over channels: 4 each time B' is applied, 2 each time G is (none for powers of
-# two that are not too far apart), 5 each time A' is; the filter's scale is rounded and multiplied by; bias, one to spare.
+# Roundings of one element outside the sum over channels: 4 each time B' is applied, 2 each time G is (none for powers
+# of two that are not too far apart), 5 each time A' is; the filter's scale is rounded and multiplied by; bias, and one
+# to spare.
 STEPS = 2 * 4 + 2 * 2 + 2 * 5 + 2 + 2
 
 B = np.array([[4, 0, -5, 0, 1, 0], [0, -4, -4, 1, 1, 0], [0, 4, -4, -1, 1, 0], [0, -2, -1, 2, 1, 0],
