@@ -1,5 +1,6 @@
-// image_kernels: the kernels of images with channels last, depthwise, Winograd's transforms and pools, of every instruction
-// set that this CPU runs, against plain loops; every number of channels around a vector, guard pages around every buffer.
+// image_kernels: the kernels of images with channels last, depthwise, Winograd's transforms, pools and transposes, of every
+// instruction set that this CPU runs, against plain loops; every number of channels around a vector, guard pages around
+// every buffer.
 #include <cmath>
 #include <random>
 #include <vector>
@@ -154,6 +155,20 @@ void check_pool(const PoolF32& kernel, int64_t rows, int64_t columns, int64_t ch
     }
 }
 
+// Rows of x lie `apart` floats further apart than they are long, those of y by as many less than 3.
+void check_transpose(const TransposeF32& kernel, int64_t rows, int64_t columns, int64_t apart, Guard guard) {
+    const int64_t x_stride = columns + apart, y_stride = rows + 3 - apart;
+    Guarded<float> x(size((rows - 1) * x_stride + columns), guard), y(size((columns - 1) * y_stride + rows), guard);
+    fill(x);
+    fill(y);
+    const std::vector<float> before(y.data(), y.data() + y.size());
+    kernel.run(x.data(), x_stride, y.data(), y_stride, rows, columns);
+    for (int64_t i = 0; i < columns * y_stride - (y_stride - rows); ++i) {
+        const int64_t row = i % y_stride, column = i / y_stride;
+        EXPECT(y[size(i)] == (row < rows ? x[size(row * x_stride + column)] : before[size(i)]));
+    }
+}
+
 }  // namespace
 
 int main() {
@@ -167,6 +182,11 @@ int main() {
                 check_winograd(*isa.winograd, channels, guard);
                 for (int64_t side : {0, 1, 2, 3}) check_pool(*isa.pool, side, 3, channels, guard);
             }
+        for (int64_t rows : {1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 50})
+            for (int64_t columns : {1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 50})
+                for (int64_t apart : {0, 3})
+                    for (Guard guard : {Guard::before, Guard::after})
+                        check_transpose(*isa.transpose, rows, columns, apart, guard);
         std::printf("%s: %s, %s and %s agree\n", isa.name, isa.depthwise->name, isa.winograd->name, isa.pool->name);
     }
     return 0;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "kernels/isa.h"
 #include "ops/parallel.h"
 #include "ops/rules.h"
 
@@ -127,32 +128,27 @@ private:
 // y[image][pixel][channel] = x[image][channel][pixel], with `rows` channels and `columns` pixels, or the other way.
 class ReorderKernel final : public Kernel {
 public:
-    ReorderKernel(int64_t images, int64_t rows, int64_t columns) : images_(images), rows_(rows), columns_(columns) {}
-    const char* name() const override { return "transpose"; }
+    ReorderKernel(int64_t images, int64_t rows, int64_t columns)
+        : images_(images), rows_(rows), columns_(columns), block_(columns > rows ? 64 : 16) {}
+    const char* name() const override { return kernel_.name; }
 
     void run(const Run& run) const override {
         const float* x = run.inputs[0].as<const float>();
         float* y = run.outputs[0].as<float>();
-        const int64_t blocks = (columns_ + BLOCK - 1) / BLOCK;
-        for_items(run.threads, images_ * blocks, rows_ * BLOCK, [&](int64_t begin, int64_t end) {
+        const int64_t blocks = (columns_ + block_ - 1) / block_;
+        for_items(run.threads, images_ * blocks, rows_ * block_, [&](int64_t begin, int64_t end) {
             for (int64_t item = begin; item < end; ++item) {
-                const int64_t offset = item / blocks * rows_ * columns_, column = item % blocks * BLOCK;
-                const int64_t last = std::min(columns_, column + BLOCK);
-                for (int64_t row = 0; row < rows_; row += BLOCK)
-                    some(x + offset, y + offset, row, std::min(rows_, row + BLOCK), column, last);
+                const int64_t offset = item / blocks * rows_ * columns_, column = item % blocks * block_;
+                kernel_.run(x + offset + column, columns_, y + offset + column * rows_, rows_, rows_,
+                            std::min(block_, columns_ - column));
             }
         });
     }
 
 private:
-    static constexpr int64_t BLOCK = 16;
-
-    void some(const float* x, float* y, int64_t row, int64_t last_row, int64_t column, int64_t last_column) const {
-        for (int64_t c = column; c < last_column; ++c)
-            for (int64_t r = row; r < last_row; ++r) y[c * rows_ + r] = x[r * columns_ + c];
-    }
-
+    const TransposeF32& kernel_ = *isa().transpose;
     int64_t images_, rows_, columns_;
+    int64_t block_;  // columns of a task: some vectors of a row, where rows are far apart
 };
 
 }  // namespace

@@ -17,6 +17,7 @@
 #include "gemv_shift.h"
 #include "panel_bf16.h"
 #include "pool_f32.h"
+#include "transpose_f32.h"
 #include "winograd_f32.h"
 
 namespace dsf {
@@ -34,6 +35,7 @@ struct Isa {
     const PoolF32* pool;
     const GemvShiftF32* gemv;
     const DecodeF32* decode;
+    const TransposeF32* transpose;
     const PanelBf16* panel_bf16;  // null where bf16 is false
 };
 

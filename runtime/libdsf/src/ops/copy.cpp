@@ -3,6 +3,8 @@
 
 #include <cstring>
 
+#include "../kernels/isa.h"
+
 namespace dsf {
 namespace {
 
@@ -42,9 +44,44 @@ void StridedCopy::simplify() {
     to_stride = merged.to_stride;
 }
 
+// The axis whose floats are neighbours in `from`, where those of the last axis are so in `to` alone; -1: none.
+int StridedCopy::crossing() const {
+    const size_t inner = static_cast<size_t>(rank) - 1;
+    if (element != 4 || to_stride[inner] != 1 || from_stride[inner] == 1) return -1;
+    for (size_t axis = 0; axis < inner; ++axis)
+        if (from_stride[axis] == 1) return static_cast<int>(axis);
+    return -1;
+}
+
+// The two axes are transposed by the kernel, a few columns at a time; the others are counted through.
+void StridedCopy::transpose(Threads& threads, int crossing, const float* from, float* to) const {
+    const TransposeF32& kernel = *isa().transpose;
+    const size_t inner = static_cast<size_t>(rank) - 1, cross = static_cast<size_t>(crossing);
+    const int64_t rows = dims[inner], columns = dims[cross], piece = 64, pieces = (columns + piece - 1) / piece;
+    int64_t matrices = 1;
+    for (size_t axis = 0; axis < inner; ++axis)
+        if (axis != cross) matrices *= dims[axis];
+    for_items(threads, matrices * pieces, rows * piece, [&](int64_t begin, int64_t end) {
+        for (int64_t item = begin; item < end; ++item) {
+            const int64_t column = item % pieces * piece;
+            int64_t at_from = column, at_to = column * to_stride[cross], matrix = item / pieces;
+            for (size_t axis = inner; axis-- > 0;) {
+                if (axis == cross) continue;
+                at_from += matrix % dims[axis] * from_stride[axis];
+                at_to += matrix % dims[axis] * to_stride[axis];
+                matrix /= dims[axis];
+            }
+            kernel.run(from + at_from, from_stride[inner], to + at_to, to_stride[cross], rows,
+                       std::min(piece, columns - column));
+        }
+    });
+}
+
 void StridedCopy::run(Threads& threads, const void* from, void* to) const {
     const char* source = static_cast<const char*>(from) + from_offset * element;
     char* target = static_cast<char*>(to) + to_offset * element;
+    if (const int axis = crossing(); axis >= 0)
+        return transpose(threads, axis, reinterpret_cast<const float*>(source), reinterpret_cast<float*>(target));
     const size_t inner = static_cast<size_t>(rank) - 1;
     const int64_t step_from = from_stride[inner], step_to = to_stride[inner];
     // Rows are cut too, so that one long row is shared by the threads.

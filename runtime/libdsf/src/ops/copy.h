@@ -16,6 +16,10 @@ struct StridedCopy {
     void add(int64_t dim, int64_t from_stride, int64_t to_stride);  // an axis, outermost first
     void simplify();                                                // drops axes of 1, merges adjacent ones
     void run(Threads& threads, const void* from, void* to) const;
+
+private:
+    int crossing() const;
+    void transpose(Threads& threads, int axis, const float* from, float* to) const;
 };
 
 std::array<int64_t, MAX_RANK> row_major_strides(const Shape& shape);
