@@ -20,6 +20,8 @@ CASES = [
     Case("nothing", (ints(2, 3),), {"perm": [0, 1]}, compiled=False),
     Case("six reversed", (ints(1, 2, 3, 2, 1, 3),), {"perm": [5, 4, 3, 2, 1, 0]}),
     Case("large", (ints(67, 131),), {"perm": [1, 0]}),
+    Case("large heads", (ints(2, 19, 3, 21),), {"perm": [0, 2, 3, 1]}, batch=True),
+    Case("ends change places", (ints(33, 3, 18),), {"perm": [2, 1, 0]}),
     Case("vector", (ints(5),), {"perm": [0]}, compiled=False),
     *(Case(dtype, (of(dtype, 2, 3, 2),), {"perm": [2, 0, 1]}) for dtype in DTYPES),
 ]
