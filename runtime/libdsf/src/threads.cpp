@@ -51,8 +51,17 @@ struct Threads::State {
     struct Worker {
         std::thread thread;
         std::atomic<bool> sleeps{false};
-        std::atomic<bool> kept_off{false};  // the caller has taken a processor from those it may use, which are in
-        cpu_set_t allowed;                  // `allowed`; the worker takes them back when it wakes
+        std::atomic<bool> kept_off{false};  // the caller has taken a processor from those it may use; the worker takes
+        cpu_set_t allowed, others;          // it back when it wakes: it may use `others` until then
+
+        // Unless somebody else has said meanwhile which processors it may use.
+        void take_back() {
+            cpu_set_t now;
+            const pthread_t self = ::pthread_self();
+            if (::pthread_getaffinity_np(self, sizeof now, &now) == 0 && CPU_EQUAL(&now, &others))
+                ::pthread_setaffinity_np(self, sizeof allowed, &allowed);
+            kept_off.store(false);
+        }
     };
 
     std::atomic<uint64_t> ticket{CLOSED};
@@ -111,10 +120,7 @@ struct Threads::State {
         uint64_t last = 0;
         while (!stop.load()) {
             wait(self, last);
-            if (self.kept_off.load()) {
-                ::pthread_setaffinity_np(::pthread_self(), sizeof self.allowed, &self.allowed);
-                self.kept_off.store(false);
-            }
+            if (self.kept_off.load()) self.take_back();
             last = work();
         }
     }
@@ -136,11 +142,11 @@ struct Threads::State {
             if (!worker.sleeps.load() || worker.kept_off.load()) continue;
             const pthread_t thread = worker.thread.native_handle();
             if (::pthread_getaffinity_np(thread, sizeof worker.allowed, &worker.allowed) != 0) continue;
-            cpu_set_t others = worker.allowed;
-            CPU_CLR(static_cast<size_t>(processor), &others);
-            if (CPU_COUNT(&others) == 0) continue;
+            worker.others = worker.allowed;
+            CPU_CLR(static_cast<size_t>(processor), &worker.others);
+            if (CPU_COUNT(&worker.others) == 0) continue;
             worker.kept_off.store(true);
-            ::pthread_setaffinity_np(thread, sizeof others, &others);
+            ::pthread_setaffinity_np(thread, sizeof worker.others, &worker.others);
         }
     }
 
