@@ -30,7 +30,7 @@ template <bool WHOLE> DSF_INLINE void input_vector(const WinogradInput& tile, in
     const int64_t step = tile.tiles * WINOGRAD_CHUNK;
     float* to = tile.to + channel / WINOGRAD_CHUNK * (6 * step) + channel % WINOGRAD_CHUNK;
     Vec half[6][6];
-#pragma GCC unroll 1
+#pragma GCC unroll 6
     for (int x = 0; x < 6; ++x) {
         Vec column[6], out[6];
         for (int y = 0; y < 6; ++y) {
@@ -40,7 +40,7 @@ template <bool WHOLE> DSF_INLINE void input_vector(const WinogradInput& tile, in
         transform_in(column, out);
         for (int y = 0; y < 6; ++y) half[y][x] = out[y];
     }
-#pragma GCC unroll 1
+#pragma GCC unroll 6
     for (int y = 0; y < 6; ++y) {
         Vec out[6];
         transform_in(half[y], out);
@@ -156,7 +156,7 @@ void product_of(const WinogradProduct& product, int tiles) { PRODUCTS[tiles - 1]
 template <bool WHOLE> DSF_INLINE void output_vector(const WinogradOutput& tile, int64_t channel, int count) {
     auto get = [&](const float* from) { return WHOLE ? load(from) : load_some(from, count); };
     Vec half[4][6];
-#pragma GCC unroll 1
+#pragma GCC unroll 6
     for (int x = 0; x < 6; ++x) {
         Vec column[6], out[4];
         for (int y = 0; y < 6; ++y) column[y] = load(tile.from + (y * 6 + x) * tile.stride + channel);
@@ -164,7 +164,7 @@ template <bool WHOLE> DSF_INLINE void output_vector(const WinogradOutput& tile, 
         for (int y = 0; y < 4; ++y) half[y][x] = out[y];
     }
     const Vec scale = get(tile.scale + channel), bias = tile.bias ? get(tile.bias + channel) : Vec{};
-#pragma GCC unroll 1
+#pragma GCC unroll 6
     for (int y = 0; y < tile.rows; ++y) {
         Vec out[4];
         transform_out(half[y], out);
