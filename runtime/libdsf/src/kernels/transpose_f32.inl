@@ -97,8 +97,42 @@ void any_square(const float* x, int64_t x_stride, float* y, int64_t y_stride, in
     else square<false>(x, x_stride, y, y_stride, some_rows, some_columns);
 }
 
+#if defined(__AVX512F__)
+// Three rows side by side, as the planes of an RGB image become pixels: 16 columns are three vectors of y.
+void interleave_three(const float* x, int64_t x_stride, float* y, int64_t columns) {
+    __m512i first_two[3], third[3];
+    __mmask16 is_third[3];
+    for (int part = 0; part < 3; ++part) {
+        int32_t from[16], last[16];
+        is_third[part] = 0;
+        for (int lane = 0; lane < 16; ++lane) {
+            const int at = part * 16 + lane;  // of y: column at / 3 of row at % 3
+            from[lane] = at / 3 + 16 * (at % 3 == 1);
+            last[lane] = at / 3;
+            if (at % 3 == 2) is_third[part] = (__mmask16)(is_third[part] | 1 << lane);
+        }
+        first_two[part] = _mm512_loadu_si512(from);
+        third[part] = _mm512_loadu_si512(last);
+    }
+    for (int64_t column = 0; column < columns; column += 16) {
+        const int count = (int)(columns - column < 16 ? columns - column : 16);
+        const __m512 a = (__m512)load_some(x + column, count), b = (__m512)load_some(x + x_stride + column, count);
+        const __m512 c = (__m512)load_some(x + 2 * x_stride + column, count);
+        for (int part = 0; part < 3; ++part) {
+            __m512 out = _mm512_permutex2var_ps(a, first_two[part], b);
+            out = _mm512_mask_permutexvar_ps(out, is_third[part], third[part], c);
+            const int left = 3 * count - 16 * part;
+            if (left > 0) store_some(y + column * 3 + part * 16, (Vec)out, left < 16 ? left : 16);
+        }
+    }
+}
+#endif
+
 // The side whose rows lie further apart is gone along, so that a page of it is left only once.
 void transpose(const float* x, int64_t x_stride, float* y, int64_t y_stride, int64_t rows, int64_t columns) {
+#if defined(__AVX512F__)
+    if (rows == 3 && y_stride == 3) return interleave_three(x, x_stride, y, columns);
+#endif
     if (x_stride > y_stride) {
         for (int64_t row = 0; row < rows; row += WIDTH)
             for (int64_t column = 0; column < columns; column += WIDTH)

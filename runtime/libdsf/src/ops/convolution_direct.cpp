@@ -3,6 +3,8 @@
 //   wide     a run for each tap, of all channels of a pixel            taps that fall outside read a run of zeros
 //   narrow   few channels (an RGB image): a run for each row of taps,  the image is laid out with its padding first,
 //            of kernel width * channels floats                        which also brings [C][H][W] into this order
+#include <cstring>
+
 #include "../kernels/isa.h"
 #include "convolution_last.h"
 #include "packed_panels.h"
@@ -196,17 +198,30 @@ private:
         to += before * cells_;
         const int64_t pixel = input_last_ ? c_.channels : 1, plane = input_last_ ? 1 : c_.y.input * width;
         const float* from = image + (iy * width + first) * pixel;
-        if (!is_bf16(form_)) {
-            for (int64_t c = 0; c < c_.channels; ++c)
-                for (int64_t i = 0; i < count; ++i) to[i * cells_ + c] = from[i * pixel + c * plane];
+        if (!is_bf16(form_) && input_last_) {
+            std::memcpy(to, from, static_cast<size_t>(count * cells_) * sizeof(float));
+        } else if (!is_bf16(form_)) {
+            isa().transpose->run(from, plane, to, cells_, c_.channels, count);
         } else {
-            for (int64_t i = 0; i < count; ++i) {
-                float channels[NARROW];
-                for (int64_t c = 0; c < c_.channels; ++c) channels[c] = from[i * pixel + c * plane];
-                isa().panel_bf16->round(channels, c_.channels, to + i * cells_);
-            }
+            round_row(from, pixel, plane, count, to);
         }
         std::fill(to + count * cells_, to + (c_.x.image() - before) * cells_, 0.0f);
+    }
+
+    // Pixels as pairs of bfloat16 numbers, some at a time.
+    void round_row(const float* from, int64_t pixel, int64_t plane, int64_t count, float* to) const {
+        constexpr int64_t SOME = 64;
+        float pixels[SOME * NARROW] = {};  // what fills the last pair up stays 0
+        const int64_t numbers = 2 * cells_;
+        for (int64_t i = 0; i < count; i += SOME) {
+            const int64_t some = std::min(SOME, count - i);
+            if (input_last_)
+                for (int64_t n = 0; n < some; ++n)
+                    for (int64_t c = 0; c < c_.channels; ++c) pixels[n * numbers + c] = from[(i + n) * pixel + c * plane];
+            else
+                isa().transpose->run(from + i, plane, pixels, numbers, c_.channels, some);
+            isa().panel_bf16->round(pixels, some * numbers, to + i * cells_);
+        }
     }
 
     Convolution c_;
