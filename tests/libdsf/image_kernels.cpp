@@ -2,6 +2,7 @@
 // instruction set that this CPU runs, against plain loops; every number of channels around a vector, guard pages around
 // every buffer.
 #include <cmath>
+#include <cstring>
 #include <random>
 #include <vector>
 
@@ -35,6 +36,24 @@ void check_depthwise(const DepthwiseF32& kernel, int taps, int64_t channels, int
             for (int t = 0; t < taps; ++t) sum += w[size(t * channels + c)] * x[size(t * row + i * step + c)];
             EXPECT(y[size(i * channels + c)] == std::fmin(std::fmax(sum, -50.0f), 60.0f));
         }
+}
+
+// Pixels have the same bits however many are computed together.
+void check_depthwise_alone(const DepthwiseF32& kernel, int taps, int64_t channels) {
+    const int64_t count = 19, row = count * channels;
+    Guarded<float> x(size(taps * row), Guard::after), w(size(taps * channels), Guard::after);
+    Guarded<float> together(size(row), Guard::after), alone(size(row), Guard::after);
+    fill(x);
+    fill(w);
+    for (size_t i = 0; i < w.size(); ++i) w[i] *= 0.1f;
+    std::vector<const float*> from(size(taps));
+    auto compute = [&](int64_t first, int64_t pixels, float* y) {
+        for (int t = 0; t < taps; ++t) from[size(t)] = x.data() + t * row + first * channels;
+        kernel.pixels({from.data(), taps, pixels, channels, channels, channels, w.data(), nullptr, nullptr, {}, y});
+    };
+    compute(0, count, together.data());
+    for (int64_t i = 0; i < count; ++i) compute(i, 1, alone.data() + i * channels);
+    EXPECT(std::memcmp(together.data(), alone.data(), size(row) * sizeof(float)) == 0);
 }
 
 const double B[6][6] = {{4, 0, -5, 0, 1, 0}, {0, -4, -4, 1, 1, 0}, {0, 4, -4, -1, 1, 0},
@@ -175,10 +194,12 @@ int main() {
     for (int row = 0; row < isa_count(); ++row) {
         const Isa& isa = isa_at(row);
         if (!isa.available()) continue;
+        for (int taps : {9, 25, 48, 49})
+            for (int64_t channels : {5, 16, 37}) check_depthwise_alone(*isa.depthwise, taps, channels);
         for (int64_t channels = 1; channels <= 50; ++channels)
             for (Guard guard : {Guard::before, Guard::after}) {
                 for (int taps : {1, 3, 9, 10, 25, 49})
-                    for (int64_t count : {1, 2, 5}) check_depthwise(*isa.depthwise, taps, channels, count, guard);
+                    for (int64_t count : {1, 2, 5, 17}) check_depthwise(*isa.depthwise, taps, channels, count, guard);
                 check_winograd(*isa.winograd, channels, guard);
                 for (int64_t side : {0, 1, 2, 3}) check_pool(*isa.pool, side, 3, channels, guard);
             }

@@ -50,18 +50,44 @@ template <int T, bool WHOLE> DSF_INLINE void channel_vector(const DepthwisePixel
         weight[t] = get(d.weight + t * d.stride + channel);
         from[t] = d.taps[t] + channel;
     }
-    for (int64_t i = 0; i < d.count; ++i) {
+    auto finish = [&](Vec y, int64_t i) {
+        if (d.residual) y += get(d.residual + i * d.stride + channel);
+        y = activate(y, d.activation);
+        if (WHOLE) store(d.y + i * d.stride + channel, y);
+        else store_some(d.y + i * d.stride + channel, y, count);
+    };
+    int64_t i = 0;
+    if (!T) {
+        // A weight that is read again serves some pixels. Each one's sums are made as those of a pixel alone.
+        constexpr int PIXELS = WIDTH == 16 ? 8 : 4;
+        for (; i + PIXELS <= d.count; i += PIXELS) {
+            Vec sum[PIXELS][2];
+#pragma GCC unroll 8
+            for (int p = 0; p < PIXELS; ++p) sum[p][0] = bias, sum[p][1] = Vec{};
+            auto add = [&](int64_t t, int chain) {
+                const Vec w = get(d.weight + t * d.stride + channel);
+                const float* tap = d.taps[t] + channel + i * d.step;
+#pragma GCC unroll 8
+                for (int p = 0; p < PIXELS; ++p) sum[p][chain] += w * get(tap + p * d.step);
+            };
+            int64_t t = 0;
+            for (; t + 2 <= taps; t += 2) {
+                add(t, 0);
+                add(t + 1, 1);
+            }
+            if (t < taps) add(t, 0);
+#pragma GCC unroll 8
+            for (int p = 0; p < PIXELS; ++p) finish(sum[p][0] + sum[p][1], i + p);
+        }
+    }
+    for (; i < d.count; ++i) {
         Vec sum[2] = {bias, Vec{}};  // two chains, for a chain of 9 is long to wait for
 #pragma GCC unroll 25
         for (int t = 0; t < taps; ++t) {
             const Vec w = T ? weight[T ? t : 0] : get(d.weight + t * d.stride + channel);
             sum[t % 2] += w * get((T ? from[T ? t : 0] : d.taps[t] + channel) + i * d.step);
         }
-        Vec y = sum[0] + sum[1];
-        if (d.residual) y += get(d.residual + i * d.stride + channel);
-        y = activate(y, d.activation);
-        if (WHOLE) store(d.y + i * d.stride + channel, y);
-        else store_some(d.y + i * d.stride + channel, y, count);
+        finish(sum[0] + sum[1], i);
     }
 }
 
