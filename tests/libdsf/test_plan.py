@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from dsruntime import Limits, Model, ModelError
-from tests.support.dsf_files import build
+from tests.support.dsf_files import build, shift_weight
 
 rng = np.random.default_rng(7)
 
@@ -152,3 +152,21 @@ def test_random_graphs_agree_with_unfused_ones():
         outputs = sorted({names[-1], str(random.choice(names))})
         weights = {"w": W / 8} if any(node[0] == "conv" for node in nodes) else {}
         steps(graph(nodes, dict.fromkeys(names, IMAGE), weights, outputs=outputs), X / 4)
+
+
+@pytest.mark.parametrize("bits", [4, 5])
+def test_low_memory_keeps_copies_of_a_few_rows(bits):
+    """A product with packed weights may need its rows in another order: never all of them at once."""
+    levels = rng.integers(0, 2 ** (bits - 1), 24 * 192)
+    model = Model.open(build(
+        values=[{"name": "x", "shape": [-1, 192]}, {"name": "w", "shape": [24, 192]}, {"name": "y", "shape": [-1, 24]}],
+        nodes=[{"op": "gemm", "inputs": ["x", "w"], "outputs": ["y"], "attributes": {"trans_b": 1}}],
+        weights=[shift_weight("w", levels, levels % 2, bits=bits, base=[0], order=[0, 1])],
+        inputs=["x"], outputs=["y"]))
+    x = rng.standard_normal((1003, 192)).astype("f4")
+    found, arenas = {}, {}
+    for memory in ("fast", "low"):
+        with model.session("cpu", 2, memory=memory) as session:
+            found[memory], arenas[memory] = session.run(x).copy(), session.arena_bytes()
+    np.testing.assert_allclose(found["low"], found["fast"], rtol=1e-4, atol=1e-4)
+    assert arenas["low"] <= arenas["fast"] + x.nbytes // 8

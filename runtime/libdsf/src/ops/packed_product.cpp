@@ -10,6 +10,7 @@ namespace {
 
 constexpr int64_t WEIGHTS_A_TASK = 1 << 18;  // about 10 us
 constexpr int64_t OUTPUTS_TOGETHER = 16;     // what kernels take at a time
+constexpr int64_t ROWS_TOGETHER = 64;        // of a, whose copies are kept at a time
 
 class PackedProduct final : public Kernel {
 public:
@@ -33,19 +34,11 @@ public:
     bool reads_weight(int input) const override { return input != 1; }
     size_t scratch_bytes() const override {
         if (!arranges()) return 0;
-        return static_cast<size_t>(m_ * x_stride_) * (bf16_ ? sizeof(uint16_t) : sizeof(float));
+        return static_cast<size_t>(std::min(m_, ROWS_TOGETHER) * x_stride_) * (bf16_ ? sizeof(uint16_t) : sizeof(float));
     }
 
     void run(const Run& run) const override {
-        if (arranges()) arrange(run);
-        run.threads.parallel(divide_up(n_, outputs_), [&](int64_t task) {
-            const int64_t first = task * outputs_, last = std::min(n_, first + outputs_);
-            for (int64_t row = 0; row < m_;) {
-                const int64_t left = m_ - row, count = left >= 4 ? 4 : left >= 2 ? 2 : 1;
-                multiply(run, row, static_cast<int>(count), first, last);
-                row += count;
-            }
-        });
+        for (int64_t first = 0; first < m_; first += ROWS_TOGETHER) rows(run, first, std::min(m_, first + ROWS_TOGETHER));
     }
 
 private:
@@ -53,12 +46,26 @@ private:
         return bf16_ || kernel_.arrange || weight_->rows.k != x_stride_ || a_stride_ != x_stride_;
     }
 
-    // Copies a's rows in the kernel's order, as bfloat16 if they are multiplied so, and zeros behind each.
-    void arrange(const Run& run) const {
-        const float* a = run.inputs[0].as<const float>();
+    void rows(const Run& run, int64_t first_row, int64_t last_row) const {
+        if (arranges()) arrange(run, first_row, last_row - first_row);
+        const char* a = static_cast<const char*>(run.inputs[0].data) + first_row * x_bytes();
+        const char* x = arranges() ? static_cast<const char*>(run.scratch) : a;
+        run.threads.parallel(divide_up(n_, outputs_), [&](int64_t task) {
+            const int64_t first = task * outputs_, last = std::min(n_, first + outputs_);
+            for (int64_t row = first_row; row < last_row;) {
+                const int64_t left = last_row - row, count = left >= 4 ? 4 : left >= 2 ? 2 : 1;
+                multiply(run, x + (row - first_row) * x_bytes(), row, static_cast<int>(count), first, last);
+                row += count;
+            }
+        });
+    }
+
+    // Copies some of a's rows in the kernel's order, as bfloat16 if they are multiplied so, and zeros behind each.
+    void arrange(const Run& run, int64_t first_row, int64_t count) const {
+        const float* a = run.inputs[0].as<const float>() + first_row * a_stride_;
         const int64_t k = weight_->rows.k;
         const int bits = weight_->rows.bits;
-        for_items(run.threads, m_, k, [&](int64_t begin, int64_t end) {
+        for_items(run.threads, count, k, [&](int64_t begin, int64_t end) {
             for (int64_t row = begin; row < end; ++row) {
                 if (bf16_) {
                     kernel_.arrange_bf16(bits, a + row * a_stride_, static_cast<uint16_t*>(run.scratch) + row * x_stride_, k);
@@ -73,11 +80,13 @@ private:
         });
     }
 
-    void multiply(const Run& run, int64_t row, int count, int64_t first, int64_t last) const {
-        const void* x = arranges() ? run.scratch : run.inputs[0].data;
+    int64_t x_bytes() const { return x_stride_ * static_cast<int64_t>(bf16_ ? sizeof(uint16_t) : sizeof(float)); }
+
+    // x: where the rows from this one on lie.
+    void multiply(const Run& run, const char* x, int64_t row, int count, int64_t first, int64_t last) const {
         GemvShift g;
         g.weight = weight_->rows;
-        g.x = static_cast<const char*>(x) + row * x_stride_ * static_cast<int64_t>(bf16_ ? sizeof(uint16_t) : sizeof(float));
+        g.x = x;
         g.x_stride = x_stride_;
         g.m = count;
         g.bias = bias_ >= 0 ? run.inputs[bias_].as<const float>() : nullptr;
