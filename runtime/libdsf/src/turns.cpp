@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "kernels/gemm.h"
+#include "limits.h"
 #include "ops/rules.h"
 
 namespace dsf {
@@ -141,7 +142,7 @@ int64_t cache_bytes() {
 int64_t turn_bytes() {
     const char* wanted = std::getenv("DSF_TURN_BYTES");
     const long long bytes = wanted ? std::atoll(wanted) : 0;
-    return bytes > 0 ? bytes : cache_bytes() / 4;
+    return bytes > 0 ? std::min<long long>(bytes, MAX_TENSOR_BYTES) : cache_bytes() / 4;
 }
 
 // By step of the first ones: how many images have their living values in that many bytes, and in as many as the step's
