@@ -227,34 +227,40 @@ def write_atomically(
     read_back: how the written bytes are read again to be compared; unless given, through libdsf, as a .dsf.
     """
     target = check_target(path)
+    parts: list[Path] = []  # what is to be removed, noted before it is made: an interrupt may come at any instant
     try:
         sweep(target)
-        descriptor, part = create_part(target)
+        descriptor = create_part(target, parts)
         try:
-            write_part(descriptor, part, target, data, read_back or read_checked)
+            write_part(descriptor, parts[0], target, data, read_back or read_checked)
         finally:
             os.close(descriptor)
         sync_folder(target.parent)
     except OSError as error:
+        remove(parts)
         remedy = "free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "give another path"
         raise cannot_write(target, reason(error), remedy) from None
+    except BaseException:
+        remove(parts)
+        raise
 
 
 def write_part(descriptor: int, part: Path, target: Path, data: bytes, read_back) -> None:
-    try:
-        with contextlib.suppress(FileNotFoundError):
-            os.fchmod(descriptor, stat.S_IMODE(os.stat(target).st_mode))
-        left = memoryview(data)
-        while left:
-            left = left[os.write(descriptor, left) :]
-        os.fsync(descriptor)
-        if not np.array_equal(np.frombuffer(read_back(part), np.uint8), np.frombuffer(data, np.uint8)):
-            raise cannot_write(target, "what was read back is not what was written", "check the disk and write again")
-        os.rename(part, target)
-    except BaseException:
+    with contextlib.suppress(FileNotFoundError):
+        os.fchmod(descriptor, stat.S_IMODE(os.stat(target).st_mode))
+    left = memoryview(data)
+    while left:
+        left = left[os.write(descriptor, left) :]
+    os.fsync(descriptor)
+    if not np.array_equal(np.frombuffer(read_back(part), np.uint8), np.frombuffer(data, np.uint8)):
+        raise cannot_write(target, "what was read back is not what was written", "check the disk and write again")
+    os.rename(part, target)
+
+
+def remove(parts: list[Path]) -> None:
+    for part in parts:
         with contextlib.suppress(OSError):
             os.unlink(part)
-        raise
 
 
 def read_checked(part: Path) -> bytes | memoryview:
@@ -267,14 +273,16 @@ def read_checked(part: Path) -> bytes | memoryview:
         return part.read_bytes()
 
 
-def create_part(target: Path) -> tuple[int, Path]:
-    """A new, locked, empty file beside the target."""
+def create_part(target: Path, parts: list[Path]) -> int:
+    """A new, locked, empty file beside the target, whose path is put into `parts`."""
     while True:
         part = target.with_name(f".{target.name}.{secrets.token_hex(4)}{PART}")
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        parts[:] = [part]
         try:
             descriptor = os.open(part, flags, 0o666)
         except FileExistsError:
+            parts.clear()  # it is another writer's
             continue
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -284,7 +292,7 @@ def create_part(target: Path) -> tuple[int, Path]:
         except OSError:
             locked = True  # a file system without locks: no sweep can take one either
         if locked and os.fstat(descriptor).st_nlink:
-            return descriptor, part
+            return descriptor
         os.close(descriptor)  # another writer's sweep was quicker than the lock and removes it
 
 
