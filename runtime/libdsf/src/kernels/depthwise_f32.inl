@@ -68,7 +68,7 @@ template <int T, bool WHOLE> DSF_INLINE void channel_vector(const DepthwisePixel
                 const Vec w = get(d.weight + t * d.stride + channel);
                 const float* tap = d.taps[t] + channel + i * d.step;
 #pragma GCC unroll 8
-                for (int p = 0; p < PIXELS; ++p) sum[p][chain] += w * get(tap + p * d.step);
+                for (int p = 0; p < PIXELS; ++p) sum[p][chain] = multiply_add(sum[p][chain], w, get(tap + p * d.step));
             };
             int64_t t = 0;
             for (; t + 2 <= taps; t += 2) {
@@ -85,7 +85,7 @@ template <int T, bool WHOLE> DSF_INLINE void channel_vector(const DepthwisePixel
 #pragma GCC unroll 25
         for (int t = 0; t < taps; ++t) {
             const Vec w = T ? weight[T ? t : 0] : get(d.weight + t * d.stride + channel);
-            sum[t % 2] += w * get((T ? from[T ? t : 0] : d.taps[t] + channel) + i * d.step);
+            sum[t % 2] = multiply_add(sum[t % 2], w, get((T ? from[T ? t : 0] : d.taps[t] + channel) + i * d.step));
         }
         finish(sum[0] + sum[1], i);
     }

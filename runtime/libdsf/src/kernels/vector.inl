@@ -5,6 +5,8 @@
 #include <string.h>
 #if defined(__AVX2__)
 #include <immintrin.h>
+#elif defined(__ARM_NEON)
+#include <arm_neon.h>
 #endif
 
 namespace dsf {
@@ -52,6 +54,20 @@ DSF_INLINE void store_some(float* to, Vec v, int count) {
     for (int i = 0; i < count; ++i) to[i] = v[i];
 }
 #endif
+
+// sum + x * y, rounded once wherever there is an instruction for it: the compiler contracts some of its own choice, and
+// sums that are made in two places must be made alike.
+DSF_INLINE Vec multiply_add(Vec sum, Vec x, Vec y) {
+#if defined(__AVX512F__)
+    return (Vec)_mm512_fmadd_ps((__m512)x, (__m512)y, (__m512)sum);
+#elif defined(__AVX2__)
+    return (Vec)_mm256_fmadd_ps((__m256)x, (__m256)y, (__m256)sum);
+#elif defined(__ARM_NEON)
+    return (Vec)vfmaq_f32((float32x4_t)sum, (float32x4_t)x, (float32x4_t)y);
+#else
+    return sum + x * y;
+#endif
+}
 
 DSF_INLINE Vec splat(float x) { return x - Vec{}; }
 
