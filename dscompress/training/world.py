@@ -78,6 +78,7 @@ def joined(device: str | None) -> Iterator[World]:
         raise BackendError("torchrun", f"the processes cannot meet: {text}", "", "start them with torchrun") from None
     try:
         yield current_world()
+        distributed.barrier()  # who leaves first could end what another still waits for
     except RuntimeError as error:
         if not any(text in str(error) for text in LOST):
             raise
