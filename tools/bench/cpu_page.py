@@ -9,8 +9,6 @@ TITLES = {
     "dsf": "float32", "dsf-low": "low memory", "dsf-bf16": "bf16", "dsf-avx2": "AVX2 only",
     "onnxruntime": "ONNX Runtime", "openvino": "OpenVINO", "openvino-bf16": "OpenVINO bf16",
 }
-
-
 PEAKS = {"dsf-bf16": "bf16_gmac", "openvino-bf16": "bf16_gmac", "dsf-avx2": "avx2_gmac"}  # others: fma_gmac
 
 

@@ -60,6 +60,12 @@ struct LastBlock {
     CodeBlock codes() const { return {sign, low, high}; }
 };
 
+// A sum of products with 2^-level, times the channel's scale * 2^base.
+static inline float scaled(const ShiftRows& weight, int64_t output, float sum) {
+    const double scale = weight.scale ? weight.scale[output * weight.scale_step] : 1.0f;
+    return (float)(ldexp(scale, weight.base[output * weight.base_step]) * sum);
+}
+
 static inline void finish(const GemvShift& g, int i, int64_t output, float sum) {
     if (g.bias) sum += g.bias[output];
     if (g.residual) sum += g.residual[i * g.y_stride + output];

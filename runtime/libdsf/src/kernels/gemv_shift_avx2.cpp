@@ -155,9 +155,7 @@ template <int BITS, int M, int ROWS> void outputs(const GemvShift& g, int64_t fi
     }
     for (int r = 0; r < ROWS; ++r) {
         const int64_t output = first + r;
-        const double scale = g.weight.scale ? g.weight.scale[output * g.weight.scale_step] : 1.0f;
-        const double factor = ldexp(scale, g.weight.base[output * g.weight.base_step]);
-        for (int i = 0; i < M; ++i) finish(g, i, output, (float)(factor * add_lanes(sums[r][i])));
+        for (int i = 0; i < M; ++i) finish(g, i, output, scaled(g.weight, output, add_lanes(sums[r][i])));
     }
 }
 

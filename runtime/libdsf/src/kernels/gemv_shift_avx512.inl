@@ -162,11 +162,6 @@ GEMV_INLINE __m512i powers(const ShiftRows& weight, int first_level) {
     return _mm512_load_si512(values);
 }
 
-GEMV_INLINE float factor_of(const ShiftRows& weight, int64_t output, float sum) {
-    const double scale = weight.scale ? weight.scale[output * weight.scale_step] : 1.0f;
-    return (float)(ldexp(scale, weight.base[output * weight.base_step]) * sum);
-}
-
 constexpr uint64_t EVEN = 0x5555555555555555;
 
 template <int BITS> GEMV_INLINE Nibbles decode_nibbles(const CodeBlock& codes, const Powers& powers) {
@@ -318,7 +313,7 @@ template <class Products, int BITS, int M> void outputs_of_nibbles(const GemvShi
         }
         for (int64_t r = 0; r < count; ++r)
             for (int i = 0; i < M; ++i)
-                finish(g, i, first + r, factor_of(g.weight, first + r, _mm512_reduce_add_ps(sums[r][i])));
+                finish(g, i, first + r, scaled(g.weight, first + r, _mm512_reduce_add_ps(sums[r][i])));
     }
 }
 

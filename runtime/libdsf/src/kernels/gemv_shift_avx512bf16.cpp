@@ -95,7 +95,7 @@ template <int BITS, int M> void outputs_bf16_from_to(const GemvShift& g, int64_t
         }
         for (int64_t r = 0; r < count; ++r)
             for (int i = 0; i < M; ++i)
-                finish(g, i, first + r, factor_of(g.weight, first + r, _mm512_reduce_add_ps(sums[r][i])));
+                finish(g, i, first + r, scaled(g.weight, first + r, _mm512_reduce_add_ps(sums[r][i])));
     }
 }
 

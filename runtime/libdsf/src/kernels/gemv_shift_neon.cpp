@@ -102,11 +102,9 @@ template <int BITS, int M> void outputs_from_to(const GemvShift& g, int64_t firs
             const LastBlock last_block(g.weight, output);
             add_block<BITS, M>(g, last_block.codes(), bytes, whole * GEMV_BLOCK, sums);
         }
-        const double scale = g.weight.scale ? g.weight.scale[output * g.weight.scale_step] : 1.0f;
-        const double factor = ldexp(scale, g.weight.base[output * g.weight.base_step]);
         for (int i = 0; i < M; ++i) {
             const float32x4_t sum = vaddq_f32(vaddq_f32(sums[i][0], sums[i][1]), vaddq_f32(sums[i][2], sums[i][3]));
-            finish(g, i, output, (float)(factor * vaddvq_f32(sum)));
+            finish(g, i, output, scaled(g.weight, output, vaddvq_f32(sum)));
         }
     }
 }
