@@ -4,8 +4,8 @@
 #include <atomic>
 #include <chrono>
 #include <memory>
+#include <pthread.h>
 #include <sched.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
@@ -13,6 +13,7 @@
 
 #include "error.h"
 #include "expect.h"
+#include "kept_off.h"
 
 namespace {
 
@@ -69,43 +70,42 @@ void workers_keep_their_processors() {
     }
 }
 
-// Whoever changes a worker's processors while it is kept off one of them is obeyed. Kernels have no call that changes them
-// only if they are still the same, so a change at the very moment of waking may be lost.
-void changed_processors_stay() {
-    cpu_set_t all, one;
+bool may_use(const cpu_set_t& expected) {
+    cpu_set_t now;
+    return sched_getaffinity(0, sizeof now, &now) == 0 && CPU_EQUAL(&now, &expected);
+}
+
+void processors_are_taken_and_given_back() {
+    cpu_set_t all, others, one;
     EXPECT(sched_getaffinity(0, sizeof all, &all) == 0);
     if (CPU_COUNT(&all) < 2) return;
-    dsf::Threads threads(2);
-    std::atomic<int> worker{0};
-    while (worker.load() == 0)
-        threads.parallel(2, [&](int64_t) {
-            if (dsf::Threads::number() > 0) worker = static_cast<int>(syscall(SYS_gettid));
-            else std::this_thread::sleep_for(std::chrono::milliseconds(1));
-        });
-    const auto may_use = [&](const cpu_set_t& expected) {
-        cpu_set_t now;
-        return sched_getaffinity(worker, sizeof now, &now) == 0 && CPU_EQUAL(&now, &expected);
-    };
-    int changed = 0, kept = 0;
-    for (int round = 0; round < 40; ++round) {
-        std::this_thread::sleep_for(std::chrono::milliseconds(2));
-        std::atomic<bool> ended{false}, found{false};
-        std::thread other([&] {
-            while (!ended && may_use(all)) {}
-            if (ended || sched_getaffinity(worker, sizeof one, &one) != 0 || CPU_EQUAL(&one, &all)) return;
-            CPU_XOR(&one, &one, &all);  // the processor that was taken from it
-            found = sched_setaffinity(worker, sizeof one, &one) == 0;
-        });
-        threads.parallel(2, [&](int64_t) { std::this_thread::sleep_for(std::chrono::milliseconds(1)); });
-        ended = true;
-        other.join();
-        if (!found) continue;
-        std::this_thread::sleep_for(std::chrono::milliseconds(1));
-        ++changed;
-        kept += may_use(one);
-        sched_setaffinity(worker, sizeof all, &all);
-    }
-    EXPECT(2 * kept >= changed);
+    int processor = 0;
+    while (!CPU_ISSET(static_cast<size_t>(processor), &all)) ++processor;
+    CPU_ZERO(&one);
+    CPU_SET(static_cast<size_t>(processor), &one);
+    CPU_XOR(&others, &all, &one);
+
+    dsf::KeptOff off;
+    off.take_back();  // nothing was taken
+    EXPECT(may_use(all));
+    off.take(pthread_self(), -1);  // the caller's is not known
+    EXPECT(may_use(all));
+    off.take(pthread_self(), processor);
+    EXPECT(may_use(others));
+    off.take(pthread_self(), processor);  // a second caller finds it done
+    off.take_back();
+    EXPECT(may_use(all));
+
+    off.take(pthread_self(), processor);  // somebody else's word stays
+    EXPECT(sched_setaffinity(0, sizeof one, &one) == 0);
+    off.take_back();
+    EXPECT(may_use(one));
+
+    off.take(pthread_self(), processor);  // its only one
+    EXPECT(may_use(one));
+    off.take_back();
+    EXPECT(may_use(one));
+    EXPECT(sched_setaffinity(0, sizeof all, &all) == 0);
 }
 
 void created_and_destroyed() {
@@ -147,7 +147,7 @@ int main() {
     many_short_loops();
     sleeping_workers_wake();
     workers_keep_their_processors();
-    changed_processors_stay();
+    processors_are_taken_and_given_back();
     created_and_destroyed();
     several_at_once();
     after_a_fork();

@@ -17,6 +17,7 @@
 #include <thread>
 
 #include "error.h"
+#include "kept_off.h"
 
 namespace dsf {
 namespace {
@@ -51,17 +52,7 @@ struct Threads::State {
     struct Worker {
         std::thread thread;
         std::atomic<bool> sleeps{false};
-        std::atomic<bool> kept_off{false};  // the caller has taken a processor from those it may use; the worker takes
-        cpu_set_t allowed, others;          // it back when it wakes: it may use `others` until then
-
-        // Unless somebody else has said meanwhile which processors it may use.
-        void take_back() {
-            cpu_set_t now;
-            const pthread_t self = ::pthread_self();
-            if (::pthread_getaffinity_np(self, sizeof now, &now) == 0 && CPU_EQUAL(&now, &others))
-                ::pthread_setaffinity_np(self, sizeof allowed, &allowed);
-            kept_off.store(false);
-        }
+        KeptOff processor;
     };
 
     std::atomic<uint64_t> ticket{CLOSED};
@@ -120,7 +111,7 @@ struct Threads::State {
         uint64_t last = 0;
         while (!stop.load()) {
             wait(self, last);
-            if (self.kept_off.load()) self.take_back();
+            self.processor.take_back();
             last = work();
         }
     }
@@ -137,16 +128,9 @@ struct Threads::State {
 
     // Sleepers will wake on another processor than this one, if they may use another. The mutex keeps them asleep.
     void keep_off(int processor) {
-        for (int i = 0; i < worker_count && processor >= 0; ++i) {
+        for (int i = 0; i < worker_count; ++i) {
             Worker& worker = workers[static_cast<size_t>(i)];
-            if (!worker.sleeps.load() || worker.kept_off.load()) continue;
-            const pthread_t thread = worker.thread.native_handle();
-            if (::pthread_getaffinity_np(thread, sizeof worker.allowed, &worker.allowed) != 0) continue;
-            worker.others = worker.allowed;
-            CPU_CLR(static_cast<size_t>(processor), &worker.others);
-            if (CPU_COUNT(&worker.others) == 0) continue;
-            worker.kept_off.store(true);
-            ::pthread_setaffinity_np(thread, sizeof worker.others, &worker.others);
+            if (worker.sleeps.load()) worker.processor.take(worker.thread.native_handle(), processor);
         }
     }
 
