@@ -28,6 +28,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15, help="alternations of each comparison (15)")
     parser.add_argument("--only", default=",".join(FIGURES), help="some of " + ",".join(FIGURES))
     options = parser.parse_args()
+    # Modules are compiled once, as in an installed package, also where the environment says not to keep that.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     figures = []
     for name in options.only.split(","):
         for figure in FIGURES[name](options.rounds):
