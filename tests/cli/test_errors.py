@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -67,11 +68,19 @@ def test_a_closed_pipe_is_quiet():
     assert done.returncode in (0, entry.PIPE_CLOSED)
 
 
+def wait_until(condition):
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
 def test_interrupt_is_130_and_no_traceback(files):
     command = [sys.executable, "-m", "dscompress", "bench", str(files.dsf), "--runs", "100000000"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, preexec_fn=heed_interrupts, **pipes) as running:
-        time.sleep(2)
+        wait_until(lambda: "libdsf" in Path(f"/proc/{running.pid}/maps").read_text())
+        time.sleep(0.5)
         running.send_signal(signal.SIGINT)
         try:
             _, stderr = running.communicate(timeout=20)

@@ -249,12 +249,14 @@ def test_profile_counts_every_turn_once(monkeypatch):
     for size in (1, 2**40):
         cut(monkeypatch, size)
         with model.session("cpu", 1, profile=True) as session:
+            shares = []
             for _ in range(20):
                 start = time.perf_counter()
                 session.run(feeds)
                 taken = time.perf_counter() - start
+                shares.append(sum(step.seconds for step in session.profile()) / taken)
             listed.append([(step.op, step.node, step.kernel) for step in session.profile()])
-            assert 0.01 * taken < sum(step.seconds for step in session.profile()) <= taken
+            assert 0.01 < max(shares) <= 1  # a run that had to wait for a processor has a small one
     assert listed[0] == listed[1]
 
 
