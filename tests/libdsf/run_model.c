@@ -1,4 +1,5 @@
-/* run_model: loads a file and runs it at batch sizes 1 to 3, with every option, on inputs of small numbers.
+/* run_model: loads a file and runs it at batch sizes 1 to 3, with every option, on inputs of small numbers; twice into
+ * the session's memory, then into memory of its own, aligned and not, which must give the same bytes.
  *
  * usage: run_model MODEL.dsf...    prints a line for each file: "ok", or the error's message. For sanitizer builds. */
 #include <stdint.h>
@@ -45,6 +46,32 @@ static int has_bf16(void) {
     return 0;
 }
 
+static void* copy_of(const dsf_tensor* tensor) {
+    void* copy = malloc(tensor->bytes);
+    EXPECT(copy != NULL);
+    return memcpy(copy, tensor->data, tensor->bytes);
+}
+
+/* Runs into pieces of memory that have no byte too many, `shift` bytes behind an aligned address. */
+static void run_into_own(dsf_session* session, dsf_tensor* in, int32_t inputs, int32_t outputs, size_t shift) {
+    dsf_tensor out[MOST], own[MOST];
+    void* expected[MOST];
+    memset(out, 0, sizeof out);
+    EXPECT(dsf_session_run(session, in, inputs, out, outputs, NULL) == DSF_OK);
+    for (int32_t i = 0; i < outputs; ++i) {
+        expected[i] = copy_of(&out[i]);
+        own[i] = out[i];
+        own[i].data = malloc(out[i].bytes + shift);
+        EXPECT(own[i].data != NULL);
+        own[i].data = (char*)own[i].data + shift;
+    }
+    EXPECT(dsf_session_run(session, in, inputs, own, outputs, NULL) == DSF_OK);
+    for (int32_t i = 0; i < outputs; ++i) {
+        EXPECT(memcmp(own[i].data, expected[i], own[i].bytes) == 0);
+        free(expected[i]), free((char*)own[i].data - shift);
+    }
+}
+
 static dsf_status run(dsf_model* model, dsf_session_options options, dsf_error* error) {
     dsf_session* session = NULL;
     dsf_status status = dsf_session_create(model, &options, &session, error);
@@ -57,6 +84,8 @@ static dsf_status run(dsf_model* model, dsf_session_options options, dsf_error* 
         for (int32_t i = 0; i < inputs && small; ++i) small = make_input(model, i, batch, &in[i]);
         for (int round = 0; round < 2 && small && status == DSF_OK; ++round)
             status = dsf_session_run(session, in, inputs, out, outputs, error);
+        for (size_t shift = 0; shift < 2 && small && status == DSF_OK; ++shift)
+            run_into_own(session, in, inputs, outputs, shift);
         for (int32_t i = 0; i < MOST; ++i) free(in[i].data);
     }
     dsf_session_destroy(session);

@@ -77,11 +77,14 @@ class Runner:
         self.handle.close()
 
 
+DTYPE_CODES = {np.dtype(name): code for name, code in library.DTYPE_CODES.items()}
+
+
 def tensors(arrays):
     """A C array of dsf_tensor over NumPy arrays, which the caller keeps alive."""
     out = (library.Tensor * len(arrays))()
     for tensor, array in zip(out, arrays, strict=True):
-        tensor.dtype, tensor.rank = library.DTYPE_CODES[array.dtype.name], array.ndim
+        tensor.dtype, tensor.rank = DTYPE_CODES[array.dtype], array.ndim
         tensor.shape[: array.ndim] = array.shape
         tensor.data, tensor.bytes = array.ctypes.data, array.nbytes
     return out

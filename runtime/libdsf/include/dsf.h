@@ -166,8 +166,9 @@ DSF_API void dsf_session_destroy(dsf_session* session); /* null is fine */
 DSF_API int32_t dsf_session_threads(const dsf_session* session);
 /* Runs the model once. All inputs in the model's order, with concrete shapes; N is taken from the shapes.
  * outputs[i].data null: it is set to memory of the session, valid until its next run or destruction.
- * outputs[i].data set: outputs[i].bytes is its capacity, and the result is copied there. dtype, rank, shape and bytes
- * of every output are filled in. A first run with a new N makes a new plan; nothing is allocated after that. */
+ * outputs[i].data set: outputs[i].bytes is its capacity, and the result is written there; until the run is over there may
+ * be other numbers. It may overlap with inputs and other outputs: then it is copied there at the end. dtype, rank, shape
+ * and bytes of every output are filled in. A first run with a new N makes a new plan; nothing is allocated after that. */
 DSF_API dsf_status dsf_session_run(dsf_session* session, const dsf_tensor* inputs, int32_t input_count,
                                    dsf_tensor* outputs, int32_t output_count, dsf_error* error);
 /* Any value of the last run; needs keep_values. */

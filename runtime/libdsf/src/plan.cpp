@@ -7,6 +7,7 @@
 //   in place   an element-wise op writes over an input that nobody needs afterwards
 //   arena      all the rest share one piece of memory: the largest first, each at the lowest place that is free
 //              throughout its life
+//   outputs    are made in the caller's memory, where it gave some; each has room in the arena for when it does not
 //   constants  raw weights stay in the file's bytes; others are decoded once per model, if a kernel reads them at all
 #include "plan.h"
 
@@ -72,7 +73,7 @@ size_t Plan::stretch_of(int step) const {
 }
 
 int Plan::add_storage(Storage::Kind kind, int index, int first, int last, uint64_t bytes) {
-    storages_.push_back({kind, index, first, last, bytes, stretch_of(last), 0});
+    storages_.push_back({kind, index, first, last, bytes, stretch_of(last), 0, -1});
     return static_cast<int>(storages_.size()) - 1;
 }
 
@@ -126,11 +127,23 @@ void Plan::find_storages(const std::vector<Group>& groups, const Lives& lives) {
         }
         ++step;
     }
+    find_outputs();
+}
+
+void Plan::find_outputs() {
+    const int end = stretches_.back().last;
     for (const Output& output : model_->outputs) {
         int place = storage_of_[static_cast<size_t>(shown_[static_cast<size_t>(output.value)])];
         if (storages_[static_cast<size_t>(place)].kind != Storage::Kind::arena)
             place = add_storage(Storage::Kind::arena, -1, end, end, output.value);
         output_storages_.push_back(place);
+    }
+    outputs_.resize(output_storages_.size());
+    if (options_.keep_values) return;  // they stay in the arena
+    for (size_t i = 0; i < output_storages_.size(); ++i) {
+        const int place = output_storages_[i];
+        if (std::count(output_storages_.begin(), output_storages_.end(), place) == 1)
+            storages_[static_cast<size_t>(place)].output = static_cast<int>(i);
     }
 }
 
@@ -240,8 +253,8 @@ void Plan::bind() {
         const Storage& source = storage(value);
         if (source.kind == Storage::Kind::arena) continue;
         bool input = source.kind == Storage::Kind::input;
-        copies_.push_back({input ? source.index : -1, input ? nullptr : constant(source.index),
-                           output(static_cast<int>(i)), static_cast<size_t>(type(value).bytes())});
+        copies_.push_back({input ? source.index : -1, input ? nullptr : constant(source.index), static_cast<int>(i),
+                           static_cast<size_t>(type(value).bytes())});
     }
 }
 
@@ -270,12 +283,12 @@ void Plan::bind_pointer(int value, void** place, size_t stretch, size_t which) {
             *place = constant(source.index);
             break;
         case Storage::Kind::input:
-            pointers.push_back({place, source.index, nullptr, source.image_bytes, source.stretch});
+            pointers.push_back({place, source.index, -1, nullptr, source.image_bytes, source.stretch});
             break;
         case Storage::Kind::arena:
             *place = address(source);
-            if (source.stretch != stretch && source.image_bytes > 0)
-                pointers.push_back({place, -1, *place, source.image_bytes, source.stretch});
+            if (source.output >= 0 || (source.stretch != stretch && source.image_bytes > 0))
+                pointers.push_back({place, -1, source.output, *place, source.image_bytes, source.stretch});
             break;
     }
 }
@@ -294,8 +307,9 @@ void* Plan::constant(int index) {
     return const_cast<uint8_t*>(kept.get());
 }
 
-void* Plan::output(int index) const {
-    return address(storages_[static_cast<size_t>(output_storages_[static_cast<size_t>(index)])]);
+bool Plan::has(const void* memory, size_t bytes) const {
+    const uintptr_t first = reinterpret_cast<uintptr_t>(memory), arena = reinterpret_cast<uintptr_t>(arena_.get());
+    return first < arena + arena_bytes_ && arena < first + bytes;
 }
 
 void* Plan::value(int value) {
@@ -303,7 +317,11 @@ void* Plan::value(int value) {
     return place.kind == Storage::Kind::constant ? constant(place.index) : address(place);
 }
 
-void Plan::run(const void* const* inputs, Threads& threads, bool profile) {
+void Plan::run(const void* const* inputs, void* const* outputs, Threads& threads, bool profile) {
+    for (size_t i = 0; i < outputs_.size(); ++i) {
+        const Storage& place = storages_[static_cast<size_t>(output_storages_[i])];
+        outputs_[i] = place.output >= 0 && outputs[i] ? outputs[i] : address(place);
+    }
     if (options_.keep_values)
         for (size_t i = 0; i < model_->inputs.size(); ++i) {
             int input = model_->inputs[i];
@@ -313,7 +331,7 @@ void Plan::run(const void* const* inputs, Threads& threads, bool profile) {
         for (Step& step : steps_) step.seconds = 0;
     run_images(stretches_.size() - 1, 0, batch_, {inputs, threads, profile});
     for (const Copy& copy : copies_)
-        std::memcpy(copy.target, copy.input >= 0 ? inputs[copy.input] : copy.source, copy.bytes);
+        std::memcpy(output(copy.output), copy.input >= 0 ? inputs[copy.input] : copy.source, copy.bytes);
 }
 
 // Brings images through this stretch and all before it: longer turns first.
@@ -333,7 +351,9 @@ void Plan::run_images(size_t index, int64_t first, int64_t images, const Running
 void Plan::run_turn(Stretch& stretch, size_t which, const Running& running) {
     for (const Pointer& pointer : stretch.pointers[which]) {
         const int64_t images = stretch.image - stretches_[pointer.stretch].image;
-        const void* base = pointer.input >= 0 ? running.inputs[pointer.input] : pointer.base;
+        const void* base = pointer.input >= 0    ? running.inputs[pointer.input]
+                           : pointer.output >= 0 ? output(pointer.output)
+                                                 : pointer.base;
         *pointer.place = static_cast<char*>(const_cast<void*>(base)) + images * pointer.image_bytes;
     }
     using Clock = std::chrono::steady_clock;

@@ -41,11 +41,12 @@ struct Step {
     double seconds = 0;  // of the last run, in a session that profiles
 };
 
-// A pointer in a step that is set before each turn: to the caller's input, or to the turn's images in the arena.
+// A pointer in a step that is set before each turn: to the caller's input or output, or to the turn's images in the arena.
 struct Pointer {
     void** place;
     int input;            // of the model, or -1
-    void* base;           // in the arena, if it is no input
+    int output;           // of the model, or -1
+    void* base;           // in the arena, if it is neither
     int64_t image_bytes;
     size_t stretch;       // its image 0 is the first of a turn of this stretch
 };
@@ -60,11 +61,11 @@ struct Stretch {
     std::array<std::vector<Pointer>, 2> pointers{};  // of the steps' calls
 };
 
-// A model output that does not lie in the arena: it is copied there at the end.
+// A model output that no step makes: it is copied at the end.
 struct Copy {
     int input;           // of the model, or -1
     const void* source;  // a constant, if it is no input
-    void* target;
+    int output;          // of the model
     size_t bytes;
 };
 
@@ -77,14 +78,17 @@ public:
 
     void allocate();  // the arena; then run() may be called
 
-    // inputs[i]: the data of model input i.
-    void run(const void* const* inputs, Threads& threads, bool profile);
+    // inputs[i]: the data of model input i. outputs[i]: memory that output i may be made in, aligned and apart from all
+    // other memory of the run, or null.
+    void run(const void* const* inputs, void* const* outputs, Threads& threads, bool profile);
 
     int64_t batch() const { return batch_; }
     uint64_t arena_bytes() const { return arena_bytes_; }
     const std::vector<Step>& steps() const { return steps_; }
     const TensorType& type(int value) const { return types_[static_cast<size_t>(value)]; }
-    void* output(int index) const;  // where model output `index` lies after a run
+    // Where model output `index` lies after a run: in outputs[index], or in the arena.
+    void* output(int index) const { return outputs_[static_cast<size_t>(index)]; }
+    bool has(const void* memory, size_t bytes) const;  // some of it is the arena's
     void* value(int value);         // where any value does, with keep_values
 
 private:
@@ -104,12 +108,14 @@ private:
         uint64_t bytes;
         size_t stretch;         // it holds the images of a turn of this one
         int64_t image_bytes;    // 0: no images
+        int output = -1;        // of the model, if it may be made in the caller's memory
         uint64_t offset = 0;
     };
 
     int add_storage(Storage::Kind kind, int index, int first, int last, uint64_t bytes);
     int add_storage(Storage::Kind kind, int index, int first, int last, int value);
     void find_storages(const std::vector<Group>& groups, const Lives& lives);
+    void find_outputs();
     int storage_in_place(const Group& group, int step, int last) const;
     void add_step(const Group& group, int step);
     Call prepare(const Group& group, const Step& step, int64_t images) const;
@@ -139,7 +145,8 @@ private:
     std::vector<Storage> storages_;
     std::vector<Step> steps_;
     std::vector<int> scratches_;        // by step: a storage, or -1
-    std::vector<int> output_storages_;  // by model output: where the caller finds it
+    std::vector<int> output_storages_;  // by model output: where it lies in the arena
+    std::vector<void*> outputs_;        // by model output: where it lies in this run
     std::vector<Copy> copies_;          // after the steps
     std::vector<std::shared_ptr<const uint8_t>> constants_;  // by weight; null where the file's bytes serve
     uint64_t arena_bytes_ = 0;

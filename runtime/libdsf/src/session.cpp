@@ -33,6 +33,11 @@ void describe(const TensorType& type, dsf_tensor* tensor) {
     tensor->bytes = static_cast<size_t>(type.bytes());
 }
 
+bool overlap(const void* a, size_t a_bytes, const void* b, size_t b_bytes) {
+    const uintptr_t first = reinterpret_cast<uintptr_t>(a), second = reinterpret_cast<uintptr_t>(b);
+    return first < second + b_bytes && second < first + a_bytes;
+}
+
 std::string shape_text(const dsf_tensor& tensor) {
     if (tensor.rank < 0 || tensor.rank > MAX_RANK) return "rank " + std::to_string(tensor.rank);
     std::string text = "shape (";
@@ -58,7 +63,7 @@ PlanOptions plan_options(const dsf_session_options& options) {
 
 Session::Session(std::shared_ptr<const Model> model, const dsf_session_options& options)
     : model_(std::move(model)), options_(plan_options(options)), profile_(options.profile != 0),
-      threads_(options_.threads), inputs_(model_->inputs.size()) {}
+      threads_(options_.threads), inputs_(model_->inputs.size()), outputs_(model_->outputs.size()) {}
 
 // The batch size that all inputs agree on; 1 where no shape depends on it.
 int64_t Session::check_inputs(const dsf_tensor* inputs, int count) {
@@ -137,6 +142,22 @@ Plan& Session::plan_for(int64_t batch) {
     return *plans_.front();
 }
 
+// The caller's memory for an output, if it can be made there: aligned, and nothing else is read or written there
+// meanwhile. Null if it must be copied there at the end.
+void* Session::memory_for(int output, const Plan& plan, const dsf_tensor* inputs, const dsf_tensor* outputs) const {
+    const auto type_of = [&](int index) { return plan.type(model_->outputs[static_cast<size_t>(index)].value); };
+    void* const data = outputs[output].data;
+    const size_t bytes = static_cast<size_t>(type_of(output).bytes());
+    if (!data || reinterpret_cast<uintptr_t>(data) % static_cast<uintptr_t>(size_of(type_of(output).dtype)) != 0)
+        return nullptr;
+    bool apart = !plan.has(data, bytes);
+    for (size_t i = 0; i < inputs_.size(); ++i) apart = apart && !overlap(data, bytes, inputs[i].data, inputs[i].bytes);
+    for (int i = 0; i < static_cast<int>(outputs_.size()); ++i)
+        if (i != output && outputs[i].data)
+            apart = apart && !overlap(data, bytes, outputs[i].data, static_cast<size_t>(type_of(i).bytes()));
+    return apart ? data : nullptr;
+}
+
 void Session::run(const dsf_tensor* inputs, int input_count, dsf_tensor* outputs, int output_count) {
     last_ = nullptr;
     int64_t batch = check_inputs(inputs, input_count);
@@ -146,12 +167,13 @@ void Session::run(const dsf_tensor* inputs, int input_count, dsf_tensor* outputs
     Plan& plan = plan_for(batch);
     check_outputs(plan, outputs);
     for (size_t i = 0; i < inputs_.size(); ++i) inputs_[i] = inputs[i].data;
-    plan.run(inputs_.data(), threads_, profile_);
+    for (size_t i = 0; i < outputs_.size(); ++i) outputs_[i] = memory_for(static_cast<int>(i), plan, inputs, outputs);
+    plan.run(inputs_.data(), outputs_.data(), threads_, profile_);
     for (size_t i = 0; i < model_->outputs.size(); ++i) {
         describe(plan.type(model_->outputs[i].value), &outputs[i]);
         void* result = plan.output(static_cast<int>(i));
-        if (outputs[i].data) std::memcpy(outputs[i].data, result, outputs[i].bytes);
-        else outputs[i].data = result;
+        if (!outputs[i].data) outputs[i].data = result;
+        else if (outputs[i].data != result) std::memmove(outputs[i].data, result, outputs[i].bytes);
     }
     last_ = &plan;
 }

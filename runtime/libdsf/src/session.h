@@ -29,6 +29,7 @@ private:
     void check_input(int index, const dsf_tensor& tensor, int64_t* batch) const;
     void check_outputs(const Plan& plan, const dsf_tensor* outputs) const;
     Plan& plan_for(int64_t batch);
+    void* memory_for(int output, const Plan& plan, const dsf_tensor* inputs, const dsf_tensor* outputs) const;
 
     std::shared_ptr<const Model> model_;
     PlanOptions options_;
@@ -37,6 +38,7 @@ private:
     std::vector<std::unique_ptr<Plan>> plans_;  // the latest first
     Plan* last_ = nullptr;                      // of the last run, if it succeeded
     std::vector<const void*> inputs_;
+    std::vector<void*> outputs_;
 };
 
 }  // namespace dsf
