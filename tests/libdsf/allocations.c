@@ -42,7 +42,8 @@ static void wait_for_workers(void) {
         for (struct dirent* entry = readdir(threads); entry; entry = readdir(threads)) {
             char path[300], line[300] = "";
             snprintf(path, sizeof path, "/proc/self/task/%s/stat", entry->d_name);
-            FILE* file = atoi(entry->d_name) == getpid() ? NULL : fopen(path, "r");
+            const int id = atoi(entry->d_name); /* 0: the folder itself and the one around it */
+            FILE* file = id == 0 || id == getpid() ? NULL : fopen(path, "r");
             if (!file) continue;
             const char* state = fgets(line, sizeof line, file) ? strrchr(line, ')') : NULL;
             awake |= state && state[2] != 'S';
