@@ -56,6 +56,34 @@ void check_depthwise_alone(const DepthwiseF32& kernel, int taps, int64_t channel
     EXPECT(std::memcmp(together.data(), alone.data(), size(row) * sizeof(float)) == 0);
 }
 
+// A plane of one channel: padded, and then the same bits as pixels of an image with one channel have.
+void check_plane(const DepthwiseF32& kernel, int side, int64_t rows, int64_t width, int64_t before, Guard guard) {
+    const int64_t padded_width = width + side - 1, pitch = padded_pitch(padded_width), after = side - 1 - before;
+    const int64_t all = rows + side - 1, input = padded_width - before - after;
+    Guarded<float> x(size(all * input), guard), padded(size(all * pitch), guard), w(size(side * side), guard);
+    Guarded<float> residual(size(rows * width), guard), y(size(rows * width), guard), expected(y.size(), guard);
+    for (Guarded<float>* array : {&x, &w, &residual}) fill(*array);
+    for (size_t i = 0; i < w.size(); ++i) w[i] *= 0.1f;
+    const bool fused = rows % 2 == 1;
+    const Activation activation = fused ? Activation{Activation::clip, -2, 3} : Activation{};
+    kernel.pad({x.data(), all, input, before, padded_width, padded.data()});
+    kernel.plane({padded.data(), pitch, w.data(), side, 0.3f, fused ? residual.data() : nullptr, activation, y.data(),
+                  rows, width});
+    for (int64_t i = 0; i < all * pitch; ++i) {
+        const int64_t at = i % pitch - before;
+        if (i % pitch < padded_width)
+            EXPECT(padded[size(i)] == (at >= 0 && at < input ? x[size(i / pitch * input + at)] : 0.0f));
+    }
+    const float bias = 0.3f;
+    std::vector<const float*> taps(size(side * side));
+    for (int64_t i = 0; i < rows; ++i) {
+        for (int64_t t = 0; t < side * side; ++t) taps[size(t)] = padded.data() + (i + t / side) * pitch + t % side;
+        kernel.pixels({taps.data(), side * side, width, 1, 1, 1, w.data(), &bias,
+                       fused ? residual.data() + i * width : nullptr, activation, expected.data() + i * width});
+    }
+    EXPECT(std::memcmp(y.data(), expected.data(), y.size() * sizeof(float)) == 0);
+}
+
 const double B[6][6] = {{4, 0, -5, 0, 1, 0}, {0, -4, -4, 1, 1, 0}, {0, 4, -4, -1, 1, 0},
                         {0, -2, -1, 2, 1, 0}, {0, 2, -1, -2, 1, 0}, {0, 4, 0, -5, 0, 1}};
 const double G[6][3] = {{1, 0, 0}, {1, 1, 1}, {1, -1, 1}, {1, 2, 4}, {1, -2, 4}, {0, 0, 1}};
@@ -196,6 +224,11 @@ int main() {
         if (!isa.available()) continue;
         for (int taps : {9, 25, 48, 49})
             for (int64_t channels : {5, 16, 37}) check_depthwise_alone(*isa.depthwise, taps, channels);
+        for (int64_t width = 1; width <= 50; ++width)
+            for (int64_t rows : {1, 3, 4, 9})
+                for (int64_t before : {0, 1, 2})
+                    for (Guard guard : {Guard::before, Guard::after})
+                        for (int side : {3, 5}) check_plane(*isa.depthwise, side, rows, width, before, guard);
         for (int64_t channels = 1; channels <= 50; ++channels)
             for (Guard guard : {Guard::before, Guard::after}) {
                 for (int taps : {1, 3, 9, 10, 25, 49})

@@ -25,9 +25,10 @@ class Layout {
 public:
     Layout(const Model& model, int64_t batch, const PlanOptions& options, std::vector<TensorType>& types)
         : model_(model), batch_(batch), options_(options), types_(types), is_last_(types.size()),
-          other_(types.size(), -1) {}
+          other_(types.size(), -1), wanted_last_(types.size()) {}
 
     std::vector<Group> run(std::vector<Group> groups) {
+        for (size_t i = groups.size(); i-- > 0;) find_wanted(groups[i]);
         for (Group& group : groups) add(std::move(group));
         const int last_node = static_cast<int>(model_.nodes.size()) - 1;
         for (const Output& output : model_.outputs) in_order(output.value, false, last_node);
@@ -42,6 +43,35 @@ public:
     }
 
 private:
+    // After all that read its output: which of its inputs it may want with channels last.
+    void find_wanted(const Group& group) {
+        const Op& op = *node_of(group).op;
+        if (!op.channels_last) return;
+        const Preparation preparation = preparation_of(group);
+        const ChannelsLast kind = op.channels_last(preparation);
+        const bool wanted = is_wanted_last(group);
+        const bool prefers = kind == ChannelsLast::prefers || kind == ChannelsLast::lays_out;
+        if (kind == ChannelsLast::never) return;
+        if (!wanted && (!prefers || (op.fits_onnx_order && op.fits_onnx_order(preparation)))) return;
+        for (size_t i = 0; i < group.inputs.size(); ++i)
+            if (group.inputs[i] >= 0 && (!prefers || (i == 0 && kind == ChannelsLast::prefers)))
+                wanted_last_[static_cast<size_t>(group.inputs[i])] = true;
+        if (group.residual >= 0) wanted_last_[static_cast<size_t>(group.residual)] = true;
+    }
+
+    bool is_wanted_last(const Group& group) const {
+        const std::vector<int> outputs = outputs_of(model_, group);
+        return std::any_of(outputs.begin(), outputs.end(),
+                           [&](int output) { return wanted_last_[static_cast<size_t>(output)]; });
+    }
+
+    // It is as fast in ONNX's order, and nothing else asks for the other.
+    bool stays(const Group& group, const Preparation& preparation) const {
+        const auto fits = preparation.node.op->fits_onnx_order;
+        const auto last = [&](int value) { return value >= 0 && is_last_[static_cast<size_t>(value)]; };
+        return fits && fits(preparation) && !is_wanted_last(group) && !last(group.inputs[0]) && !last(group.residual);
+    }
+
     void add(Group group) {
         const int node = group.nodes[0];
         group.kind = kind_of(group);
@@ -65,20 +95,29 @@ private:
     }
 
     ChannelsLast kind_of(const Group& group) const {
-        const Node& node = model_.nodes[static_cast<size_t>(group.nodes[0])];
-        if (!node.op->channels_last) return ChannelsLast::never;
-        Preparation preparation{model_, node, batch_, {}, {}, group.epilogue, options_.threads};
-        for (int input : node.inputs)
-            preparation.inputs.push_back(input < 0 ? nullptr : &types_[static_cast<size_t>(input)]);
-        for (int output : node.outputs) preparation.outputs.push_back(types_[static_cast<size_t>(output)]);
-        const ChannelsLast kind = node.op->channels_last(preparation);
-        if (kind == ChannelsLast::prefers || kind == ChannelsLast::lays_out || kind == ChannelsLast::never)
-            return kind;
+        if (!node_of(group).op->channels_last) return ChannelsLast::never;
+        const Preparation preparation = preparation_of(group);
+        const ChannelsLast kind = preparation.node.op->channels_last(preparation);
+        if (kind == ChannelsLast::prefers || kind == ChannelsLast::lays_out)
+            return stays(group, preparation) ? ChannelsLast::never : kind;
+        if (kind == ChannelsLast::never) return kind;
         const bool any = std::any_of(group.inputs.begin(), group.inputs.end(), [&](int input) {
             return input >= 0 && is_last_[static_cast<size_t>(input)];
         });
         if (!any || (kind == ChannelsLast::elements && !operands_fit(group))) return ChannelsLast::never;
         return kind;
+    }
+
+    const Node& node_of(const Group& group) const { return model_.nodes[static_cast<size_t>(group.nodes[0])]; }
+
+    Preparation preparation_of(const Group& group) const {
+        const Node& node = node_of(group);
+        Preparation preparation{model_, node, batch_, {}, {}, group.epilogue, options_.threads, options_.low_memory,
+                                options_.bf16};
+        for (int input : node.inputs)
+            preparation.inputs.push_back(input < 0 ? nullptr : &types_[static_cast<size_t>(input)]);
+        for (int output : node.outputs) preparation.outputs.push_back(types_[static_cast<size_t>(output)]);
+        return preparation;
     }
 
     // Whether every operand can be shown with channels last: an image, one value a channel, or one value.
@@ -122,6 +161,7 @@ private:
     std::vector<TensorType>& types_;
     std::vector<bool> is_last_;  // by value, copies included
     std::vector<int> other_;     // by value: the same in the other order, or -1
+    std::vector<bool> wanted_last_;  // by the model's values: something that reads it may want its channels last
     std::vector<Group> groups_;
 };
 

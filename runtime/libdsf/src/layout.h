@@ -1,6 +1,7 @@
 // layout: which images a plan keeps with their channels last, [N][H][W][C], and the steps that reorder them in between
 //
-//   conv            wants its input so and gives its output so; of an RGB image it makes that order itself
+//   conv            wants its input so and gives its output so; of an RGB image it makes that order itself. One that is as
+//                   fast in ONNX's order stays there, if its input is so and nobody wants its output with channels last
 //   pools, concat   do as their input does
 //   element-wise    the same, for all their images; other ops get and give ONNX's order
 //

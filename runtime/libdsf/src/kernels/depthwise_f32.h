@@ -1,4 +1,4 @@
-// depthwise_f32: depthwise convolutions: one row of one channel, or some pixels of neighbouring channels.
+// depthwise_f32: depthwise convolutions: one row or some rows of one channel, or some pixels of neighbouring channels.
 //
 //   y[x] = clip(bias + sum_t weight[t] * row[offsets[t] + x] + residual[x])     x in [0, width)
 //
@@ -42,10 +42,40 @@ struct DepthwisePixels {
     float* y;
 };
 
+// Some rows of one channel, with stride 1, of an image whose channels are stored first:
+//
+//   y[i][j] = activation(bias + sum over (ky, kx) of weight[ky][kx] * padded[i + ky][j + kx] + residual[i][j])
+//
+// The sums are made as those of DepthwisePixels.
+struct DepthwisePlane {
+    const float* padded;       // [rows + kernel - 1][pitch]
+    int64_t pitch;             // padded_pitch(width + kernel - 1)
+    const float* weight;       // [kernel][kernel]
+    int kernel;                // 3 or 5
+    float bias;
+    const float* residual;     // [rows][width], or null
+    Activation activation;
+    float* y;                  // [rows][width]
+    int64_t rows, width;
+};
+
+// Rows with zeros before and after them: to[i][before + j] = x[i][j].
+struct DepthwisePadding {
+    const float* x;            // [rows][width]
+    int64_t rows, width, before;
+    int64_t padded;            // numbers of a row with its zeros
+    float* to;                 // [rows][padded_pitch(padded)]
+};
+
+// Floats from one padded row to the next: whole vectors are read and written past its end.
+inline int64_t padded_pitch(int64_t padded) { return (padded + 31) / 16 * 16; }
+
 struct DepthwiseF32 {
     const char* name;
     void (*row)(const DepthwiseRow& row);
     void (*pixels)(const DepthwisePixels& pixels);
+    void (*plane)(const DepthwisePlane& plane);
+    void (*pad)(const DepthwisePadding& padding);
 };
 
 constexpr int DEPTHWISE_SLACK = 64;  // floats readable past the end of a row

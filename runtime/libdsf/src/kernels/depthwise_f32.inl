@@ -103,10 +103,78 @@ void pixels(const DepthwisePixels& d) {
     else pixels_of<0>(d);
 }
 
+// One vector of R rows. Each vector of the image is loaded once for all the rows that it is a tap of.
+template <int K, int R, bool WHOLE>
+DSF_INLINE void plane_block(const DepthwisePlane& d, const Vec weight[K * K], Vec bias, int64_t y, int64_t x) {
+    Vec sum[R][2];
+#pragma GCC unroll 4
+    for (int r = 0; r < R; ++r) sum[r][0] = bias, sum[r][1] = Vec{};
+    const float* row = d.padded + y * d.pitch + x;
+#pragma GCC unroll 8
+    for (int i = 0; i < R + K - 1; ++i, row += d.pitch)
+#pragma GCC unroll 5
+        for (int kx = 0; kx < K; ++kx) {
+            const Vec pixels = rounded(load(row + kx));  // into a register
+#pragma GCC unroll 4
+            for (int r = 0; r < R; ++r) {
+                const int t = (i - r) * K + kx;
+                if (i >= r && i - r < K) sum[r][t % 2] = multiply_add(sum[r][t % 2], weight[t], pixels);
+            }
+        }
+    const int count = (int)(d.width - x);
+    float* to = d.y + y * d.width + x;
+    const float* residual = d.residual ? d.residual + y * d.width + x : nullptr;
+#pragma GCC unroll 4
+    for (int r = 0; r < R; ++r, to += d.width) {
+        Vec v = sum[r][0] + sum[r][1];
+        if (residual) v += WHOLE ? load(residual + r * d.width) : load_some(residual + r * d.width, count);
+        v = activate(v, d.activation);
+        if (WHOLE) store(to, v);
+        else store_some(to, v, count);
+    }
+}
+
+template <int K, int R> DSF_INLINE void plane_rows(const DepthwisePlane& d, const Vec weight[K * K], Vec bias, int64_t y) {
+    int64_t x = 0;
+    for (; x + WIDTH <= d.width; x += WIDTH) plane_block<K, R, true>(d, weight, bias, y, x);
+    if (x < d.width) plane_block<K, R, false>(d, weight, bias, y, x);
+}
+
+template <int K> void plane_of(const DepthwisePlane& plane) {
+    const DepthwisePlane d = plane;  // its own: no store changes it
+    Vec weight[K * K];
+#pragma GCC unroll 25
+    for (int t = 0; t < K * K; ++t) weight[t] = splat(d.weight[t]);
+    const Vec bias = splat(d.bias);
+    int64_t y = 0;
+    for (; y + 4 <= d.rows; y += 4) plane_rows<K, 4>(d, weight, bias, y);
+    for (; y < d.rows; ++y) plane_rows<K, 1>(d, weight, bias, y);
+}
+
+void plane(const DepthwisePlane& d) {
+    if (d.kernel == 3) plane_of<3>(d);
+    else plane_of<5>(d);
+}
+
+void pad(const DepthwisePadding& padding) {
+    const DepthwisePadding p = padding;
+    const int64_t pitch = padded_pitch(p.padded);
+    const float* x = p.x;
+    float* row = p.to;
+    for (int64_t i = 0; i < p.rows; ++i, x += p.width, row += pitch) {
+        for (int64_t j = 0; j < p.before; j += WIDTH) store(row + j, Vec{});
+        for (int64_t j = p.before + p.width; j < p.padded; j += WIDTH) store(row + j, Vec{});
+        float* to = row + p.before;
+        int64_t j = 0;
+        for (; j + WIDTH <= p.width; j += WIDTH) store(to + j, load(x + j));
+        if (j < p.width) store(to + j, load_some(x + j, (int)(p.width - j)));
+    }
+}
+
 }  // namespace
 
 extern const DepthwiseF32 DEPTHWISE_NAME;
-const DepthwiseF32 DEPTHWISE_NAME = {DEPTHWISE_LABEL, row, pixels};
+const DepthwiseF32 DEPTHWISE_NAME = {DEPTHWISE_LABEL, row, pixels, plane, pad};
 
 static_assert(DEPTHWISE_SLACK >= 4 * WIDTH, "blocks read this far");
 

@@ -71,11 +71,15 @@ ChannelsLast channels_last(const Preparation& preparation) {
     return lays_out_input(read(preparation.attributes())) ? ChannelsLast::lays_out : ChannelsLast::prefers;
 }
 
+bool fits_onnx_order(const Preparation& preparation) {
+    return fits_channels_first(preparation, read(preparation.attributes()));
+}
+
 }  // namespace
 
 namespace ops {
 extern const Op conv;
-const Op conv = {"conv", infer, prepare, true, false, false, channels_last, by_images};
+const Op conv = {"conv", infer, prepare, true, false, false, channels_last, by_images, fits_onnx_order};
 }  // namespace ops
 
 }  // namespace dsf

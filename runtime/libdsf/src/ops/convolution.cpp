@@ -324,7 +324,14 @@ void check_image(const Inference& node, const Convolution& c) {
                     "at most " + std::to_string(MAX_TENSOR_BYTES) + " bytes");
 }
 
+// In narrow images vectors of pixels are mostly empty.
+bool fits_channels_first(const Preparation&, const Convolution& c) {
+    constexpr int64_t NARROW = 6;
+    return planes_fit(c) && c.x.output >= NARROW;
+}
+
 std::unique_ptr<Kernel> prepare_convolution(const Preparation& preparation, const Convolution& convolution) {
+    if (planes_fit(convolution)) return prepare_planes(preparation, convolution);
     if (convolution.channels == 1 && convolution.groups > 1)
         return std::make_unique<DepthwiseKernel>(preparation, convolution);
     return std::make_unique<ProductConvolutionKernel>(preparation, convolution);

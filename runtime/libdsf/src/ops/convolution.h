@@ -7,8 +7,9 @@
 //
 //   stride 1   row: 0 1 2 3 4 5 6 7        stride 2   row: 0 2 4 6 | 1 3 5 7
 //
-// Three ways to compute it, the first that fits: depthwise (one input channel a group), direct (1x1, nothing to
-// prepare) and packed (the micro-kernel's b panels are gathered from the prepared image, k block by k block).
+// Four ways to compute it, the first that fits: planes (depthwise, stride 1: convolution_planes.cpp), depthwise (one input
+// channel a group), direct (1x1, nothing to prepare) and packed (the micro-kernel's b panels are gathered from the prepared
+// image, k block by k block).
 #pragma once
 
 #include "op.h"
@@ -32,6 +33,12 @@ struct Convolution {
 
 // Refuses sizes that would make the prepared image larger than a tensor may be.
 void check_image(const Inference& node, const Convolution& convolution);
+
+bool planes_fit(const Convolution& convolution);
+std::unique_ptr<Kernel> prepare_planes(const Preparation& preparation, const Convolution& convolution);
+
+// Whether it is as fast as with channels last, reordering included, and gives the same.
+bool fits_channels_first(const Preparation& preparation, const Convolution& convolution);
 
 std::unique_ptr<Kernel> prepare_convolution(const Preparation& preparation, const Convolution& convolution);
 

@@ -140,6 +140,9 @@ struct Op {
     // Whether what an image gives depends on it alone, so that a batch may be run a few images at a time (turns.h). Asked
     // only where every output holds the batch along one axis, and not of views. null: no.
     bool (*each_image)(const Inference& node, const BatchAxes& batch) = nullptr;
+    // Of an op that prefers channels last or lays them out: whether it computes the same, and as fast, in ONNX's order.
+    // null: no.
+    bool (*fits_onnx_order)(const Preparation&) = nullptr;
 };
 
 // For Op::channels_last.
