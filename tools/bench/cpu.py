@@ -21,8 +21,10 @@ import sys
 import time
 import warnings
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
+from side import avx2_copy
 from spine import FOLDER, ROOT, dsf_file, onnx_file, processor
 
 HERE = Path(__file__).parent
@@ -31,7 +33,7 @@ TURN = 3      # runs, of which the first warms the caches up
 PAUSE = 0.02  # seconds after a turn: threads that spin go to sleep
 
 OURS = ("dsf", "dsf-low", "dsf-bf16", "dsf-avx2")
-PEERS = ("onnxruntime", "openvino", "openvino-bf16")
+PEERS = ("onnxruntime", "onnxruntime-avx2", "openvino", "openvino-bf16")
 
 
 @dataclass(frozen=True)
@@ -185,6 +187,7 @@ def compare(name: str, files: dict, shape: tuple[int, ...], threads: int, rounds
     return {"threads": threads, "seconds": times, "load": load, "peak": peak, "names": names}
 
 
+@cache
 def sides_here() -> list[str]:
     from dsruntime import library
 
@@ -193,7 +196,13 @@ def sides_here() -> list[str]:
     if not any(row["chosen"] and row["bf16"] for row in rows.values()):
         left_out |= {"dsf-bf16", "openvino-bf16"}
     if "avx2" not in rows:
-        left_out.add("dsf-avx2")
+        left_out |= {"dsf-avx2", "onnxruntime-avx2"}
+    else:
+        try:
+            avx2_copy()
+        except LookupError as error:
+            print(f"ONNX Runtime cannot be held to AVX2, so that column is left out: {error}")
+            left_out.add("onnxruntime-avx2")
     if not has_openvino():
         left_out |= {"openvino", "openvino-bf16"}
     return [side for side in OURS + PEERS if side not in left_out]

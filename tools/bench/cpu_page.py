@@ -39,6 +39,7 @@ def tables(results: dict) -> str:
         ("Models, batch 1: how many times as fast as ONNX Runtime float32", speed_table(models)),
         ("Models: share of the measured peak of multiply-adds", peak_share_table(models, peaks)),
         ("Single layers: how many times as fast as ONNX Runtime float32", speed_table(layers)),
+        ("AVX2 alone, on both sides: how many times as fast as ONNX Runtime held to AVX2", avx2_table(models + layers)),
         ("Fully-connected layers: packed bytes read a second, of what this machine reads",
          bandwidth_table([row for row in layers if row["name"].startswith("fc")], peaks)),
         ("Batch 16, time of an image and peak memory of the process against batch 1",
@@ -80,6 +81,14 @@ def speed_table(rows: list[dict]) -> str:
                        if side != "onnxruntime")])
     return table(["", "threads", TITLES["onnxruntime"], *(TITLES[side] for side in sides if side != "onnxruntime")],
                  body)
+
+
+def avx2_table(rows: list[dict]) -> str:
+    names = ("onnxruntime-avx2", "dsf-avx2")
+    pairs = [(row, *(row["seconds"][name] for name in names)) for row in rows if {*names} <= {*row["seconds"]}]
+    return table(["", "threads", "ONNX Runtime held to AVX2", "libdsf in AVX2"],
+                 [[row["name"], str(row["threads"]), f"{peer * 1e3:.2f} ms", f"{peer / ours:.2f}"]
+                  for row, peer, ours in pairs])
 
 
 def peak_share_table(rows: list[dict], peaks: dict) -> str:
