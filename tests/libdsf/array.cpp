@@ -55,6 +55,25 @@ void check_fold(const std::string& what, const ArrayF32& kernels,
         }
 }
 
+// NaN stays NaN and a zero keeps its sign between the bounds, in a vector and beside one.
+void check_special(const ArrayF32& kernels) {
+    constexpr int64_t COUNT = 19;
+    float x[COUNT], y[COUNT];
+    for (auto function : {&ArrayF32::exp, &ArrayF32::tanh, &ArrayF32::sigmoid, &ArrayF32::erf, &ArrayF32::gelu,
+                          &ArrayF32::gelu_tanh, &ArrayF32::hard_swish}) {
+        std::fill(x, x + COUNT, std::nanf(""));
+        (kernels.*function)(x, y, COUNT);
+        for (int64_t i = 0; i < COUNT; ++i) expect_near("NaN", COUNT, i, std::isnan(y[i]), 1);
+    }
+    kernels.clip(x, -1, 2, y, COUNT);
+    for (int64_t i = 0; i < COUNT; ++i) expect_near("clip of NaN", COUNT, i, std::isnan(y[i]), 1);
+    for (float zero : {0.0f, -0.0f}) {
+        std::fill(x, x + COUNT, -zero);
+        kernels.clip(x, zero, 2, y, COUNT);
+        for (int64_t i = 0; i < COUNT; ++i) expect_near("clip of 0", COUNT, i, std::signbit(y[i]), std::signbit(-zero));
+    }
+}
+
 using Unary = void (*ArrayF32::*)(const float*, float*, int64_t);
 using Binary = void (*ArrayF32::*)(const float*, int64_t, const float*, int64_t, float*, int64_t);
 
@@ -103,6 +122,7 @@ int main() {
     for (int row = 0; row < isa_count(); ++row) {
         if (!isa_at(row).available()) continue;
         check_all(*isa_at(row).array);
+        check_special(*isa_at(row).array);
         std::printf("%s: %s agrees\n", isa_at(row).name, isa_at(row).array->name);
     }
     return 0;

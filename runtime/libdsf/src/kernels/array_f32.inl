@@ -53,7 +53,7 @@ DSF_INLINE Vec erf_of(Vec x) {
     p = p * square + 1.128360033e-01f;
     p = p * square - 3.761262596e-01f;
     p = p * square + 1.128379107e+00f;
-    const Vec near = select(size > 4.0f, splat(4.0f), size);
+    const Vec near = at_most(size, splat(4.0f));
     Vec q = splat(-1.855748997e-04f);
     q = q * near + 2.939615631e-03f;
     q = q * near - 2.180535160e-02f;

@@ -40,8 +40,8 @@ DSF_INLINE Vec sigmoid_of(Vec x) {
 
 // x / (1 + e^-x), within 4 ulp for x above -87; below, where it is smaller than 1e-35, within 1e-35. NaN stays NaN.
 DSF_INLINE Vec silu_of(Vec x) {
-    const Vec low = select(x < -87.0f, splat(-87.0f), x);
-    const Vec clipped = select(low > 87.0f, splat(87.0f), low);
+    const Vec low = at_least(x, splat(-87.0f));
+    const Vec clipped = at_most(low, splat(87.0f));
     const Vec shifted = ROUND - clipped * 1.44269504f;
     const Vec n = ROUND - shifted;  // of -x: r = n ln(2) - x
     Vec r = n * 0.693359375f - clipped;

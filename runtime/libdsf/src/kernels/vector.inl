@@ -88,11 +88,29 @@ DSF_INLINE Vec select(IntVec mask, Vec yes, Vec no) {
     return (Vec)((mask & (IntVec)yes) | (~mask & (IntVec)no));
 }
 
-// NaN stays NaN: every comparison with it is false.
-DSF_INLINE Vec clamp(Vec x, Vec low, Vec high) {
-    x = select(x < low, low, x);
-    return select(x > high, high, x);
+// x, or low where x < low. NaN stays NaN: every comparison with it is false; x86's maximum is its second operand then.
+DSF_INLINE Vec at_least(Vec x, Vec low) {
+#if defined(__AVX512F__)
+    return (Vec)_mm512_maskz_max_ps((__mmask16)0xffff, (__m512)low, (__m512)x);
+#elif defined(__AVX2__)
+    return (Vec)_mm256_max_ps((__m256)low, (__m256)x);
+#else
+    return select(x < low, low, x);
+#endif
 }
+
+// x, or high where x > high. NaN stays NaN.
+DSF_INLINE Vec at_most(Vec x, Vec high) {
+#if defined(__AVX512F__)
+    return (Vec)_mm512_maskz_min_ps((__mmask16)0xffff, (__m512)high, (__m512)x);
+#elif defined(__AVX2__)
+    return (Vec)_mm256_min_ps((__m256)high, (__m256)x);
+#else
+    return select(x > high, high, x);
+#endif
+}
+
+DSF_INLINE Vec clamp(Vec x, Vec low, Vec high) { return at_most(at_least(x, low), high); }
 
 }  // namespace
 }  // namespace dsf
