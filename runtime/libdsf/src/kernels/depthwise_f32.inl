@@ -38,18 +38,34 @@ void row(const DepthwiseRow& d) {
     for (; x < d.width; x += WIDTH) block<1>(d, x, d.width - x);
 }
 
-// One vector of channels of all pixels. T: taps whose weights stay in registers; 0: any number, read again each time.
+// One vector of channels of P pixels from i on, whose weights are read once for all of them. Each one's sums are made as
+// those of a pixel alone: in two chains, for a chain of 9 is long to wait for.
+template <int P, bool WHOLE, class Finish>
+DSF_INLINE void pixels_together(const DepthwisePixels& d, int64_t channel, int count, Vec bias, int64_t i, Finish finish) {
+    auto get = [&](const float* from) { return WHOLE ? load(from) : load_some(from, count); };
+    Vec sum[P][2];
+#pragma GCC unroll 8
+    for (int p = 0; p < P; ++p) sum[p][0] = bias, sum[p][1] = Vec{};
+    auto add = [&](int64_t t, int chain) {
+        const Vec w = get(d.weight + t * d.stride + channel);
+        const float* tap = d.taps[t] + channel + i * d.step;
+#pragma GCC unroll 8
+        for (int p = 0; p < P; ++p) sum[p][chain] = multiply_add(sum[p][chain], w, get(tap + p * d.step));
+    };
+    int64_t t = 0;
+    for (; t + 2 <= d.tap_count; t += 2) {
+        add(t, 0);
+        add(t + 1, 1);
+    }
+    if (t < d.tap_count) add(t, 0);
+#pragma GCC unroll 8
+    for (int p = 0; p < P; ++p) finish(sum[p][0] + sum[p][1], i + p);
+}
+
+// One vector of channels of all pixels. T: taps whose weights stay in registers; 0: any number, read again.
 template <int T, bool WHOLE> DSF_INLINE void channel_vector(const DepthwisePixels& d, int64_t channel, int count) {
     auto get = [&](const float* from) { return WHOLE ? load(from) : load_some(from, count); };
-    const int taps = T ? T : d.tap_count;
     const Vec bias = d.bias ? get(d.bias + channel) : Vec{};
-    Vec weight[T ? T : 1];
-    const float* from[T ? T : 1];
-#pragma GCC unroll 25
-    for (int t = 0; t < T; ++t) {
-        weight[t] = get(d.weight + t * d.stride + channel);
-        from[t] = d.taps[t] + channel;
-    }
     auto finish = [&](Vec y, int64_t i) {
         if (d.residual) y += get(d.residual + i * d.stride + channel);
         y = activate(y, d.activation);
@@ -58,35 +74,23 @@ template <int T, bool WHOLE> DSF_INLINE void channel_vector(const DepthwisePixel
     };
     int64_t i = 0;
     if (!T) {
-        // A weight that is read again serves some pixels. Each one's sums are made as those of a pixel alone.
         constexpr int PIXELS = WIDTH == 16 ? 8 : 4;
-        for (; i + PIXELS <= d.count; i += PIXELS) {
-            Vec sum[PIXELS][2];
-#pragma GCC unroll 8
-            for (int p = 0; p < PIXELS; ++p) sum[p][0] = bias, sum[p][1] = Vec{};
-            auto add = [&](int64_t t, int chain) {
-                const Vec w = get(d.weight + t * d.stride + channel);
-                const float* tap = d.taps[t] + channel + i * d.step;
-#pragma GCC unroll 8
-                for (int p = 0; p < PIXELS; ++p) sum[p][chain] = multiply_add(sum[p][chain], w, get(tap + p * d.step));
-            };
-            int64_t t = 0;
-            for (; t + 2 <= taps; t += 2) {
-                add(t, 0);
-                add(t + 1, 1);
-            }
-            if (t < taps) add(t, 0);
-#pragma GCC unroll 8
-            for (int p = 0; p < PIXELS; ++p) finish(sum[p][0] + sum[p][1], i + p);
-        }
+        for (; i + PIXELS <= d.count; i += PIXELS)
+            pixels_together<PIXELS, WHOLE>(d, channel, count, bias, i, finish);
+        for (; i < d.count; ++i) pixels_together<1, WHOLE>(d, channel, count, bias, i, finish);
+        return;
+    }
+    Vec weight[T ? T : 1];
+    const float* from[T ? T : 1];
+#pragma GCC unroll 25
+    for (int t = 0; t < T; ++t) {
+        weight[t] = get(d.weight + t * d.stride + channel);
+        from[t] = d.taps[t] + channel;
     }
     for (; i < d.count; ++i) {
-        Vec sum[2] = {bias, Vec{}};  // two chains, for a chain of 9 is long to wait for
+        Vec sum[2] = {bias, Vec{}};
 #pragma GCC unroll 25
-        for (int t = 0; t < taps; ++t) {
-            const Vec w = T ? weight[T ? t : 0] : get(d.weight + t * d.stride + channel);
-            sum[t % 2] = multiply_add(sum[t % 2], w, get((T ? from[T ? t : 0] : d.taps[t] + channel) + i * d.step));
-        }
+        for (int t = 0; t < T; ++t) sum[t % 2] = multiply_add(sum[t % 2], weight[t], get(from[t] + i * d.step));
         finish(sum[0] + sum[1], i);
     }
 }
@@ -99,7 +103,9 @@ template <int T> void pixels_of(const DepthwisePixels& d) {
 
 void pixels(const DepthwisePixels& d) {
     if (d.tap_count == 9) pixels_of<9>(d);
+#if defined(__AVX512F__) || defined(__aarch64__)  // 32 registers
     else if (d.tap_count == 25) pixels_of<25>(d);
+#endif
     else pixels_of<0>(d);
 }
 
