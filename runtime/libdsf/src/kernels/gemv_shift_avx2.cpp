@@ -141,16 +141,12 @@ template <int M> GEMV_INLINE void add(const float* x, int64_t x_stride, const Ha
             sums[i] = _mm256_fmadd_ps(weights[j], _mm256_loadu_ps(x + i * x_stride + j * 8), sums[i]);
 }
 
+// Two sums for each row of x: even and odd weights, or halves of a block. They are added at the end.
 template <int BITS, int M>
-GEMV_INLINE void add_block(const GemvShift& g, const CodeBlock& codes, const Bytes& bytes, int64_t at, __m256 (&sums)[M]) {
-    const float* x = static_cast<const float*>(g.x) + at;
-    if (low_width(BITS) == 4) {
-        add<M>(x, g.x_stride, decode_nibbles<BITS, 0>(codes, bytes), sums);
-        add<M>(x + 32, g.x_stride, decode_nibbles<BITS, 1>(codes, bytes), sums);
-    } else {
-        add<M>(x, g.x_stride, decode<BITS>(codes, 0, bytes), sums);
-        add<M>(x + 32, g.x_stride, decode<BITS>(codes, 1, bytes), sums);
-    }
+GEMV_INLINE void add_block(const float* x, int64_t x_stride, const CodeBlock& codes, const Bytes& bytes, __m256 (&sums)[2][M]) {
+    constexpr bool NIBBLES = low_width(BITS) == 4;
+    add<M>(x, x_stride, NIBBLES ? decode_nibbles<BITS, 0>(codes, bytes) : decode<BITS>(codes, 0, bytes), sums[0]);
+    add<M>(x + 32, x_stride, NIBBLES ? decode_nibbles<BITS, 1>(codes, bytes) : decode<BITS>(codes, 1, bytes), sums[1]);
 }
 
 GEMV_INLINE float add_lanes(__m256 v) {
@@ -162,28 +158,43 @@ GEMV_INLINE float add_lanes(__m256 v) {
 constexpr int AHEAD = 1024;  // bytes of the low plane that are asked for early
 
 template <int BITS, int M, int ROWS> void outputs(const GemvShift& g, int64_t first) {
+    constexpr int LOW = 8 * low_width(BITS), HIGH = 8 * high_width(BITS);  // bytes of a block
     const Bytes bytes(g.weight);
-    __m256 sums[ROWS][M];
-    for (int r = 0; r < ROWS; ++r)
-        for (int i = 0; i < M; ++i) sums[r][i] = _mm256_setzero_ps();
-    const int64_t whole = g.weight.k / GEMV_BLOCK;
-    for (int64_t block = 0; block < whole; ++block)
+    const float* x = static_cast<const float*>(g.x);
+    const int64_t x_stride = g.x_stride, whole = g.weight.k / GEMV_BLOCK * GEMV_BLOCK;
+    __m256 sums[ROWS][2][M];
+    CodeBlock codes[ROWS];
+#pragma GCC unroll 4
+    for (int r = 0; r < ROWS; ++r) {
+        codes[r] = block_of(g.weight, first + r, 0);
+#pragma GCC unroll 4
+        for (int i = 0; i < M; ++i) sums[r][0][i] = sums[r][1][i] = _mm256_setzero_ps();
+    }
+    for (int64_t at = 0; at < whole; at += GEMV_BLOCK)
 #pragma GCC unroll 4
         for (int r = 0; r < ROWS; ++r) {
-            const CodeBlock codes = block_of(g.weight, first + r, block);
-            if (codes.low) _mm_prefetch((const char*)codes.low + AHEAD, _MM_HINT_NTA);
-            add_block<BITS, M>(g, codes, bytes, block * GEMV_BLOCK, sums[r]);
+            if (LOW) _mm_prefetch((const char*)codes[r].low + AHEAD, _MM_HINT_NTA);
+            add_block<BITS, M>(x + at, x_stride, codes[r], bytes, sums[r]);
+            codes[r].sign += 8;
+            if (LOW) codes[r].low += LOW;
+            if (HIGH) codes[r].high += HIGH;
+            asm volatile("" ::: "memory");  // the next row reads x again: kept in registers, it would push the sums out
         }
-    for (int r = 0; r < ROWS && whole * GEMV_BLOCK < g.weight.k; ++r)
-        add_block<BITS, M>(g, LastBlock(g.weight, first + r).codes(), bytes, whole * GEMV_BLOCK, sums[r]);
-    for (int r = 0; r < ROWS; ++r) {
-        const int64_t output = first + r;
-        for (int i = 0; i < M; ++i) finish(g, i, output, scaled(g.weight, output, add_lanes(sums[r][i])));
-    }
+    if (whole < g.weight.k)
+#pragma GCC unroll 4
+        for (int r = 0; r < ROWS; ++r)
+            add_block<BITS, M>(x + whole, x_stride, LastBlock(g.weight, first + r).codes(), bytes, sums[r]);
+#pragma GCC unroll 4
+    for (int r = 0; r < ROWS; ++r)
+#pragma GCC unroll 4
+        for (int i = 0; i < M; ++i) {
+            const float sum = add_lanes(_mm256_add_ps(sums[r][0][i], sums[r][1][i]));
+            finish(g, i, first + r, scaled(g.weight, first + r, sum));
+        }
 }
 
 template <int BITS, int M> void outputs_from_to(const GemvShift& g, int64_t first, int64_t last) {
-    constexpr int ROWS = M == 1 ? 4 : 2;
+    constexpr int ROWS = M == 1 ? 4 : M == 2 ? 2 : 1;
     for (; last - first >= ROWS; first += ROWS) outputs<BITS, M, ROWS>(g, first);
     for (; first < last; ++first) outputs<BITS, M, 1>(g, first);
 }
