@@ -14,15 +14,28 @@
 namespace dsf {
 namespace {
 
+template <class F> DSF_INLINE void map_tile(const PanelTile& tile, int rows, F f) {
+    const int64_t stride = tile.stride;
+    const int columns = tile.columns;
+    float* c = tile.c;
+    for (int i = 0; i < rows; ++i, c += stride) {
+        int j = 0;
+        for (; j + 2 * WIDTH <= columns; j += 2 * WIDTH) {  // two share the loads of constants
+            const Vec left = f(load(c + j)), right = f(load(c + j + WIDTH));
+            store(c + j, left);
+            store(c + j + WIDTH, right);
+        }
+        for (; j + WIDTH <= columns; j += WIDTH) store(c + j, f(load(c + j)));
+        if (j < columns) store_some(c + j, f(load_some(c + j, columns - j)), columns - j);
+    }
+}
+
 // A second pass over a tile, for activations that would make every tile function long.
 __attribute__((noinline)) void activate_tile(const PanelTile& tile, int rows) {
-    for (int i = 0; i < rows; ++i)
-        for (int j = 0; j < tile.columns; j += WIDTH) {
-            float* c = tile.c + i * tile.stride + j;
-            const int count = tile.columns - j;
-            if (count >= WIDTH) store(c, activate(load(c), tile.activation));
-            else store_some(c, activate(load_some(c, count), tile.activation), count);
-        }
+    if (tile.activation.kind == Activation::silu)
+        map_tile(tile, rows, [](Vec v) __attribute__((always_inline)) { return silu_of(v); });
+    else
+        map_tile(tile, rows, [](Vec v) __attribute__((always_inline)) { return hard_swish_of(v); });
 }
 
 template <int R, int V> void panel_tile(const PanelTile& tile) {
