@@ -71,15 +71,16 @@ DSF_INLINE Vec gelu_tanh_of(Vec x) {
     return 0.5f * x * (1.0f + tanh_of(0.79788456f * (x + 0.044715f * (x * x * x))));
 }
 
-// Applies f to every element; the last, partial vector goes through a buffer.
+// Applies f to every element.
 template <class F> DSF_INLINE void map(const float* x, float* y, int64_t count, F f) {
     int64_t i = 0;
+    for (; i + 2 * WIDTH <= count; i += 2 * WIDTH) {  // two share the loads of constants
+        const Vec left = f(load(x + i)), right = f(load(x + i + WIDTH));
+        store(y + i, left);
+        store(y + i + WIDTH, right);
+    }
     for (; i + WIDTH <= count; i += WIDTH) store(y + i, f(load(x + i)));
-    if (i == count) return;
-    float edge[WIDTH] = {};
-    memcpy(edge, x + i, (size_t)(count - i) * sizeof(float));
-    store(edge, f(load(edge)));
-    memcpy(y + i, edge, (size_t)(count - i) * sizeof(float));
+    if (i < count) store_some(y + i, f(load_some(x + i, (int)(count - i))), (int)(count - i));
 }
 
 // Through memory: lanes taken one by one out of a register cost more.
