@@ -4,6 +4,7 @@
 #include <cmath>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "guarded.h"
 #include "kernels/isa.h"
@@ -65,6 +66,12 @@ void check_special(const ArrayF32& kernels) {
         (kernels.*function)(x, y, COUNT);
         for (int64_t i = 0; i < COUNT; ++i) expect_near("NaN", COUNT, i, std::isnan(y[i]), 1);
     }
+    for (int64_t count : LENGTHS)
+        for (int64_t nan = 0; nan < count; ++nan) {
+            std::vector<float> numbers(static_cast<size_t>(count), 1.0f);
+            numbers[static_cast<size_t>(nan)] = std::nanf("");
+            expect_near("max beside NaN", count, nan, std::isnan(kernels.max(numbers.data(), count)), 1);
+        }
     kernels.clip(x, -1, 2, y, COUNT);
     for (int64_t i = 0; i < COUNT; ++i) expect_near("clip of NaN", COUNT, i, std::isnan(y[i]), 1);
     for (float zero : {0.0f, -0.0f}) {

@@ -135,21 +135,33 @@ void gelu_tanh(const float* x, float* y, int64_t count) {
     map(x, y, count, [](Vec v) __attribute__((always_inline)) { return gelu_tanh_of(v); });
 }
 
+// The greater of each pair; NaN is greater than all numbers.
+DSF_INLINE Vec greater(Vec x, Vec y) { return select((y > x) | (y != y), y, x); }
+
 float max(const float* x, int64_t count) {
     float best = x[0];
-    int64_t i = 0;
-    if (count >= WIDTH) {
-        Vec most = load(x);
-        for (i = WIDTH; i + WIDTH <= count; i += WIDTH) {
-            const Vec v = load(x + i);
-            most = select((v > most) | (v != v), v, most);
-        }
-        float lanes[WIDTH];
-        store(lanes, most);
-        for (float lane : lanes) best = lane > best || lane != lane ? lane : best;
+    if (count < WIDTH) {
+        for (int64_t i = 1; i < count; ++i) best = x[i] > best || x[i] != x[i] ? x[i] : best;
+        return best;
     }
-    for (; i < count; ++i) best = x[i] > best || x[i] != x[i] ? x[i] : best;
-    return best;
+    Vec most = load(x), other = most;  // two chains
+    int64_t i = WIDTH;
+    for (; i + 2 * WIDTH <= count; i += 2 * WIDTH) {
+        most = greater(most, load(x + i));
+        other = greater(other, load(x + i + WIDTH));
+    }
+    if (i + WIDTH <= count) most = greater(most, load(x + i));
+    most = greater(greater(most, other), load(x + count - WIDTH));  // the last ones, some of them again
+    float lanes[WIDTH];
+    store(lanes, most);
+#pragma GCC unroll 4
+    for (int half = WIDTH / 2; half > 0; half /= 2)
+#pragma GCC unroll 8
+        for (int lane = 0; lane < half; ++lane) {
+            const float y = lanes[lane + half];
+            lanes[lane] = y > lanes[lane] || y != y ? y : lanes[lane];
+        }
+    return lanes[0];
 }
 
 double sum(const float* x, int64_t count) {
