@@ -41,6 +41,8 @@ DIRECT = [
     Case("an image", (normals(2, 3, 31, 29), quarter(24, 3, 7, 7)), {"strides": [2, 2], "pads": [3] * 4}, (1,)),
     Case("groups", (normals(1, 24, 9, 9), quarter(36, 8, 3, 3), normals(36)), {"group": 3, **PADS}, (1, 2)),
     Case("blocks of k", (normals(1, 300, 5, 5), quarter(17, 300, 3, 3)), {"strides": [2, 2]}, (1,)),
+    Case("a run in one block", (normals(1, 700, 2, 3), quarter(17, 700, 1, 1)), {}, (1,)),
+    Case("a run in two blocks", (normals(1, 800, 2, 3), quarter(17, 800, 1, 1)), {}, (1,)),
     Case("depthwise", (normals(2, 35, 9, 9), quarter(35, 1, 5, 5)), {"group": 35, "pads": [2] * 4}, (1,)),
 ]
 

@@ -19,9 +19,9 @@ std::vector<Panel> cut_panels(const PanelF32& kernel, int64_t columns) {
 }
 
 std::vector<BlockOfK> cut_k(int64_t segments, int64_t length) {
-    constexpr int64_t MOST = 512;
+    constexpr int64_t MOST = 512, WHOLE = 768;  // a second block costs more, for it reads c and writes it again
     std::vector<BlockOfK> blocks;
-    const int64_t parts = divide_up(length, MOST), part = divide_up(length, parts);
+    const int64_t parts = length <= WHOLE ? 1 : divide_up(length, MOST), part = divide_up(length, parts);
     const int64_t together = parts > 1 ? 1 : divide_up(segments, divide_up(segments * length, MOST));
     for (int64_t s = 0; s < segments; s += together)
         for (int64_t offset = 0; offset < length; offset += part) {
