@@ -15,6 +15,7 @@ click is imported at the top of these files, so that `dscompress --help` and `ds
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import importlib
 import os
@@ -144,4 +145,22 @@ def cli(context, quiet):
 
 
 def main() -> None:
-    cli.main(prog_name="dscompress")
+    try:
+        cli.main(prog_name="dscompress")
+    except SystemExit as end:
+        leave_world(end.code)
+        raise
+
+
+def leave_world(code: object) -> None:
+    """Ends a process that was one of several in a training.
+
+    Gloo's threads may still let go of Python's objects. Python, once it has begun to end, ends such a thread in the
+    middle of that, which aborts the process.
+    """
+    world = sys.modules.get("dscompress.training.world")
+    if world and world.is_of_torchrun() and isinstance(code, int):
+        with contextlib.suppress(OSError):  # nobody reads it any more
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code)

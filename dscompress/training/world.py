@@ -64,10 +64,14 @@ def current_world() -> World:
     return World()
 
 
+def is_of_torchrun() -> bool:
+    return "TORCHELASTIC_RUN_ID" in os.environ or {"RANK", "WORLD_SIZE", "MASTER_ADDR"} <= os.environ.keys()
+
+
 @contextmanager
 def joined(device: str | None) -> Iterator[World]:
     """Joins the processes of torchrun, if it started this one, and leaves them again."""
-    if "TORCHELASTIC_RUN_ID" not in os.environ and not {"RANK", "WORLD_SIZE", "MASTER_ADDR"} <= os.environ.keys():
+    if not is_of_torchrun():
         yield World()
         return
     on_gpu = device_named(device).type == "cuda"
