@@ -119,10 +119,10 @@ def all_metadata(given: dict[str, str] | None, captured) -> dict[str, str]:
 def refuse_float_weights(assembled: Assembled) -> None:
     found = float_weights(assembled)
     if found:
-        lines = "".join(f"\n  '{w.name}' {w.shape}, {w.op} in module '{w.module}': {w.reason}" for w in found)
         count = "1 weight is no shift weight" if len(found) == 1 else f"{len(found)} weights are no shift weights"
         raise CompileError(
             assembled.description.name,
-            count + lines,
+            count,
             what_to_do="train or convert these layers as shift layers, or export without --require-shift",
+            details=[f"'{w.name}' {w.shape}, {w.op} in module '{w.module}': {w.reason}" for w in found],
         )

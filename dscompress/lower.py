@@ -141,13 +141,9 @@ def lower(model: ir.Model) -> list[LoweredNode]:
         nodes.append(lowered)
         needed.update(value for value in lowered.inputs if value is not None)
     if problems:
-        raise CompileError(model_name(model), report(problems))
+        count = "1 node cannot be stored" if len(problems) == 1 else f"{len(problems)} nodes cannot be stored"
+        raise CompileError(model_name(model), count, details=problems[::-1])
     return nodes[::-1]
-
-
-def report(problems: list[str]) -> str:
-    count = "1 node cannot be stored" if len(problems) == 1 else f"{len(problems)} nodes cannot be stored"
-    return count + "".join(f"\n  {problem}" for problem in reversed(problems))
 
 
 def lower_node(node: ir.Node, opset: int) -> LoweredNode:

@@ -99,20 +99,22 @@ def color() -> bool | None:
 
 
 def explain(error: BaseException) -> tuple[int, str, str]:
-    """Exit code, what is wrong, what to do."""
+    """Exit code, what is wrong, what to do; safe to print."""
+    from dsruntime.text import printable
+
     errors = sys.modules.get("dsruntime.errors")  # not loaded: then no such error can have been raised
     if errors and isinstance(error, errors.DsError):
         code = MACHINE_CANNOT if isinstance(error, errors.BackendError) else WRONG_INPUT
-        found = errors.sentence(error.where, error.found, error.expected, "")
-        return code, found or str(error), error.what_to_do
+        found = errors.sentence(error.where, error.found, error.expected, "") or printable(error.message)
+        return code, "\n  ".join([found, *map(printable, error.details)]), printable(error.what_to_do)
     if isinstance(error, MissingExtra):
         return MACHINE_CANNOT, str(error), ""
     if isinstance(error, MemoryError):
         return MACHINE_CANNOT, "not enough memory", "close other programs, or use a smaller model or batch"
     if isinstance(error, OSError) and error.filename is not None:
         code = MACHINE_CANNOT if error.errno in MACHINE_ERRNOS else WRONG_INPUT
-        return code, f"{os.fsdecode(error.filename)}: {error.strerror}", ""
-    kind, detail = type(error).__name__, " ".join(str(error).split())
+        return code, f"{printable(os.fsdecode(error.filename))}: {error.strerror}", ""
+    kind, detail = type(error).__name__, printable(" ".join(str(error).split()))
     remedy = "this is a bug in dscompress; set DSCOMPRESS_TRACEBACK=1 to see where, and report it with the command"
     return INTERNAL, f"internal error: {kind}: {detail[:300]}" if detail else f"internal error: {kind}", remedy
 

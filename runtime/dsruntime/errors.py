@@ -1,22 +1,34 @@
 """The errors of the runtime: sentences to someone who can act.
 
 ModelError is for whoever has the file or the input, BackendError for whoever has the machine. Both say where, what was
-found, what was expected and what to do; nothing else leaves this package for bad input.
+found, what was expected and what to do; nothing else leaves this package for bad input. Names in them may come from
+anywhere: what str() gives is safe to print, the parts are as they came.
 """
+
+from collections.abc import Sequence
+
+from dsruntime.text import printable
 
 
 class DsError(Exception):
-    """str() is "where: found; expected ...; what to do"; the parts are attributes, for programs."""
+    """str() is "where: found; expected ...; what to do", on one line; the parts are attributes, for programs.
 
-    def __init__(self, where: str, found: str, expected: str = "", what_to_do: str = "", *, message: str = "") -> None:
+    details: where one sentence has several causes, each of them: a line of its own, indented.
+    """
+
+    def __init__(self, where: str, found: str, expected: str = "", what_to_do: str = "", *, message: str = "",
+                 details: Sequence[str] = ()) -> None:
         self.where = where
         self.found = found
         self.expected = expected
         self.what_to_do = what_to_do
-        super().__init__(message or sentence(where, found, expected, what_to_do))
+        self.message = message
+        self.details = tuple(details)
+        text = printable(message) or sentence(where, found, expected, what_to_do)
+        super().__init__(text + "".join(f"\n  {printable(detail)}" for detail in self.details))
 
     def __reduce__(self):
-        return rebuild, (type(self), self.where, self.found, self.expected, self.what_to_do, str(self))
+        return rebuild, (type(self), self.where, self.found, self.expected, self.what_to_do, self.message, self.details)
 
 
 class ModelError(DsError):
@@ -30,8 +42,8 @@ class BackendError(DsError):
 def sentence(where: str, found: str, expected: str, what_to_do: str) -> str:
     rest = [found, f"expected {expected}" if expected else "", what_to_do]
     text = "; ".join(part for part in rest if part)
-    return f"{where}: {text}" if where else text
+    return printable(f"{where}: {text}" if where else text)
 
 
-def rebuild(kind, where, found, expected, what_to_do, message):
-    return kind(where, found, expected, what_to_do, message=message)
+def rebuild(kind, where, found, expected, what_to_do, message, details):
+    return kind(where, found, expected, what_to_do, message=message, details=details)

@@ -73,7 +73,7 @@ def test_one_is_not_plural(tmp_path):
 
 
 def test_require_shift_names_the_weight_and_writes_nothing(tmp_path):
-    says = r"small: 1 weight is no shift weight\n  'head_weight' \(4, 6\), gemm .*6 magnitudes that are not"
+    says = r"small: 1 weight is no shift weight; train .*\n  'head_weight' \(4, 6\), gemm .*6 magnitudes that are not"
     with pytest.raises(CompileError, match=says):
         compile_model(save(net(random(4, 6)), tmp_path), tmp_path / "out.dsf", name="small", require_shift=True)
     assert not (tmp_path / "out.dsf").exists()

@@ -6,10 +6,11 @@ import pytest
 
 import dsruntime.image
 import dsruntime.model
+import dsruntime.text
 from tests.support import dsf_files
 
 
-@pytest.mark.parametrize("module", [dsruntime.image, dsruntime.model, dsf_files])
+@pytest.mark.parametrize("module", [dsruntime.image, dsruntime.model, dsruntime.text, dsf_files])
 def test_examples(module):
     failures, tried = doctest.testmod(module)
     assert (failures, tried > 0) == (0, True)

@@ -32,3 +32,16 @@ def test_pickles(kind):
     error = pickle.loads(pickle.dumps(kind("w", "f", "e", "d")))
     assert type(error) is kind
     assert (error.where, str(error)) == ("w", "w: f; expected e; d")
+
+
+def test_details_are_lines_of_their_own_and_survive_too():
+    error = pickle.loads(pickle.dumps(ModelError("m", "2 nodes", "", "look", details=["a: b", "c\n\x1b[2Jsame: m"])))
+    assert str(error) == "m: 2 nodes; look\n  a: b\n  c\\n\\x1b[2Jsame: m"
+    assert error.details == ("a: b", "c\n\x1b[2Jsame: m")
+
+
+@pytest.mark.parametrize("settings", [{}, {"message": "m\x1b[2J\u202e.dsf\n: f"}])
+def test_what_str_gives_is_one_line_that_no_terminal_obeys(settings):
+    error = ModelError("m\x1b[2J\u202e.dsf\n", "f", **settings)
+    assert str(error).startswith(r"m\x1b[2J\u202e.dsf\n") and str(error).isprintable()
+    assert error.where == "m\x1b[2J\u202e.dsf\n", "parts are as they came"
