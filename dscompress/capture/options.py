@@ -20,7 +20,7 @@ class CaptureOptions:
     dynamic_batch: bool = True
     model: str | None = None  # "package.module:factory", for a state_dict
     model_args: Any = None  # the factory's arguments: a dict, a list, or either as JSON
-    trust_pickle: bool = False  # run the code that a pickled module names
+    trust_pickle: bool = False  # run the code that a pickled module names, or that TorchScript is
     bits: int | None = None  # of a DeepShift checkpoint, where what is written beside it is missing or wrong
     method: str | None = None  # "q" or "ps"
     sign_threshold: float | None = None  # PS: a weight is 0 where |S| is not above it

@@ -1,6 +1,7 @@
-"""torchscript: an archive of torch.jit.save, through PyTorch's TorchScript exporter.
+"""torchscript: an archive of torch.jit.save, through PyTorch's TorchScript exporter, with --trust-pickle alone.
 
-That exporter keeps no module paths; a .pt2 says more in reports and profiles.
+The archive is a program. Its __setstate__ runs while it is loaded, its forward() while it is captured, and TorchScript
+has operators that write files. The exporter keeps no module paths; a .pt2 says more in reports and profiles.
 """
 
 import io
@@ -13,6 +14,7 @@ import torch
 from dscompress.capture import onnx_file
 from dscompress.capture.input_shape import HOW, parse_input_shapes
 from dscompress.capture.options import Captured, CaptureOptions
+from dscompress.capture.pickled_module import WARNING
 from dscompress.capture.quiet import quiet
 from dscompress.errors import CompileError
 
@@ -23,6 +25,12 @@ INSTEAD = "export the nn.Module instead: torch.export.save(torch.export.export(m
 
 def capture(path: Path, options: CaptureOptions) -> Captured:
     where = str(path)
+    if not options.trust_pickle:
+        raise CompileError(
+            where,
+            "is a TorchScript archive, a program that runs while it is loaded and captured",
+            what_to_do=f"{INSTEAD}; or, if you made the file, add --trust-pickle",
+        )
     shapes = parse_input_shapes(options.input_shape)
     if shapes is None:
         raise CompileError(where, "a TorchScript archive does not say its input's shape", what_to_do=f"add {HOW}")
@@ -45,4 +53,4 @@ def capture(path: Path, options: CaptureOptions) -> Captured:
         reason = onnx_file.first_line(error)
         raise CompileError(where, f"PyTorch could not turn it into ONNX ({reason})", what_to_do=INSTEAD) from None
     captured = onnx_file.from_proto(onnx.ModelProto.FromString(buffer.getvalue()), options, where)
-    return replace(captured, kind=KIND)
+    return replace(captured, kind=KIND, notes=[WARNING, *captured.notes])

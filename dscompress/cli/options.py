@@ -113,7 +113,8 @@ NETWORK_OPTIONS = (
                  help="Builds the network that a state_dict belongs to: torchvision.models:resnet18."),
     click.option("--model-args", type=Json(), metavar="JSON", help="Arguments of --model: '{\"num_classes\": 10}'."),
     click.option("--trust-pickle", is_flag=True,
-                 help="Load a pickled module. This runs code from the file: only for files you made."),
+                 help="Load a pickled module or a TorchScript archive. This runs code from the file: only for "
+                 "files you made."),
 )
 DEEPSHIFT_OPTIONS = (
     click.option("--bits", type=click.IntRange(2, 8), metavar="BITS",
