@@ -160,7 +160,7 @@ def infer_node(facts: Facts, node: ir.Node, inputs: list[np.ndarray | None]) -> 
         if dtype is None:
             return
         types[value.name] = onnx.helper.make_tensor_type_proto(int(dtype), shape)
-        if array is not None and array.size <= MOST_HINT:
+        if array is not None and array.size <= MOST_HINT and dtype != ir.DataType.STRING:
             hints[value.name] = onnx.numpy_helper.from_array(array, value.name)
     version = node.version or facts.opset
     try:
@@ -178,7 +178,8 @@ def infer_node(facts: Facts, node: ir.Node, inputs: list[np.ndarray | None]) -> 
         facts.dtypes[value] = ir.DataType(tensor.tensor_type.elem_type)
         if all(dim.HasField("dim_value") for dim in dims):
             shape = tuple(dim.dim_value for dim in dims)
-            facts.shapes[value] = corrected(node, type_of(facts, node.inputs[0])[1], shape, inputs)
+            before = type_of(facts, node.inputs[0])[1] if node.inputs else None
+            facts.shapes[value] = corrected(node, before, shape, inputs)
 
 
 def type_of(facts: Facts, value: ir.Value | None) -> tuple[ir.DataType | None, tuple[int, ...] | None]:

@@ -190,3 +190,17 @@ def test_a_double_model_is_told_to_become_float():
     model = parse("g (double[n, 2] x) => (double[n, 2] y) { y = Relu(x) }")
     with pytest.raises(CompileError, match=r"is double, the operator computes in float32; .*model.float\(\)"):
         lowered(model)
+
+
+STUMBLES = [
+    ("(float[n, 2] x) => (float[n, 2] y) { r = RandomNormal<shape = [2]>() y = Add(x, r) }", "RandomNormal"),
+    ("(float[n, 2] x) => (string[n, 2] y) { y = StringConcat(t, t) z = Relu(x) }", "StringConcat"),
+    ("(float[n, 2] x, int64 k) => (seq(float[n, 1]) y) { y = SplitToSequence<axis = 1>(x, k) }", "SplitToSequence"),
+]
+
+
+@pytest.mark.parametrize("text, named", STUMBLES, ids=[named for _, named in STUMBLES])
+def test_what_the_passes_stumble_over_is_refused_by_name(text, named):
+    constants = {"t": np.array(["a", "b"], object)} if "(t, t)" in text else {}
+    with pytest.raises(CompileError, match=named):
+        lowered(parse("g " + text, **constants))
