@@ -37,7 +37,7 @@ def compile_model(
     bits: int | None = None,
     method: str | None = None,
     sign_threshold: float | None = None,
-    activation_bits: tuple[int, int] | None = None,
+    activations: str | None = None,
     require_shift: bool = False,
     on_step: Callable[[str], None] = lambda step: None,
 ) -> Report:
@@ -47,16 +47,16 @@ def compile_model(
     input_shape: "1,3,224,224" or a tuple, batch first. model, model_args: what makes the module that a state_dict fits.
     preprocess: "imagenet", "digits", a JSON file or a dsruntime.file.Image. labels: a text file, one a line, or a list.
     A checkpoint of `dscompress train` says all of these itself; what is given here goes before it. bits, method,
-    sign_threshold, activation_bits: of a DeepShift checkpoint, where its folder does not say them or is wrong.
-    require_shift: refuse if the weight of a conv or linear layer stays float. on_step: called with each step's name as
-    it begins: capture, passes, encode, prove, write.
+    sign_threshold, activations ("float" or "deepshift:3.5"): of a DeepShift checkpoint, where its folder does not say
+    them or is wrong. require_shift: refuse if the weight of a conv or linear layer stays float. on_step: called with
+    each step's name as it begins: capture, passes, encode, prove, write.
     """
     if output is not None:
         check_target(output)
     image, names = read_recipe(preprocess), read_labels(labels)
     on_step("capture")
     options = CaptureOptions(
-        input_shape, dynamic_batch, model, model_args, trust_pickle, bits, method, sign_threshold, activation_bits
+        input_shape, dynamic_batch, model, model_args, trust_pickle, bits, method, sign_threshold, activations
     )
     captured = capture(source, options)
     title = name or captured.name or name_of(source)

@@ -23,7 +23,7 @@ KIND = "DeepShift checkpoint"
 
 def wishes(options: CaptureOptions) -> dict:
     """The options that are for such files alone, as load() takes them."""
-    names = ("bits", "method", "sign_threshold", "activation_bits")
+    names = ("bits", "method", "sign_threshold", "activations")
     return {name: getattr(options, name) for name in names}
 
 

@@ -24,7 +24,7 @@ class CaptureOptions:
     bits: int | None = None  # of a DeepShift checkpoint, where what is written beside it is missing or wrong
     method: str | None = None  # "q" or "ps"
     sign_threshold: float | None = None  # PS: a weight is 0 where |S| is not above it
-    activation_bits: tuple[int, int] | None = None  # integer and fraction bits of the shift layers' inputs
+    activations: str | None = None  # how its shift layers round their inputs: "float", "deepshift:3.5", ...
 
 
 @dataclass(frozen=True)

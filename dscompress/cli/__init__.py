@@ -25,6 +25,15 @@ import click
 
 COMMANDS = ("train", "convert", "export", "run", "verify", "inspect", "bench", "ops", "doctor")
 
+# What an option was called before, and what it is called now.
+RENAMED = {
+    "--activation": "--activations deepshift:I.F",
+    "--activation-bits": "--activations deepshift:I.F",
+    "--bits-of": "--layer-bits",
+    "--calibrate": "--inputs",
+    "--skip": "--layer-bits LAYER=float",
+}
+
 DIFFERENT, WRONG_INPUT, MACHINE_CANNOT, INTERNAL, INTERRUPTED, PIPE_CLOSED = 1, 3, 4, 70, 130, 141
 MACHINE_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EIO)
 
@@ -78,9 +87,7 @@ def no_such_command(name: str) -> str:
 
 def report(error: BaseException) -> int:
     """Says on stderr what went wrong and returns the exit code."""
-    if isinstance(error, click.ClickException):
-        if error_context := getattr(error, "ctx", None):
-            error_context.color = color()
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
         error.show()
         return error.exit_code
     if isinstance(error, (KeyboardInterrupt, click.Abort)):
@@ -93,6 +100,19 @@ def report(error: BaseException) -> int:
     return code
 
 
+def usage(error: click.ClickException) -> str:
+    """What is wrong with the command line, as every other error is said."""
+    if isinstance(error, click.NoSuchOption) and error.option_name in RENAMED:
+        return f"there is no option {error.option_name} any more; it is {RENAMED[error.option_name]} now"
+    text = error.format_message().rstrip(".")
+    return text[:1].lower() + text[1:]
+
+
+def where_to_look(error: click.ClickException) -> str:
+    context = getattr(error, "ctx", None)
+    return f"{context.command_path} --help" if context else ""
+
+
 def color() -> bool | None:
     """False where NO_COLOR (no-color.org) asks for plain text; None leaves it to the terminal."""
     return False if os.environ.get("NO_COLOR") else None
@@ -102,6 +122,8 @@ def explain(error: BaseException) -> tuple[int, str, str]:
     """Exit code, what is wrong, what to do; safe to print."""
     from dsruntime.text import printable
 
+    if isinstance(error, click.ClickException):
+        return error.exit_code, printable(usage(error)), where_to_look(error)
     errors = sys.modules.get("dsruntime.errors")  # not loaded: then no such error can have been raised
     if errors and isinstance(error, errors.DsError):
         code = MACHINE_CANNOT if isinstance(error, errors.BackendError) else WRONG_INPUT

@@ -7,21 +7,10 @@ import time
 import click
 
 from dscompress.cli import extras, show
-from dscompress.cli.options import INPUT_SHAPE, NETWORK_OPTIONS, json_option, quiet_option
+from dscompress.cli.options import INPUT_SHAPE, NETWORK_OPTIONS, json_option, layer_bits_option, quiet_option
 
 # As in dscompress.ptq.INGREDIENTS, which would load PyTorch.
 INGREDIENTS = ("scale", "nearest", "compensate", "drift", "bias", "batch_norm")
-
-
-def layer_bits(context, parameter, values):
-    """PATTERN=BITS, repeated, as a dict; None for float."""
-    found = {}
-    for text in values:
-        pattern, equals, bits = text.rpartition("=")
-        if not equals or not pattern or not (bits.isdigit() or bits == "float"):
-            raise click.BadParameter(f"'{text}' is not LAYER=BITS, such as conv1=5 or 'layer4.*=float'.")
-        found[pattern] = None if bits == "float" else int(bits)
-    return found
 
 
 def source_options(command):
@@ -34,17 +23,16 @@ def source_options(command):
 @click.command("convert", short_help="Turn a float model into a power-of-two model, without training.")
 @click.argument("source", type=click.Path())
 @click.option("--bits", type=int, help="Bits a weight, 2 to 5.  [default: 4]")
-@click.option("--calibrate", required=True, metavar="DIR",
+@click.option("--inputs", required=True, metavar="INPUTS",
               help="A few hundred unlabelled inputs: a folder of images, an .npy or .npz file, or 'digits'.")
 @click.option("-o", "--output", type=click.Path(), metavar="FILE",
               help="Where to write.  [default: SOURCE with _BITSbit before its ending, in the current folder]")
 @source_options
 @click.option("--preprocess", metavar="RECIPE",
               help="How an image becomes the input: imagenet, cifar, mnist, digits, or a JSON file.")
-@click.option("--samples", type=click.IntRange(min=1), default=256, show_default=True,
-              help="Calibration inputs to take, evenly from all there are.")
-@click.option("--layer-bits", multiple=True, callback=layer_bits, metavar="LAYER=BITS",
-              help="Other bits for one layer, or float; a pattern such as 'layer4.*' for several. Repeatable.")
+@click.option("--samples", type=click.IntRange(min=1), default=256, show_default=True, metavar="COUNT",
+              help="How many of the inputs to take, evenly from all there are.")
+@layer_bits_option
 @click.option("--target-bpw", type=float, metavar="BITS", help="Spread bits over the layers: their mean bits a weight.")
 @click.option("--target-bytes", type=int, metavar="BYTES", help="Spread bits over the layers: the length of the .dsf.")
 @click.option("--allow-float", is_flag=True, help="With a target: leave layers float where that pays for its bytes.")
@@ -64,9 +52,9 @@ def command(source, output, bits, layer_bits, sensitivity, as_json, target_bpw, 
 
     \b
     Example:
-      dscompress convert resnet18.pt --bits 4 --calibrate photos/ --preprocess imagenet -o resnet18_4bit.pt \\
+      dscompress convert resnet18.pt --bits 4 --inputs photos/ --preprocess imagenet -o resnet18_4bit.pt \\
           --model torchvision.models:resnet18 --input-shape 1,3,224,224
-      dscompress convert net.pt2 --calibrate inputs.npy --target-bytes 150000 -o net_small.pt2
+      dscompress convert net.pt2 --inputs inputs.npy --target-bytes 150000 -o net_small.pt2
     """
     extras.require("convert", "compiler", only=("PyTorch", "ONNX", "onnx-ir", "ONNX Script"))
     check_choices(bits, layer_bits, target_bpw, target_bytes, without, naive, allow_float)
@@ -129,10 +117,10 @@ def load(source, settings):
     from dscompress.ptq.calibration import load_inputs
     from dscompress.ptq.source import open_source
 
-    calibrate, preprocess, samples = (settings.pop(name) for name in ("calibrate", "preprocess", "samples"))
+    inputs, preprocess, samples = (settings.pop(name) for name in ("inputs", "preprocess", "samples"))
     recipe = read_recipe(preprocess)
     opened = open_source(Path(source), CaptureOptions(model=settings.pop("factory"), **settings))
-    return opened, load_inputs(calibrate, opened.shapes, opened.names, recipe or opened.image, samples)
+    return opened, load_inputs(inputs, opened.shapes, opened.names, recipe or opened.image, samples)
 
 
 def default_output(source, bits) -> str:

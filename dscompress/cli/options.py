@@ -74,18 +74,41 @@ class Shape(click.ParamType):
         return dimensions
 
 
-class FixedPoint(click.ParamType):
-    """3,5: integer and fraction bits."""
+class Activations(click.ParamType):
+    """float, or deepshift:3.5: checked, and kept as it is written."""
 
-    name = "format"
+    name = "activations"
+
+    def convert(self, value, parameter, context):
+        from dscompress.activations import fixed_point
+
+        try:
+            fixed_point(value)
+        except ValueError as error:
+            self.fail(f"{error}.", parameter, context)
+        return value
+
+
+class LayerBits(click.ParamType):
+    """layer4.*=3 or fc=float: a layer's name or pattern, and its bits, None for float."""
+
+    name = "layer bits"
 
     def convert(self, value, parameter, context):
         if isinstance(value, tuple):
             return value
-        parts = value.split(",")
-        if len(parts) != 2 or not all(part.strip().isdecimal() for part in parts):
-            self.fail(f"'{value}' is no format; write it as 3,5, integer bits first.", parameter, context)
-        return tuple(int(part) for part in parts)
+        layer, equals, bits = value.rpartition("=")
+        if not layer or not (bits.isdecimal() or bits == "float"):
+            self.fail(f"'{value}' is not LAYER=BITS, such as 'layer4.*=3' or fc=float.", parameter, context)
+        return layer, None if bits == "float" else int(bits)
+
+
+def layer_bits_option(command):
+    """--layer-bits, as a dict in the order in which they were given; None is float."""
+    return click.option("--layer-bits", type=LayerBits(), multiple=True, metavar="LAYER=BITS",
+                        callback=lambda context, parameter, values: dict(values),
+                        help="Other bits for one layer, or 'float' to leave it as it is; a pattern such as "
+                        "'layer4.*' for several. The first that fits counts. Repeatable.")(command)
 
 
 class Json(click.ParamType):
@@ -122,8 +145,9 @@ DEEPSHIFT_OPTIONS = (
     click.option("--method", type=click.Choice(("q", "ps")), help="Its method, likewise."),
     click.option("--sign-threshold", type=click.FloatRange(0, 1, max_open=True), metavar="NUMBER",
                  help="PS: a weight is 0 where |sign| is not above it.  [default: 0.5]"),
-    click.option("--activation-bits", type=FixedPoint(), metavar="INTEGER,FRACTION",
-                 help="Its shift layers round their inputs to so many bits, for example 3,5."),
+    click.option("--activations", type=Activations(), metavar="FORM",
+                 help="How the shift layers of a DeepShift checkpoint round inputs, where its folder does not say: "
+                 "float, or deepshift:3.5 for 3 integer bits, the sign among them, and 5 fraction bits."),
 )
 INPUT_SHAPE = click.option("--input-shape", type=Shape(), multiple=True, metavar="SHAPE",
                            help="Shape of the input, batch first: 1,3,224,224. Once per input, in order.")

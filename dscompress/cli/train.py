@@ -7,40 +7,21 @@ import os
 import click
 
 from dscompress.cli import extras, show
-from dscompress.cli.options import Json, json_option, quiet_option
+from dscompress.cli.options import Activations, Json, json_option, layer_bits_option, quiet_option
 
 
 class Numbers(click.ParamType):
-    """80,120,160: numbers, or words, between commas; with a count, exactly so many whole ones."""
+    """80,120,160: numbers between commas."""
 
     name = "numbers"
-
-    def __init__(self, count: int | None = None) -> None:
-        self.count = count
 
     def convert(self, value, parameter, context):
         if not isinstance(value, str):
             return value
-        kind = int if self.count else float
         try:
-            numbers = tuple(kind(part) for part in value.split(","))
+            return tuple(float(part) for part in value.split(","))
         except ValueError:
-            numbers = ()
-        if not numbers or (self.count and len(numbers) != self.count):
-            self.fail(f"'{value}' is not {self.count or 'a list of'} numbers with commas between.", parameter, context)
-        return numbers
-
-
-class LayerBits(click.ParamType):
-    """layer4.*=3: a layer's name or pattern, and its bits."""
-
-    name = "layer bits"
-
-    def convert(self, value, parameter, context):
-        layer, equals, bits = value.rpartition("=")
-        if not layer or not bits.isdecimal():
-            self.fail(f"'{value}' is not NAME=BITS, such as 'layer4.*=3'.", parameter, context)
-        return layer, int(bits)
+            self.fail(f"'{value}' is not a list of numbers with commas between.", parameter, context)
 
 
 # Fields of training.Recipe, in its order.
@@ -77,12 +58,10 @@ LAYER_OPTIONS = (
     click.option("--method", type=click.Choice(("ps", "q", "s3", "dense", "float")), default="ps", show_default=True,
                  help="How weights become powers of two; float: they do not."),
     click.option("--bits", type=int, default=None, help="Of a weight.  [default: 5, for s3 and dense 3]"),
-    click.option("--bits-of", multiple=True, type=LayerBits(), metavar="NAME=BITS",
-                 help="Other bits for the layers of a name or pattern. Repeatable."),
-    click.option("--skip", multiple=True, metavar="NAME",
-                 help="Layers that stay float: names or patterns. Repeatable."),
-    click.option("--activation", type=Numbers(2), metavar="I,F",
-                 help="Layer inputs as fixed point: integer bits, the sign among them, and fraction bits."),
+    layer_bits_option,
+    click.option("--activations", type=Activations(), metavar="FORM",
+                 help="How layers round their inputs: float, or as DeepShift does, deepshift:3.5 for 3 integer bits, "
+                 "the sign among them, and 5 fraction bits.  [default: float]"),
     click.option("--offset", type=click.Choice(("none", "tensor", "channel")),
                  help="A power of two for the tensor or each channel, for weights beyond ±1."),
     click.option("--scale", type=click.Choice(("none", "fixed", "trained")), help="A float for each output channel."),
@@ -90,7 +69,7 @@ LAYER_OPTIONS = (
     click.option("--sign-threshold", type=float, help="ps: the weight is 0 where abs(S) is not above it."),
     click.option("--freeze-sign", is_flag=True, default=None, help="Signs stay as they are."),
 )
-SETTING_FIELDS = ("activation", "offset", "scale", "rounding", "sign_threshold", "freeze_sign")
+SETTING_FIELDS = ("offset", "scale", "rounding", "sign_threshold", "freeze_sign")
 
 
 def all_of(options):
@@ -180,12 +159,14 @@ def command(data, output, as_json, **options):
 
 def run_it(data, output, as_json, leader, options) -> None:
     from dscompress import training
+    from dscompress.activations import fixed_point
 
     overrides = {name: options.pop(name) for name in RECIPE_FIELDS}
     setting = {name: value for name in SETTING_FIELDS if (value := options.pop(name)) is not None}
-    setting["skip"] = options.pop("skip")
-    setting["override"] = {layer: {"bits": count} for layer, count in options.pop("bits_of")}
+    if (form := options.pop("activations")) is not None:
+        setting["activation"] = fixed_point(form)
     bits = options.pop("bits") or (3 if options["method"] in ("s3", "dense") else 5)
+    bits = {**layer_bits, "*": bits} if (layer_bits := options.pop("layer_bits")) else bits
     if options["workers"] is None:
         options["workers"] = 0 if data in training.BUILT_IN_DATA else min(4, os.cpu_count() or 1)
     with show.progress("Preparing", total=1) as advance:

@@ -14,10 +14,13 @@ from dscompress.cli.options import json_option, model_argument, quiet_option, so
 @model_argument
 @click.argument("source", type=click.Path())
 @source_options
-@click.option("--samples", type=click.IntRange(min=1), default=8, show_default=True, metavar="COUNT",
-              help="How many random inputs.")
-@click.option("--inputs", type=click.Path(), metavar="FILE.npy", help="These inputs, one after another on axis 0.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the random inputs.")
+@click.option("--inputs", type=click.Path(), metavar="FILE.npy",
+              help="Compare on these inputs, one after another on axis 0.  [default: random ones]")
+@click.option("--samples", type=click.IntRange(min=1), metavar="COUNT",
+              help="How many inputs to compare on; of --inputs, evenly from all there are.  [default: 8 random ones, "
+              "or all of --inputs]")
+@click.option("--seed", type=int, default=0, show_default=True, metavar="NUMBER",
+              help="Where the random inputs begin: another seed gives others.")
 @click.option("--backend", type=click.Choice(("auto", "reference", "cpu", "cuda")), default="cpu", show_default=True,
               help="What runs the .dsf.")
 @click.option("--threads", type=click.IntRange(min=1), metavar="COUNT", help="Threads of the cpu backend.")

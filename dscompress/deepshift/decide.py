@@ -32,7 +32,7 @@ class Wish:
     bits: int | None = None
     method: str | None = None
     sign_threshold: float | None = None
-    activation_bits: tuple[int, int] | None = None
+    activations: str | None = None  # "float", or "deepshift:3.5"
 
 
 @dataclass(frozen=True)

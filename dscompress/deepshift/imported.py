@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from dscompress.activations import fixed_point
 from dscompress.deepshift.decide import Decision, Wish, decide
 from dscompress.deepshift.inert import Unreadable
 from dscompress.deepshift.layout import Layout, layout_of
@@ -141,16 +142,16 @@ def load(
     bits: int | None = None,
     method: str | None = None,
     sign_threshold: float | None = None,
-    activation_bits: tuple[int, int] | None = None,
+    activations: str | None = None,
 ) -> Imported:
     """Reads weights.pth, checkpoint.pth.tar or model.pth of the original DeepShift, and rounds what is not rounded.
 
     No code that the file names runs. bits (2 to 8), method ("q" or "ps"), sign_threshold (PS: a sign counts where
-    |S| > it; 0.5) and activation_bits (integer, fraction) override what the file, command_args.txt and the folder's
-    name say. CompileError: whatever is wrong.
+    |S| > it; 0.5) and activations ("float" or "deepshift:3.5") override what the file, command_args.txt and the
+    folder's name say. CompileError: whatever is wrong.
     """
     path = Path(path)
-    wish = checked(Wish(bits, method, sign_threshold, activation_bits), str(path))
+    wish = checked(Wish(bits, method, sign_threshold, activations), str(path))
     said = settings_beside(path, [name for name, value in asdict(wish).items() if value is not None])
     with opened(path) as file:
         layout = layout_of(file.root)
@@ -169,11 +170,11 @@ def checked(wish: Wish, where: str) -> Wish:
         raise CompileError(where, f"--method {wish.method}", "q or ps")
     if wish.sign_threshold is not None and not 0 <= wish.sign_threshold < 1:
         raise CompileError(where, f"--sign-threshold {wish.sign_threshold}", "0 or more, and less than 1")
-    if wish.activation_bits is not None:
-        integer, fraction = wish.activation_bits
-        if integer < 2 or fraction < 0 or integer + fraction > 32:
-            found = f"--activation-bits {integer},{fraction}"
-            raise CompileError(where, found, "2 or more integer bits, the sign among them, and 32 bits together")
+    if wish.activations is not None:
+        try:
+            fixed_point(wish.activations)
+        except ValueError as error:
+            raise CompileError(where, f"--activations: {error}") from None
     return wish
 
 
@@ -212,11 +213,18 @@ def imported(path, latent, decision, layout, said, wish, names) -> Imported:
         arch=layout.arch or said.arch,
         dataset=said.dataset,
         epoch=layout.epoch,
-        activation_bits=wish.activation_bits or layout.activation_bits or said.activation_bits,
+        activation_bits=activation_bits(layout, said, wish),
         prefixes=layout.prefixes,
         names=[name.replace(" ", ".") for name in names[:MOST_NAMES]],
     )
     return Imported(path, state, latent, decision, layout, said, report, notes_on(report))
+
+
+def activation_bits(layout: Layout, said: Settings, wish: Wish) -> tuple[int, int] | None:
+    """Of the shift layers' inputs, by who knows best; None: they stay float."""
+    if wish.activations is not None:
+        return fixed_point(wish.activations)
+    return layout.activation_bits or said.activation_bits
 
 
 def is_originals(layout: Layout, said: Settings) -> bool:

@@ -63,7 +63,7 @@ class ConversionReport:
 def convert(
     model: nn.Module,
     method: str = "ps",
-    bits: int | Mapping[str, int] = DEFAULT_BITS,
+    bits: int | Mapping[str, int | None] = DEFAULT_BITS,
     *,
     skip: Iterable[Selector] | Selector = (),
     only: Iterable[Selector] | Selector | None = None,
@@ -73,8 +73,8 @@ def convert(
     """Converts in place; `skip` and `only` hold names, glob patterns, types, First(n) and Last(n) (select.py).
 
     bits and override may differ by layer: by name or pattern, the first that matches; layers that no pattern of `bits`
-    matches have 5. override gives any fields of Setting; **setting are its fields for all layers. Raises ValueError for
-    settings that no layer can have and for names that match no module.
+    matches have 5, and those for which it says None stay float. override gives any fields of Setting; **setting are its
+    fields for all layers. Raises ValueError for settings that no layer can have and for names that match no module.
     """
     chosen = Choice(model, method, bits, override or {}, setting)
     skipped = Selection(model, skip, "skip")
@@ -84,7 +84,8 @@ def convert(
 
     for name, module in model.named_modules():
         if holds_a_matrix(module):
-            reason = reason_not_selected(name, skipped, wanted) or reason_to_leave(model, name, module, owners)
+            reason = reason_not_selected(name, skipped, wanted) or chosen.reason_to_stay_float(name)
+            reason = reason or reason_to_leave(model, name, module, owners)
             if reason:
                 report.left.append(Left(name, type(module).__name__, reason))
                 continue
@@ -100,10 +101,15 @@ class Choice:
     def __init__(self, model: nn.Module, method: str, bits: Any, override: Mapping, setting: dict[str, Any]) -> None:
         self.bits = bits if isinstance(bits, Mapping) else {"*": bits}
         for one in self.bits.values():
-            Setting(method, one, **setting)
+            if one is not None:
+                Setting(method, one, **setting)
         self.method, self.setting, self.override = method, setting, override
         self.by_bits = Selection(model, self.bits, "bits")
         self.by_override = Selection(model, override, "override")
+
+    def reason_to_stay_float(self, name: str) -> str | None:
+        pattern = self.by_bits.match(name)
+        return f"float by {shown(pattern)}" if pattern is not None and self.bits[pattern] is None else None
 
     def setting_for(self, name: str) -> Setting:
         pattern, other = self.by_bits.match(name), self.by_override.match(name)

@@ -52,7 +52,7 @@ def load_inputs(source: str, shapes: list[tuple], names: list[str], recipe: Imag
         return from_folder(path, shapes, recipe, count)
     if not path.exists():
         what = f"a folder of images, a .npy or .npz file, or '{DIGITS}'"
-        raise CompileError(source, "there is no such folder or file", what, "check --calibrate")
+        raise CompileError(source, "there is no such folder or file", what, "check --inputs")
     arrays = from_archive(path, names) if is_archive(path) else [from_npy(path)]
     return Inputs([even(array, count) for array in arrays], source)
 

@@ -23,7 +23,10 @@ LARGEST_FOR_BUILT_IN = 96  # pixels: what the built-in networks are meant for
 
 @dataclass(frozen=True)
 class Wanted:
-    """model, model_args: as in a checkpoint. method: "float", or one of dscompress.nn.METHODS. setting: convert()'s."""
+    """model, model_args: as in a checkpoint. method: "float", or one of dscompress.nn.METHODS.
+
+    bits, setting: those of dscompress.nn.convert.
+    """
 
     model: str | None = None
     model_args: Any = None

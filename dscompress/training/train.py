@@ -158,5 +158,6 @@ def settings_of(networks: Networks, training: Training) -> dict[str, Any]:
 
 
 def title_of(wanted: Wanted, name: str, data: Data) -> str:
-    how = "float" if wanted.method == "float" else f"{wanted.bits}-bit {wanted.method}"
+    bits = f"{wanted.bits}-bit" if isinstance(wanted.bits, int) else "mixed"
+    how = "float" if wanted.method == "float" else f"{bits} {wanted.method}"
     return f"{name}, {how}, on {Path(data.name).name}"

@@ -54,13 +54,14 @@ class Verification:
         return {**asdict(self), "same": self.same}
 
 
-def verify_model(path, source, options=None, *, samples: int = 8, inputs: np.ndarray | None = None,
+def verify_model(path, source, options=None, *, samples: int | None = None, inputs: np.ndarray | None = None,
                  backend: str = "cpu", threads: int | None = None, every_layer: bool = False, seed: int = 0,
                  advance: Callable[..., None] = lambda count=1, label=None: None) -> Verification:
     """Compares the .dsf with the model it was made from.
 
     options: capture.CaptureOptions, those of the export. inputs: the samples of a model with one input, along the first
-    axis; without them, normally distributed numbers, the same ones every time. every_layer: go on after the first layer
+    axis; without them, normally distributed numbers, the same ones every time. samples: how many, 8 of random ones
+    unless given; fewer than there are `inputs` are taken evenly from them. every_layer: go on after the first layer
     that is out of bounds.
     """
     from dscompress.capture import CaptureOptions, capture
@@ -83,7 +84,7 @@ def compare_models(path: str, source: str, model, captured, folder: Path, *, sam
     original = Oracle(captured.model, folder / "captured")
     graph = run_pipeline(captured.model)
 
-    found = Verification(path, source, backend, samples)
+    found = Verification(path, source, backend, samples or 0)
     recorded = model.metadata.get("source.sha256")
     if recorded and captured.sha256 and recorded != captured.sha256:
         found.warnings.append(f"{source} is not the file that {path} was made from: its sha256 is "

@@ -10,16 +10,19 @@ from dscompress.errors import ModelError
 from dscompress.verify.matching import shown
 
 BUDGET = 256 << 20  # bytes of a model's values held at once, on either side
+SAMPLES = 8  # random ones, unless said otherwise
 LAYER_SAMPLES = 2  # layers are compared on this many samples, outputs on all
 
 
-def make_feeds(graph, samples: int, given: np.ndarray | None, seed: int) -> list[dict[str, np.ndarray]]:
+def make_feeds(graph, samples: int | None, given: np.ndarray | None, seed: int) -> list[dict[str, np.ndarray]]:
     """Batches for both sides: as many rows as BUDGET has room for, or as a fixed batch says."""
     values = [graph.values[entry.value] for entry in graph.inputs]
     rows, fixed = rows_of(values[0].shape)
     if given is not None:
         check_given(values, given)
+        given = evenly(given, rows, samples)
         samples = len(given) // rows
+    samples = samples or SAMPLES
     at_once = 1 if fixed else max(1, min(samples, BUDGET // max(1, kept_bytes(graph))))
     numbers = np.random.default_rng(seed)
     feeds = []
@@ -30,6 +33,15 @@ def make_feeds(graph, samples: int, given: np.ndarray | None, seed: int) -> list
         else:
             feeds.append({value.name: random_array(numbers, value, batch) for value in values})
     return feeds
+
+
+def evenly(given: np.ndarray, rows: int, samples: int | None) -> np.ndarray:
+    """So many of the samples, each of which has `rows` rows, from all over the array."""
+    count = len(given) // rows
+    if samples is None or samples >= count:
+        return given
+    chosen = np.arange(samples) * count // samples
+    return given[(chosen[:, None] * rows + np.arange(rows)).reshape(-1)]
 
 
 def rows_of(shape) -> tuple[int, bool]:

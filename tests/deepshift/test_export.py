@@ -109,7 +109,7 @@ def test_q_and_a_float_network_and_a_whole_module(tmp_path):
 def test_activations_are_rounded_as_trained(tmp_path):
     network = originals.trained(mnist.MODELS["simple_linear"](10))
     path = originals.save(tmp_path / "mnist/x/shift_q_all_wb_4/weights.pth", originals.converted(network, "q", 4))
-    report = dscompress.compile_model(path, tmp_path / "m.dsf", activation_bits=(3, 5))
+    report = dscompress.compile_model(path, tmp_path / "m.dsf", activations="deepshift:3.5")
     assert report.imported.activation_bits == (3, 5) and "3 integer and 5 fraction" in " ".join(report.notes)
     state, x = deepshift.load(path).state, torch.randn(4, 1, 28, 28)
     y = x.flatten(1)
@@ -118,7 +118,7 @@ def test_activations_are_rounded_as_trained(tmp_path):
         y = torch.relu(y) if layer != "fc3" else torch.log_softmax(y, 1)
     with dsruntime.load(tmp_path / "m.dsf") as session:
         np.testing.assert_allclose(session.run(x.numpy()), y.numpy(), rtol=1e-4, atol=1e-3)
-    assert verify_model(tmp_path / "m.dsf", path, CaptureOptions(activation_bits=(3, 5)), samples=4).same
+    assert verify_model(tmp_path / "m.dsf", path, CaptureOptions(activations="deepshift:3.5"), samples=4).same
 
 
 def test_options_for_other_files_are_refused(tmp_path):

@@ -148,7 +148,8 @@ def test_command_arguments(tmp_path, conv_mnist):
     assert (found.method, found.bits, found.arch) == ("q", 4, "resnet18")
     assert found.report.bits_from == found.report.method_from == "command_args.txt"
     assert found.report.activation_bits == (3, 5) and "3 integer and 5 fraction bits" in found.notes[-1]
-    assert deepshift.load(path, activation_bits=(4, 4)).report.activation_bits == (4, 4)
+    assert deepshift.load(path, activations="deepshift:4.4").report.activation_bits == (4, 4)
+    assert deepshift.load(path, activations="float").report.activation_bits is None
     assert deepshift.load(path, bits=3).bits == 3
 
 

@@ -104,7 +104,8 @@ def test_the_threshold_of_signs(tmp_path):
     ({"bits": True}, "--bits True; expected 2 to 8"),
     ({"method": "s3"}, "--method s3; expected q or ps"),
     ({"sign_threshold": 1.0}, "--sign-threshold 1.0"),
-    ({"activation_bits": (1, 5)}, "--activation-bits 1,5; expected 2 or more integer bits"),
+    ({"activations": "deepshift:1.5"}, "--activations: 'deepshift:1.5' is out of range: 2 or more integer bits"),
+    ({"activations": (3, 5)}, "--activations: .3, 5. is not float, or deepshift:I.F"),
     ({"sign_threshold": math.nan}, "--sign-threshold nan"),
     ({"method": "q"}, r"holds PS layers \('fc.shift'\); leave out --method q"),
 ])  # fmt: skip

@@ -43,7 +43,7 @@ def folder(tmp_path_factory, trained, inputs):
 
 def test_a_state_dict_keeps_its_keys_and_exports(folder, trained):
     output = folder / "net_4bit.pt"
-    result = call(folder / "net.pt", "--bits", 4, "--calibrate", folder / "x.npy", "-o", output, *NET)
+    result = call(folder / "net.pt", "--bits", 4, "--inputs", folder / "x.npy", "-o", output, *NET)
     assert result.exit_code == 0, result.stderr
     assert "held out" in result.stdout and "0" in result.stdout
     state = torch.load(output)
@@ -54,7 +54,7 @@ def test_a_state_dict_keeps_its_keys_and_exports(folder, trained):
 
 
 def test_a_checkpoint_keeps_its_shape(folder):
-    result = call(folder / "best.tar", "--bits", 3, "--calibrate", folder / "x.npy", "-o", folder / "new.tar", "--json",
+    result = call(folder / "best.tar", "--bits", 3, "--inputs", folder / "x.npy", "-o", folder / "new.tar", "--json",
                   *NET)
     data = json.loads(result.stdout)
     assert data["held_out"]["inputs"] == 20 and len(data["layers"]) == 5 and data["bits_per_weight"] < 3.6
@@ -69,13 +69,13 @@ def test_a_training_checkpoint_still_exports_alone(folder, scans):
     torch.manual_seed(0)
     card = checkpoint.Card("small_mobilenet", {"width": 4}, input_shape=(1, 1, 8, 8))
     checkpoint.save(folder / "trained.pt", checkpoint.pack(card, small_mobilenet(width=4)))
-    result = call(folder / "trained.pt", "--calibrate", "digits", "--samples", 70, "-o", folder / "trained_4bit.pt")
+    result = call(folder / "trained.pt", "--inputs", "digits", "--samples", 70, "-o", folder / "trained_4bit.pt")
     assert result.exit_code == 0, result.stderr
     assert dscompress.compile_model(folder / "trained_4bit.pt", require_shift=True).kind == "training checkpoint"
 
 
 def test_a_folder_of_images_and_what_was_skipped(folder):
-    result = call(folder / "net.pt", "--naive", "--calibrate", folder / "images", "--preprocess", "digits",
+    result = call(folder / "net.pt", "--naive", "--inputs", folder / "images", "--preprocess", "digits",
                   "-o", folder / "naive.pt", *NET)
     assert result.exit_code == 0, result.stderr
     assert "1 image was skipped: 010.png" in result.stderr
@@ -83,7 +83,7 @@ def test_a_folder_of_images_and_what_was_skipped(folder):
 
 def test_sensitivity_writes_nothing(folder):
     before = sorted(folder.iterdir())
-    result = call(folder / "net.pt", "--sensitivity", "--calibrate", folder / "x.npy", "--samples", 64, *NET, "--json")
+    result = call(folder / "net.pt", "--sensitivity", "--inputs", folder / "x.npy", "--samples", 64, *NET, "--json")
     data = json.loads(result.stdout)
     assert [layer["name"] for layer in data["layers"]] == ["0", "4", "7", "11", "13"]
     assert [choice["bits"] for choice in data["layers"][0]["choices"]] == [2, 3, 4, 5, None]
@@ -96,17 +96,17 @@ def test_sensitivity_writes_nothing(folder):
     (["--target-bpw", "3", "--bits", "4"], 2, "leave --bits"),
     (["--naive", "--without", "bias"], 2, "--naive"),
     (["--layer-bits", "fc"], 2, "LAYER=BITS"),
-    (["--calibrate", "nowhere"], 3, "no such folder or file"),
-    (["--calibrate", "{folder}/empty"], 3, "no image in it"),
-    (["--calibrate", "{folder}/images"], 3, "--preprocess"),
-    (["--calibrate", "{folder}/images", "--preprocess", "imagenet"], 3, "input"),
-    (["--calibrate", "{folder}/net.pt"], 3, "damaged"),
+    (["--inputs", "nowhere"], 3, "no such folder or file"),
+    (["--inputs", "{folder}/empty"], 3, "no image in it"),
+    (["--inputs", "{folder}/images"], 3, "--preprocess"),
+    (["--inputs", "{folder}/images", "--preprocess", "imagenet"], 3, "input"),
+    (["--inputs", "{folder}/net.pt"], 3, "damaged"),
     (["--target-bpw", "1"], 3, "at least 2"),
     (["-o", "{folder}/no/such/net.pt"], 3, "does not exist"),
 ])
 def test_mistakes(folder, arguments, code, says):
     given = [argument.format(folder=folder) for argument in arguments]
-    defaults = [] if "--calibrate" in given else ["--calibrate", folder / "x.npy", "--samples", 64]
+    defaults = [] if "--inputs" in given else ["--inputs", folder / "x.npy", "--samples", 64]
     output = [] if "-o" in given else ["-o", folder / "never.pt"]
     result = call(folder / "net.pt", *defaults, *given, *output, *NET)
     assert result.exit_code == code and says in result.stderr, result.stderr
@@ -115,9 +115,9 @@ def test_mistakes(folder, arguments, code, says):
 
 def test_other_files_are_refused(folder):
     (folder / "net.onnx").write_bytes(b"\x08\x08\x3a\x00")
-    result = call(folder / "net.onnx", "--calibrate", folder / "x.npy")
+    result = call(folder / "net.onnx", "--inputs", folder / "x.npy")
     assert result.exit_code == 3 and "ONNX" in result.stderr and "PyTorch model" in result.stderr
-    result = call(folder / "net.pt", "--calibrate", folder / "x.npy")
+    result = call(folder / "net.pt", "--inputs", folder / "x.npy")
     assert result.exit_code == 3 and "dscompress convert" in result.stderr and "--model" in result.stderr
 
 
@@ -126,5 +126,5 @@ def test_the_commands_list_is_the_librarys():
 
 
 def test_sensitivity_takes_no_choice_of_bits(folder):
-    result = call(folder / "net.pt", "--sensitivity", "--bits", 4, "--calibrate", folder / "x.npy", *NET)
+    result = call(folder / "net.pt", "--sensitivity", "--bits", 4, "--inputs", folder / "x.npy", *NET)
     assert result.exit_code == 2 and "leave --output, --bits" in " ".join(result.stderr.split())

@@ -42,11 +42,11 @@ def test_from_pictures_to_a_labelled_prediction(folder, float_run, tmp_path):
     (folder / "row" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     run = tmp_path / "run"
     result = call("train", folder, "-o", run, "--weights", float_run / "best.pt", "--epochs", 2, "--method", "ps",
-                  "--bits", 3, "--skip", "0.0", "--distill", 0.5, "--label-smoothing", 0.1, "--workers", 0)
+                  "--bits", 3, "--layer-bits", "0.0=float", "--distill", 0.5, "--label-smoothing", 0.1, "--workers", 0)
     (folder / "row" / "broken.png").unlink()
     assert result.exit_code == 0, result.stderr
     assert "epoch 2/2: loss" in result.stderr and "broken.png" in result.stderr and "3-bit ps" in result.stderr
-    assert "left 0.0 (Conv2d): skipped by '0.0'" in result.stderr
+    assert "left 0.0 (Conv2d): float by '0.0'" in result.stderr
     assert f"dscompress export {run / 'best.pt'}" in result.stdout
     assert "1 that could not be read" in result.stdout
     assert (run / "curves.png").read_bytes().startswith(b"\x89PNG")
@@ -61,8 +61,8 @@ def test_from_pictures_to_a_labelled_prediction(folder, float_run, tmp_path):
 
 
 def test_activation_format_and_settings_travel(folder, tmp_path):
-    result = call("train", folder, "-o", tmp_path / "run", *TINY, "--method", "q", "--bits", 4, "--activation", "4,8",
-                  "--scale", "trained", "--bits-of", "4.*=3", "--workers", 0, "--json")
+    result = call("train", folder, "-o", tmp_path / "run", *TINY, "--method", "q", "--bits", 4, "--activations",
+                  "deepshift:4.8", "--scale", "trained", "--layer-bits", "4.*=3", "--workers", 0, "--json")
     assert result.exit_code == 0, result.stderr
     assert json.loads(result.stdout)["recipe"] == "q-cifar-scratch"
     layers = checkpoint.load(tmp_path / "run" / "best.pt")["layers"]
@@ -128,11 +128,12 @@ def test_nan_stops_and_the_last_good_checkpoint_stays(folder, tmp_path):
     (["--bits", "7"], 3, "bits=7: a 'ps' weight has 2..5 bits"),
     (["--method", "float32"], 2, "'float32' is not one of"),
     (["--milestones", "a"], 2, "'a' is not a list of numbers"),
-    (["--activation", "3"], 2, "'3' is not 2 numbers"),
-    (["--bits-of", "4.0"], 2, "'4.0' is not NAME=BITS"),
-    (["--bits-of", "nowhere=3"], 3, "nowhere"),
-    (["--activation", "1,5"], 3, "at least 2 integer bits"),
-    (["--skip", "nowhere"], 3, "'nowhere' matches no"),
+    (["--activations", "3,5"], 2, "'3,5' is not float, or deepshift:I.F"),
+    (["--activations", "int8"], 2, "'int8' is not float, or deepshift:I.F"),
+    (["--activations", "deepshift:1.5"], 2, "out of range: 2 or more integer bits"),
+    (["--layer-bits", "4.0"], 2, "'4.0' is not LAYER=BITS"),
+    (["--layer-bits", "nowhere=3"], 3, "'nowhere' matches no"),
+    (["--layer-bits", "nowhere=float"], 3, "'nowhere' matches no"),
     (["--epochs", "0"], 3, "epochs is 0"),
     (["--recipe", "best"], 3, "no recipe has this name"),
     (["--model", "resnet9000"], 3, "small_resnet, small_mobilenet"),
