@@ -227,6 +227,6 @@ def test_a_trained_model_is_baked_bit_for_bit(method, bits):
 
 
 def test_none_for_bits_is_float_and_the_first_pattern_counts():
-    model, report = convert(net(), "q", {"0": None, "3": 3, "*": None})
-    assert [layer.name for layer in report.converted] == ["3"] and type(model[0]) is nn.Conv2d
+    model, report = convert(net(), "q", {"0": None, "4": 3, "*": None})
+    assert [layer.name for layer in report.converted] == ["4"] and type(model[0]) is nn.Conv2d
     assert next(left.reason for left in report.left if left.name == "0") == "float by '0'"
