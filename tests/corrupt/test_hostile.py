@@ -269,6 +269,19 @@ GRAPH = {
     "a name that is not UTF-8": (set_model(name=b"\xff\xfe"), "string"),
     "a surrogate in a name": (set_model(name=b"\xed\xa0\x80"), "string"),
     "an overlong character": (set_model(name=b"\xc0\xaf"), "string"),
+    "an escape sequence in a name": (set_model(name="a\x1b[2J"), "control character"),
+    "a bell in a value's name": (set_value(3, name="a\x07"), "control character"),
+    "a carriage return in a node's name": (set_node(0, name="a\rb"), "control character"),
+    "a line feed in a module": (set_node(0, module="a\nb"), "control character"),
+    "a tab in a weight's source": (set_weight(0, source="a\tb"), "control character"),
+    "a DEL in a note": (set_weight(1, note="a\x7f"), "control character"),
+    "the first of C1 in a label": (set_output(labels=["a", "b\x80", "c", "d"]), "control character"),
+    "the last of C1 in a label": (set_output(labels=["a", "b\x9f", "c", "d"]), "control character"),
+    "a line feed in a key": (lambda m: vars(m.metadata[0]).update(key="a\nb"), "control character"),
+    "a carriage return in a metadata value": (
+        lambda m: vars(m.metadata[0]).update(value="a\r\nb"), "control character"),
+    "an escape sequence in a metadata value": (
+        lambda m: vars(m.metadata[0]).update(value="\x1b]0;title\x07"), "control character"),
 }
 
 
@@ -281,6 +294,24 @@ def test_graph(case):
 def test_text_that_is_utf_8_is_accepted():
     name = "каша 模型 🦆"
     assert Model.open(small_model(name=name)).name == name
+
+
+def test_a_metadata_value_may_have_tabs_and_several_lines():
+    text = "Licence:\n\tfree\n"
+    assert Model.open(small_model(metadata={"text": text})).metadata == {"text": text}
+
+
+def test_what_libdsf_says_is_safe_to_print():
+    """Bidi controls may be in a name; an error escapes them, and those of a path."""
+    found = refusal(small_model(edit_model=set_node(0, name="a\u202eb", inputs=[-1, 1, 2])))
+    assert r"node 'a\u202eb' (conv)" in found
+
+
+def test_a_path_is_safe_to_print(tmp_path):
+    path = tmp_path / "a\x1b[2J\udcff\u2066.dsf"
+    path.write_bytes(b"nothing")
+    found = refusal(path)
+    assert r"a\x1b[2J\xff\u2066.dsf" in found and found.isprintable()
 
 
 # The data section starts at a multiple of 64; w: 5 sign bytes, 18 level bytes at 64, ends at 82; b at 128 ...

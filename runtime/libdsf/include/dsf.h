@@ -77,7 +77,7 @@ typedef enum dsf_precision {
 
 /* Fields are only ever added at the end; zero is the default of each. */
 typedef struct dsf_session_options {
-    int32_t threads;      /* 0: one per processor that this process may use */
+    int32_t threads;      /* 0: one per processor that the affinity mask and the cgroup quota allow */
     int32_t keep_values;  /* 1: nothing is fused or overwritten, so that dsf_session_value can show every value */
     int32_t profile;      /* 1: dsf_session_profile has the seconds of each step of the last run */
     int32_t memory;       /* a dsf_memory */

@@ -3,11 +3,13 @@
 #include <cstddef>
 #include <cstring>
 #include <new>
+#include <string_view>
 
 #include "codecs/codec.h"
 #include "kernels/isa.h"
 #include "load.h"
 #include "session.h"
+#include "text.h"
 
 #undef dsf_session_create  // here it is the function
 
@@ -23,8 +25,8 @@ namespace {
 
 using namespace dsf;
 
-// Copies as much as fits, not cutting a UTF-8 character in two.
-template <size_t SIZE> void put(char (&field)[SIZE], const std::string& text) {
+// Copies as much as fits, not cutting a UTF-8 character in two. Allocates nothing.
+template <size_t SIZE> void put(char (&field)[SIZE], std::string_view text) {
     size_t length = std::min(text.size(), SIZE - 1);
     if (length < text.size())
         while (length > 0 && (static_cast<uint8_t>(text[length]) & 0xC0) == 0x80) --length;
@@ -35,16 +37,28 @@ template <size_t SIZE> void put(char (&field)[SIZE], const std::string& text) {
 dsf_status report(dsf_error* error, const Error& cause) {
     if (!error) return cause.status;
     error->status = cause.status;
-    put(error->where, cause.where);
-    put(error->found, cause.found);
-    put(error->expected, cause.expected);
-    put(error->what_to_do, cause.what_to_do);
+    put(error->where, printable(cause.where));  // names in it come from files, paths and the environment
+    put(error->found, printable(cause.found));
+    put(error->expected, printable(cause.expected));
+    put(error->what_to_do, printable(cause.what_to_do));
     std::string message = error->where;
     message += std::string(": ") + error->found;
     if (!cause.expected.empty()) message += std::string("; expected ") + error->expected;
     if (!cause.what_to_do.empty()) message += std::string("; ") + error->what_to_do;
     put(error->message, message);
     return cause.status;
+}
+
+// There may be no memory left for a sentence, either: this one is ready.
+dsf_status report_no_memory(dsf_error* error) {
+    if (!error) return DSF_BACKEND_ERROR;
+    error->status = DSF_BACKEND_ERROR;
+    put(error->where, "libdsf");
+    put(error->found, "no memory is left");
+    put(error->expected, "more free memory");
+    put(error->what_to_do, "end other programs, or run smaller batches");
+    put(error->message, "libdsf: no memory is left; expected more free memory; end other programs, or run smaller batches");
+    return DSF_BACKEND_ERROR;
 }
 
 // Runs f and turns what it throws into a status.
@@ -60,13 +74,13 @@ template <class F> dsf_status guard(dsf_error* error, F&& f) {
         } catch (const Error& cause) {
             return report(error, cause);
         } catch (const std::bad_alloc&) {
-            return report(error, {DSF_BACKEND_ERROR, "libdsf", "no memory is left", "more free memory", ""});
+            return report_no_memory(error);
         } catch (const std::exception& cause) {
-            return report(error, {DSF_BACKEND_ERROR, "libdsf", cause.what(), "", ""});
+            return report(error, {DSF_BACKEND_ERROR, "libdsf", std::string("internal error: ") + cause.what(), "none",
+                                  "report it with the file"});
         }
-    } catch (...) {  // no memory for the sentence either
-        if (error) error->status = DSF_BACKEND_ERROR;
-        return DSF_BACKEND_ERROR;
+    } catch (...) {  // while the sentence was made
+        return report_no_memory(error);
     }
 }
 

@@ -27,16 +27,6 @@ template <class T> T at(const uint8_t* prefix, size_t offset) {
     return value;
 }
 
-std::string printable(const uint8_t* bytes, uint64_t length) {
-    std::string text;
-    for (uint64_t i = 0; i < length && i < 12; ++i) {
-        const char digits[] = "0123456789abcdef";
-        if (bytes[i] >= 32 && bytes[i] < 127) text += static_cast<char>(bytes[i]);
-        else text += std::string("\\x") + digits[bytes[i] >> 4] + digits[bytes[i] & 15];
-    }
-    return text;
-}
-
 void check_version(const std::string& where, const uint8_t* prefix) {
     uint16_t major = at<uint16_t>(prefix, 8), minor = at<uint16_t>(prefix, 10);
     uint32_t flags = at<uint32_t>(prefix, 12);
@@ -62,8 +52,9 @@ void check_zero(const std::string& where, const uint8_t* bytes, uint64_t begin, 
 }  // namespace
 
 void check_prefix(const std::string& where, const uint8_t* prefix, uint64_t length) {
+    const std::string start(reinterpret_cast<const char*>(prefix), static_cast<size_t>(length < 12 ? length : 12));
     if (std::memcmp(prefix, MAGIC, length < sizeof MAGIC ? length : sizeof MAGIC) != 0)
-        model_error(where, "is not a .dsf file: it starts with '" + printable(prefix, length) + "'", "'\\x89DSF'",
+        model_error(where, "is not a .dsf file: it starts with '" + start + "'", "'\\x89DSF'",
                     "make one with `dscompress export`");
     if (length < PREFIX_BYTES)
         model_error(where, "is cut short: it has " + std::to_string(length) + " bytes",

@@ -3,7 +3,8 @@
 // A Verifier alone does not bound the work: a small file whose offsets share one large child makes it visit that child
 // again and again. So this walk comes first. It claims the bytes of each object before it goes on to the object's
 // children, and refuses an object of which a byte is claimed already: it visits each byte once at most. Only vtables
-// may be shared, as every writer does. Strings are UTF-8 without zeros, so that C and Python read the same text.
+// may be shared, as every writer does. Strings are UTF-8 without zeros, so that C and Python read the same text, and
+// without the controls that a terminal obeys; the value of a metadata entry may have tabs and several lines.
 #include <cstring>
 #include <vector>
 
@@ -12,6 +13,7 @@
 #include "error.h"
 #include "limits.h"
 #include "load.h"
+#include "text.h"
 
 namespace dsf {
 namespace {
@@ -20,7 +22,7 @@ namespace fb = schema;
 
 struct Layout;
 
-enum class Form : uint8_t { string, strings, table, tables, scalars };
+enum class Form : uint8_t { string, strings, text, table, tables, scalars };
 
 struct Field {
     uint16_t slot;         // where the vtable holds its place in the table
@@ -83,7 +85,7 @@ const Layout OUTPUT = {"Output", {
 }};
 const Layout KEY_VALUE = {"KeyValue", {
     {fb::KeyValue::VT_KEY, Form::string, 0, nullptr},
-    {fb::KeyValue::VT_VALUE, Form::string, 0, nullptr},
+    {fb::KeyValue::VT_VALUE, Form::text, 0, nullptr},
 }};
 const Layout MODEL = {"Model", {
     {fb::Model::VT_NAME, Form::string, 0, nullptr},
@@ -97,21 +99,6 @@ const Layout MODEL = {"Model", {
     {fb::Model::VT_METADATA, Form::tables, 0, &KEY_VALUE},
 }};
 
-// Length of the UTF-8 character at text, of which `left` bytes remain, or 0 if there is none.
-size_t utf8_length(const uint8_t* text, size_t left) {
-    uint8_t first = text[0];
-    if (first < 0x80) return 1;
-    size_t length = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : 2;
-    if (first < 0xC2 || first > 0xF4 || length > left) return 0;
-    for (size_t i = 1; i < length; ++i)
-        if ((text[i] & 0xC0) != 0x80) return 0;
-    if (first == 0xE0 && text[1] < 0xA0) return 0;  // longer than need be
-    if (first == 0xED && text[1] > 0x9F) return 0;  // a surrogate
-    if (first == 0xF0 && text[1] < 0x90) return 0;  // longer than need be
-    if (first == 0xF4 && text[1] > 0x8F) return 0;  // beyond U+10FFFF
-    return length;
-}
-
 class Walk {
 public:
     Walk(const std::string& where, const uint8_t* graph, uint64_t length)
@@ -123,9 +110,9 @@ public:
     }
 
 private:
-    [[noreturn]] void refuse(const char* found, uint64_t at) const {
-        model_error(where_, std::string(found) + " at byte " + std::to_string(at), "a whole FlatBuffer",
-                    "the file is damaged: export it again");
+    [[noreturn]] void refuse(const char* found, uint64_t at, const char* expected = "a whole FlatBuffer",
+                             const char* what_to_do = "the file is damaged: export it again") const {
+        model_error(where_, std::string(found) + " at byte " + std::to_string(at), expected, what_to_do);
     }
 
     template <class T> T number(uint64_t at) const {
@@ -161,7 +148,8 @@ private:
         return count;
     }
 
-    void string(uint64_t at) {
+    // lines: it may have tabs and line feeds.
+    void string(uint64_t at, bool lines = false) {
         uint64_t size = uint64_t{4} + number<uint32_t>(at);
         if (size - 4 > MAX_STRING_BYTES) refuse("a string is too long", at);
         claim(at, size + 1);
@@ -171,6 +159,9 @@ private:
         while (left > 0) {
             size_t length = *text == 0 ? 0 : utf8_length(text, left);
             if (length == 0) refuse("a string is not UTF-8 text", at);
+            if (is_control(text, length) && !(lines && (*text == '\t' || *text == '\n')))
+                refuse("a string holds a control character", at, "text that a terminal can show",
+                       "the file was not made by dscompress, or is damaged");
             text += length;
             left -= length;
         }
@@ -197,6 +188,7 @@ private:
 
     void follow_field(const Field& field, uint64_t at) {
         if (field.form == Form::string) return string(at);
+        if (field.form == Form::text) return string(at, true);
         if (field.form == Form::table) return table(at, *field.layout);
         if (field.form == Form::scalars) return static_cast<void>(vector(at, field.size));
         uint32_t count = vector(at, 4);

@@ -14,7 +14,8 @@ std::shared_ptr<uint8_t> allocate(uint64_t bytes, const std::string& where) {
     void* memory = nullptr;
     if (bytes > SIZE_MAX - HUGE_PAGE ||
         ::posix_memalign(&memory, alignment, bytes == 0 ? 64 : static_cast<size_t>(bytes)) != 0)
-        backend_error(where, "no memory for " + std::to_string(bytes) + " bytes", "that much free memory");
+        backend_error(where, "no memory for " + std::to_string(bytes) + " bytes", "that much free memory",
+                      "end other programs, run smaller batches, or ask for memory low");
     if (alignment == HUGE_PAGE) ::madvise(memory, static_cast<size_t>(bytes), MADV_HUGEPAGE);  // only a hint
     return std::shared_ptr<uint8_t>(static_cast<uint8_t*>(memory), std::free);
 }

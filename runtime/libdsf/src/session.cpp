@@ -3,21 +3,13 @@
 
 #include <algorithm>
 #include <cstring>
-#include <sched.h>
-#include <thread>
 
 #include "kernels/isa.h"
 #include "limits.h"
+#include "processors.h"
 
 namespace dsf {
 namespace {
-
-int processors() {
-    cpu_set_t allowed;
-    bool known = ::sched_getaffinity(0, sizeof allowed, &allowed) == 0;
-    int count = known ? CPU_COUNT(&allowed) : static_cast<int>(std::thread::hardware_concurrency());
-    return std::clamp(count, 1, MAX_THREADS);
-}
 
 int thread_count(int asked) {
     if (asked < 0 || asked > MAX_THREADS)

@@ -134,6 +134,21 @@ struct Threads::State {
         }
     }
 
+    // If one cannot be started, whatever the reason, those before it end: a thread that is not joined ends the process.
+    void start(int count) {
+        workers = std::make_unique<Worker[]>(static_cast<size_t>(count));
+        try {
+            while (worker_count < count) {
+                Worker& worker = workers[static_cast<size_t>(worker_count)];
+                worker.thread = std::thread([this, number = worker_count + 1] { this->worker(number); });
+                ++worker_count;
+            }
+        } catch (...) {
+            end();
+            throw;
+        }
+    }
+
     void end() {
         stop.store(true);
         rouse();
@@ -148,14 +163,8 @@ Threads::Threads(int count) : count_(count) {
     state_ = std::make_unique<State>();
     state_->forks_before = forks.load();
     try {
-        state_->workers = std::make_unique<State::Worker[]>(static_cast<size_t>(count - 1));
-        for (int i = 1; i < count; ++i) {
-            State::Worker& worker = state_->workers[static_cast<size_t>(i - 1)];
-            worker.thread = std::thread([state = state_.get(), i] { state->worker(i); });
-            state_->worker_count = i;
-        }
+        state_->start(count - 1);
     } catch (const std::system_error&) {
-        state_->end();
         backend_error("session", "this machine cannot start " + std::to_string(count) + " threads",
                       "room for that many", "ask for fewer threads");
     }
