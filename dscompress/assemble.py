@@ -15,6 +15,7 @@ from dscompress.encode import Encoded, encode
 from dscompress.errors import CompileError
 from dscompress.lower import LoweredNode
 from dscompress.lowerings.source import DTYPES, Unsupported, dtype_name, shape_of
+from dscompress.names import storable
 from dscompress.write import Description, Stored
 from dsruntime.file import Image, Input, Node, Output, Value
 
@@ -124,7 +125,7 @@ def value_of(value: ir.Value) -> Value:
 def node_of(node: LoweredNode, index: dict[ir.Value, int]) -> Node:
     inputs = tuple(None if value is None else index[value] for value in node.inputs)
     outputs = tuple(index[value] for value in node.outputs)
-    return Node(node.op, node.name, node.module, inputs, outputs, node.attributes)
+    return Node(node.op, storable(node.name), storable(node.module), inputs, outputs, node.attributes)
 
 
 def inputs_of(graph: ir.Graph, nodes: list[LoweredNode], index: dict, labelling: Labelling) -> list[Input]:

@@ -12,6 +12,7 @@ from dscompress.capture import Captured, CaptureOptions, capture
 from dscompress.errors import CompileError
 from dscompress.labelling import read_labels, read_recipe
 from dscompress.lower import lower
+from dscompress.names import refuse_controls, storable
 from dscompress.passes import run_pipeline
 from dscompress.prove import prove
 from dscompress.report import Report, float_weights, make_report
@@ -54,15 +55,15 @@ def compile_model(
     if output is not None:
         check_target(output)
     image, names = read_recipe(preprocess), read_labels(labels)
+    refuse_controls("name", name or "")
     on_step("capture")
     options = CaptureOptions(
         input_shape, dynamic_batch, model, model_args, trust_pickle, bits, method, sign_threshold, activations
     )
     captured = capture(source, options)
-    title = name or captured.name or name_of(source)
-    labelling = Labelling(
-        title, image or captured.preprocess, names or captured.labels, all_metadata(metadata, captured)
-    )
+    title = name or storable(captured.name or name_of(source))
+    names = names or tuple(map(storable, captured.labels))
+    labelling = Labelling(title, image or captured.preprocess, names, all_metadata(metadata, captured))
     try:
         assembled, data, proof = translate(captured, labelling, on_step)
     except CompileError:
@@ -112,6 +113,9 @@ def all_metadata(given: dict[str, str] | None, captured) -> dict[str, str]:
     taken = [key for key in given or {} if key.startswith(RESERVED)]
     if taken:
         raise CompileError("metadata", f"the key '{taken[0]}'", f"keys that do not start with '{RESERVED}'")
+    for key, value in (given or {}).items():
+        refuse_controls("metadata", str(key))
+        refuse_controls(f"metadata '{key}'", str(value), lines=True)
     own = {"source.kind": captured.kind, "source.sha256": captured.sha256}
     return {**{str(k): str(v) for k, v in (given or {}).items()}, **{k: v for k, v in own.items() if v}}
 

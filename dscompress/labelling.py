@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from dscompress.errors import CompileError
+from dscompress.names import refuse_controls
 from dsruntime.file import Image
 
 MOST_LABEL_BYTES = 16 << 20
@@ -28,6 +29,13 @@ def read_recipe(source) -> Image | None:
 
 def read_labels(source) -> tuple[str, ...]:
     """A list of labels, or the path of a text file with one a line; a last empty line does not count."""
+    labels = labels_of(source)
+    for label in labels:
+        refuse_controls("labels", label)
+    return labels
+
+
+def labels_of(source) -> tuple[str, ...]:
     if source is None:
         return ()
     if not isinstance(source, (str, os.PathLike)):

@@ -3,8 +3,8 @@
     python tools/out_of_memory.py                    # every allocation, of the golden files and the fuzzer's corpus
     python tools/out_of_memory.py --stride 7 a.dsf   # every seventh, of this file
 
-tests/libdsf/out_of_memory.c loads, prepares, runs and destroys; it says what each failure must look like. It is compiled
-against the installed library, with a C compiler on a system with glibc.
+tests/libdsf/out_of_memory.c loads, prepares, runs and destroys; it says what each failure must look like. It is
+compiled against the installed library, with a C compiler on a system with glibc.
 """
 
 from __future__ import annotations

@@ -8,15 +8,21 @@ from pathlib import Path
 from typing import Any
 
 from dscompress.capture.options import Captured, CaptureOptions
+from dscompress.names import make_storable
 
 __all__ = ["CaptureOptions", "Captured", "capture"]
 
 
 def capture(source: Any, options: CaptureOptions | None = None) -> Captured:
     """source: an nn.Module, a torch.export.ExportedProgram, or the path of a file of any known kind."""
+    captured = capture_any(source, options or CaptureOptions())
+    captured.notes.extend(make_storable(captured.model))
+    return captured
+
+
+def capture_any(source: Any, options: CaptureOptions) -> Captured:
     import torch
 
-    options = options or CaptureOptions()
     if isinstance(source, torch.nn.Module):
         from dscompress.capture import module
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from dscompress import CompileError, compile_model
+from dscompress.verify import verify_model
 from dsruntime import Model
 from tests.compiler.graphs import compile_graph, parse, random, run_dsf, run_onnx, save
 from tests.compiler.test_encode import powers
@@ -131,6 +132,31 @@ def test_labels_give_logits_and_softmax_gives_probabilities(tmp_path):
     assert Model.open(compile_graph(soft, tmp_path).data).outputs[0].meaning == "probabilities"
 
 
+def test_metadata_may_have_tabs_and_several_lines(tmp_path):
+    report = compile_graph(net(), tmp_path, metadata={"licence": "a\tb\nc"})
+    assert Model.open(report.data).metadata["licence"] == "a\tb\nc"
+
+
+def test_names_of_a_source_get_escapes_for_their_control_characters(tmp_path):
+    """Each stays another's name, and the answers stay; the notes say so."""
+    source = net()
+    values = {value.name: value for node in source.graph for value in node.outputs}
+    source.graph.inputs[0].name, values["a"].name, values["b"].name = "x\x1b[2J", "a\n", "a\\n"
+    source.graph.initializers["conv_weight"].name = "weight\x07"
+    source.graph[0].name = "conv\x9b"
+    (tmp_path / "model\x1b.onnx").write_bytes(Path(save(source, tmp_path)).read_bytes())
+    report = compile_model(tmp_path / "model\x1b.onnx", tmp_path / "model.dsf")
+    model = Model.open(report.data)
+    assert (model.name, model.inputs[0].name) == (r"model\x1b", r"x\x1b[2J")
+    assert [value.name for value in model.graph.values][4:6] == [r"a\n_2", r"a\n"]
+    assert model.graph.nodes[0].name == r"conv\x9b"
+    assert model.graph.weights[0].source == r"weight\x07"
+    assert r"3 names hold control characters, which are written as escapes in the file: x\x1b[2J, " in str(report)
+    assert verify_model(tmp_path / "model.dsf", tmp_path / "model\x1b.onnx").same
+    x = random(2, 3, 8, 8)
+    np.testing.assert_array_equal(run_dsf(report.data, x)[0], run_dsf(compile_graph(net(), tmp_path).data, x)[0])
+
+
 @pytest.mark.parametrize(
     "options, reason",
     [
@@ -141,6 +167,11 @@ def test_labels_give_logits_and_softmax_gives_probabilities(tmp_path):
         ({"preprocess": "digits"}, "gray has 1 channel, the input 3"),
         ({"preprocess": "unknown"}, "no file has this name; expected cifar, digits, imagenet, mnist, or a JSON file"),
         ({"metadata": {"source.kind": "x"}}, "the key 'source.kind'"),
+        ({"name": "a\x1b[2J"}, r"name: the control character '\\x1b' in it, 'a\\x1b\[2J'; expected text without"),
+        ({"labels": ["a", "b\tc", "d", "e"]}, r"labels: the control character '\\t' in it, 'b\\tc'"),
+        ({"labels": ["a", "b\x9b2J", "d", "e"]}, r"labels: the control character '\\x9b'"),
+        ({"metadata": {"a\nb": "c"}}, r"metadata: the control character '\\n'"),
+        ({"metadata": {"a": "b\r\nc"}}, r"metadata 'a': the control character '\\r' .* but tabs and line feeds"),
     ],
 )
 def test_refuses_what_does_not_fit(options, reason, tmp_path):
