@@ -14,6 +14,12 @@ def conv(source: Source) -> Lowered:
 def conv_transpose(source: Source) -> Lowered:
     spatial = spatial_axes(source)
     extra = source.integers("output_padding", [0] * spatial)
+    strides, dilations = (source.integers(name, [1] * spatial) for name in ("strides", "dilations"))
+    if any(e >= max(s, d) for e, s, d in zip(extra, strides, dilations, strict=True)):
+        raise Unsupported(
+            f"its result has {extra} more rows or columns than its inputs reach",
+            "make output_padding or output_shape smaller, and pad the result: ONNX allows fewer than the stride",
+        )
     attributes = compact(group=(source.integer("group", 1), 1), output_padding=(extra, [0] * spatial))
     return Lowered("conv_transpose", source.floats(0, 1, 2), {**window(source), **attributes})
 

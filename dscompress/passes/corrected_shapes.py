@@ -1,6 +1,7 @@
 """corrected_shapes: output shapes where ONNX's own inference differs from what ONNX Runtime computes.
 
     pool with ceil_mode   a last window that would start in the padding after the image does not count
+    transposed conv       with auto_pad=SAME_UPPER or SAME_LOWER, output_padding is part of size * stride, not beside it
     resize by scales      floor(size * scale) in float32, as the scales are: 6 * float32(7 / 6) is 7, not 6.9999998
 """
 
@@ -8,6 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 import onnx_ir as ir
+
+from dscompress.passes.resolve_auto_pad import kernel_shape, says_size, transposed_sizes
 
 POOLS = ("MaxPool", "AveragePool", "LpPool")
 
@@ -18,6 +21,8 @@ def corrected(node: ir.Node, before: tuple[int, ...] | None, after: tuple[int, .
         return after
     if node.op_type in POOLS and node.attributes.get_int("ceil_mode", 0):
         return (*after[:2], *windows(node, before[2:], after[2:]))
+    if node.op_type == "ConvTranspose" and says_size(node) and (kernel := kernel_shape(node)) is not None:
+        return (*after[:2], *transposed_sizes(node, before[2:], kernel))
     if node.op_type == "Resize" and len(inputs) > 2:
         return scaled(node, before, after, inputs[2])
     if node.op_type == "Upsample" and len(inputs) > 1:

@@ -9,10 +9,11 @@ node whose input or weight has no known shape; lower refuses it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import onnx_ir as ir
 
-from dscompress.passes import batch
-
+Sizes = Sequence[int]
 OPS = {"Conv", "ConvTranspose", "MaxPool", "AveragePool"}
 
 
@@ -20,52 +21,95 @@ class ResolveAutoPad(ir.passes.InPlacePass):
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         found = [node for node in model.graph if node.op_type in OPS and needs_pads(node)]
         for node in found:
-            set_ints(node, "pads", explicit_pads(node))
+            sizes, kernel = data_sizes(node) or (), kernel_shape(node) or ()
+            if node.op_type == "ConvTranspose":
+                pads, extra = transposed_pads(node, sizes, kernel)
+                set_ints(node, "output_padding", extra)
+            else:
+                pads = window_pads(node, sizes, kernel)
+            set_ints(node, "pads", pads)
             for name in ("auto_pad", "output_shape"):
                 node.attributes.pop(name, None)
         return ir.passes.PassResult(model, modified=bool(found))
 
 
 def needs_pads(node: ir.Node) -> bool:
-    given = node.attributes.get_string("auto_pad", "NOTSET") != "NOTSET" or "output_shape" in node.attributes
-    return given and data_shape(node) is not None and kernel_shape(node) is not None
+    return says_size(node) and data_sizes(node) is not None and kernel_shape(node) is not None
 
 
-def explicit_pads(node: ir.Node) -> list[int]:
+def says_size(node: ir.Node) -> bool:
+    """The node says how large its result is, or VALID, and no pads."""
+    return node.attributes.get_string("auto_pad", "NOTSET") != "NOTSET" or "output_shape" in node.attributes
+
+
+def window_pads(node: ir.Node, sizes: Sizes, kernel: Sizes) -> list[int]:
     mode = node.attributes.get_string("auto_pad", "NOTSET")
-    sizes = (data_shape(node) or ())[2:]
-    kernel = kernel_shape(node) or []
-    rank = len(sizes)
-    strides = ints(node, "strides", [1] * rank)
-    dilations = ints(node, "dilations", [1] * rank)
-    reach = [(k - 1) * d + 1 for k, d in zip(kernel, dilations, strict=True)]
-    if mode == "VALID" and "output_shape" not in node.attributes:
-        return [0] * 2 * rank
-    if node.op_type == "ConvTranspose":
-        extra = ints(node, "output_padding", [0] * rank)
-        target = ints(node, "output_shape", [size * stride for size, stride in zip(sizes, strides, strict=True)])
-        full = [(size - 1) * s + k for size, s, k in zip(sizes, strides, reach, strict=True)]
-        totals = [max(f + e - t, 0) for f, e, t in zip(full, extra, target[-rank:], strict=True)]
-        more_first = mode != "SAME_UPPER"  # as ONNX has it, NOTSET with an output_shape included
+    if mode == "VALID":
+        return [0] * 2 * len(sizes)
+    strides, reach = strides_and_reach(node, kernel)
+    outputs = [-(-size // stride) for size, stride in zip(sizes, strides, strict=True)]
+    parts = zip(outputs, strides, reach, sizes, strict=True)
+    totals = [max((out - 1) * stride + k - size, 0) for out, stride, k, size in parts]
+    return shared_out(totals, mode == "SAME_LOWER")
+
+
+def transposed_pads(node: ir.Node, sizes: Sizes, kernel: Sizes) -> tuple[list[int], list[int]]:
+    """Pads and output_padding of a ConvTranspose, as ONNX Runtime has them.
+
+    An output_shape beyond what the inputs reach is filled up at the end, which output_padding says. SAME pads down to
+    size * stride; where the kernel is smaller than its stride the result stays smaller than that.
+    """
+    mode = node.attributes.get_string("auto_pad", "NOTSET")
+    strides, reach = strides_and_reach(node, kernel)
+    extra = ints(node, "output_padding", [0] * len(sizes))
+    full = [(size - 1) * s + k + e for size, s, k, e in zip(sizes, strides, reach, extra, strict=True)]
+    if "output_shape" in node.attributes:
+        target = list(node.attributes["output_shape"].as_ints())[-len(sizes) :]
+        extra = [e + max(t - f, 0) for e, t, f in zip(extra, target, full, strict=True)]
+    elif mode == "VALID":
+        target = full
     else:
-        outputs = [-(-size // stride) for size, stride in zip(sizes, strides, strict=True)]
-        parts = zip(outputs, strides, reach, sizes, strict=True)
-        totals = [max((out - 1) * stride + k - size, 0) for out, stride, k, size in parts]
-        more_first = mode == "SAME_LOWER"
+        target = [size * stride for size, stride in zip(sizes, strides, strict=True)]
+    totals = [max(f - t, 0) for f, t in zip(full, target, strict=True)]
+    return shared_out(totals, mode != "SAME_UPPER"), extra  # as ONNX has it, NOTSET with an output_shape included
+
+
+def transposed_sizes(node: ir.Node, sizes: Sizes, kernel: Sizes) -> tuple[int, ...]:
+    """The spatial sizes of a ConvTranspose that says_size()."""
+    pads, extra = transposed_pads(node, sizes, kernel)
+    strides, reach = strides_and_reach(node, kernel)
+    cut = [first + last for first, last in zip(pads[: len(sizes)], pads[len(sizes) :], strict=True)]
+    each = zip(sizes, strides, reach, extra, cut, strict=True)
+    return tuple((size - 1) * s + k + e - c for size, s, k, e, c in each)
+
+
+def strides_and_reach(node: ir.Node, kernel: Sizes) -> tuple[list[int], list[int]]:
+    """reach: how many pixels a kernel with its dilation spans."""
+    dilations = ints(node, "dilations", [1] * len(kernel))
+    reach = [(k - 1) * d + 1 for k, d in zip(kernel, dilations, strict=True)]
+    return ints(node, "strides", [1] * len(kernel)), reach
+
+
+def shared_out(totals: list[int], more_first: bool) -> list[int]:
+    """Half of each total on either side, the odd one first or last."""
     first = [(total + 1) // 2 if more_first else total // 2 for total in totals]
     return first + [total - begin for total, begin in zip(totals, first, strict=True)]
 
 
-def data_shape(node: ir.Node) -> tuple[int, ...] | None:
-    data = node.inputs[0]
-    return batch.dimensions(data) if data is not None and data.shape is not None else None
+def data_sizes(node: ir.Node) -> Sizes | None:
+    return spatial(node.inputs[0])
 
 
-def kernel_shape(node: ir.Node) -> list[int] | None:
+def kernel_shape(node: ir.Node) -> Sizes | None:
     if "kernel_shape" in node.attributes:
         return list(node.attributes["kernel_shape"].as_ints())
-    weight = node.inputs[1] if len(node.inputs) > 1 else None
-    return list(batch.dimensions(weight)[2:]) if weight is not None and weight.shape is not None else None
+    return spatial(node.inputs[1] if len(node.inputs) > 1 else None)
+
+
+def spatial(value: ir.Value | None) -> list[int] | None:
+    """The dimensions after the first two, where all of them are known and none follows the batch."""
+    sizes = [None] if value is None or value.shape is None else list(value.shape)[2:]
+    return sizes if all(isinstance(size, int) for size in sizes) else None  # type: ignore[return-value]
 
 
 def ints(node: ir.Node, name: str, absent: list[int]) -> list[int]:

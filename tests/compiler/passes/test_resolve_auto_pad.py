@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from dscompress.errors import CompileError
 from dscompress.passes import run_pipeline
-from tests.compiler.graphs import parse, random, run_onnx
+from tests.compiler.graphs import compile_graph, parse, random, run_dsf, run_onnx
 
 
 @pytest.mark.parametrize("mode", ["SAME_UPPER", "SAME_LOWER", "VALID"])
@@ -12,8 +13,6 @@ from tests.compiler.graphs import parse, random, run_onnx
 @pytest.mark.parametrize("kernel, stride", [(2, 1), (3, 1), (3, 2), (4, 3), (1, 2)])
 @pytest.mark.parametrize("op", ["Conv", "ConvTranspose", "MaxPool", "AveragePool"])
 def test_equals_onnx_runtime(op, kernel, stride, size, mode):
-    if op == "ConvTranspose" and kernel < stride:
-        pytest.skip("a transposed convolution with SAME pads needs a kernel as large as its stride")
     if op == "MaxPool" and kernel < stride:
         pytest.skip("ONNX Runtime refuses it")
     pool = op.endswith("Pool")
@@ -30,15 +29,38 @@ def test_equals_onnx_runtime(op, kernel, stride, size, mode):
     np.testing.assert_array_equal(run_onnx(model, x)[0], before)
 
 
-@pytest.mark.parametrize("sizes", [[14, 15], [15, 13]])
-def test_an_output_shape_of_conv_transpose(sizes):
-    node = f"ConvTranspose<strides = [2, 2], output_shape = {sizes}>(x, w)"
-    text = f"g (float[n, 2, 7, 7] x) => (float[a, b, c, d] y) {{ y = {node} }}"
-    model = parse(text, w=random(2, 2, 3, 3))
+TRANSPOSED = [
+    "output_shape = [14, 15]",
+    "output_shape = [15, 13]",
+    "output_shape = [16, 16]",  # one more than the inputs reach, at the end
+    "output_shape = [16, 13], output_padding = [1, 1]",
+    'output_shape = [14, 13], auto_pad = "SAME_UPPER"',
+    'output_shape = [14, 13], auto_pad = "VALID"',
+    'auto_pad = "SAME_UPPER", output_padding = [1, 1]',
+    'auto_pad = "SAME_LOWER", output_padding = [1, 0]',
+    'auto_pad = "VALID", output_padding = [1, 1]',
+    'auto_pad = "SAME_UPPER", dilations = [2, 2], output_padding = [1, 1]',
+    'auto_pad = "SAME_UPPER", strides = [4, 5]',  # the kernel is smaller: not all of size * stride is reached
+]
+
+
+@pytest.mark.parametrize("attributes", TRANSPOSED)
+def test_a_conv_transpose_that_says_its_size(attributes, tmp_path):
+    strides = "" if "strides" in attributes else "strides = [2, 2], "
+    text = f"y = ConvTranspose<{strides}{attributes}>(x, w)"
+    model = parse(f"g (float[n, 2, 7, 7] x) => (float[a, b, c, d] y) {{ {text} }}", w=random(2, 2, 3, 3))
     x = random(1, 2, 7, 7)
-    before = run_onnx(model, x)[0]
-    run_pipeline(model)
-    np.testing.assert_array_equal(run_onnx(model, x)[0], before)
+    expected = run_onnx(model, x)[0]
+    data = compile_graph(model, tmp_path).data
+    np.testing.assert_allclose(run_dsf(data, x)[0], expected, rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(run_dsf(data, x, backend="cpu")[0], expected, rtol=1e-5, atol=1e-5)
+
+
+def test_an_output_shape_far_beyond_the_inputs_is_refused(tmp_path):
+    text = "y = ConvTranspose<strides = [2, 2], output_shape = [17, 17]>(x, w)"
+    model = parse(f"g (float[n, 2, 7, 7] x) => (float[a, b, c, d] y) {{ {text} }}", w=random(2, 2, 3, 3))
+    with pytest.raises(CompileError, match=r"ConvTranspose.*\[2, 2\] more rows or columns than its inputs reach.*pad"):
+        compile_graph(model, tmp_path)
 
 
 def test_explicit_pads_are_left():
