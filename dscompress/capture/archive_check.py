@@ -1,49 +1,83 @@
-"""archive_check: refuses a .pt2 archive whose loading would run code that the archive holds.
+"""archive_check: refuses a .pt2 archive whose loading or translation would run code that the archive holds.
 
-torch.export.load evaluates size expressions as Python, looks operators up by name, unpickles what is stored as a pickle
-and loads compiled code. Before it gets the bytes, this allows only
+torch.export.load evaluates size expressions as Python, pastes names into Python, imports modules that a structure of
+inputs names, looks operators up, unpickles what is stored as a pickle and loads compiled code. Before it gets the
+bytes, this allows only
 
-    size expressions     numbers, symbols, arithmetic, and calls of FUNCTIONS
-    operators            torch.ops.aten and its like, comparisons and arithmetic: OPERATORS
+    members              those of MEMBERS, stored plainly, each once, with the right checksum
+    every text           what RULES say for its key; a key that is not there is refused
+    size expressions     numbers, symbols, arithmetic, and calls of FUNCTIONS: archive_expression.py
+    operators            PyTorch's own on tensors, control flow, arithmetic on sizes: archive_operators.py
     pickles              those that torch.load(weights_only=True) takes
-    compiled code        none
 """
 
 import io
 import json
 import re
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 
-FUNCTIONS = frozenset(
-    "Abs Add And CeilDiv CeilToInt CleanDiv Eq FloatPow FloatTrueDiv FloorDiv FloorToInt Ge Gt Identity "
-    "IntTrueDiv Integer LShift Le Lt Max Min Mod ModularIndexing Mul Ne Not Or Pow PowByNatural PythonMod RShift "
-    "Rational RoundToInt ToFloat TruncToInt Where".split()
+from dscompress.capture.archive_expression import is_plain_expression
+from dscompress.capture.archive_operators import is_plain_operator
+from dscompress.deepshift.inert import Unreadable, shown
+from dscompress.deepshift.zip_file import checked_members
+
+MEMBERS = re.compile(
+    r"models/\w+\.json|data/(weights|constants)/(\w+_config\.json|weight_\d+|tensor_\d+)|data/sample_inputs/\w+\.pt|"
+    r"archive_format|archive_version|byteorder|version|\.data/\w+|extra/[\w./-]+"
 )
-OPERATORS = re.compile(
-    r"torch\.ops\.(aten|prims|higher_order)\.\w+(\.\w+)?|torch\.sym_\w+|math\.\w+|"
-    r"_operator\.(getitem|add|sub|mul|truediv|floordiv|mod|neg|pow|eq|ne|lt|le|gt|ge|and_|or_|not_)"
-)
-# The two places where sympy writes quotes: a symbol with its assumptions, a number with its precision.
-QUOTED = re.compile(r"Symbol\('\w+'(, \w+=(True|False))*\)|Float\('[\d.e+-]+', precision=\d+\)")
-EXPRESSION = re.compile(r"[\w\s+\-*/%(),.<>=!&|~]*")
+NAME = re.compile(r"\w*").fullmatch  # becomes Python's name of a value
+PATH = re.compile(r"[^\"'\\\x00-\x1f\x7f]*").fullmatch  # of a module or weight, or a word for an operator
+WORD = re.compile(r"[\w.+-]*").fullmatch
+TREES = ("builtins.tuple", "builtins.list", "builtins.dict", "collections.OrderedDict")
+
+# Key → what a text under it, or in a list under it, may be.
+RULES: dict[str, Callable[[str], Any]] = {
+    **dict.fromkeys(("name", "as_name", "forward_arg_names", "user_input_name"), NAME),
+    **dict.fromkeys(("fqn", "parameter_name", "buffer_name", "tensor_constant_name", "as_string", "as_strings"), PATH),
+    **dict.fromkeys(("type", "torch_version", "verifiers"), WORD),
+    **dict.fromkeys(("as_float", "as_floats", "min_val", "max_val"), ("Infinity", "-Infinity", "NaN").__contains__),
+    **dict.fromkeys(("target", "as_operator"), is_plain_operator),
+    "expr_str": is_plain_expression,
+    "path_name": re.compile(r"(weight|tensor)_\d+").fullmatch,
+    "in_spec": lambda text: is_plain_structure(text, NAME),
+    "out_spec": lambda text: is_plain_structure(text, PATH),
+}
+UNUSED = ("metadata", "guards_code")  # the first is shown, never run; the second is left out after loading
+CALLED = {"expr_str": "expression", "target": "operator", "as_operator": "operator", "path_name": "object"}
 
 
 def dangers(archive: bytes) -> list[str]:
-    """What in the archive could run code, in words; empty for one that torch.export.save wrote of an ordinary model."""
+    """What in the archive could run code, in words; empty for one that torch.export.save wrote of an ordinary model.
+
+    Raises what the readers of such archives raise where it is damaged.
+    """
+    refuse_damage(archive)
     # The reader that torch.export uses, so that both see the same members.
     reader = torch._C.PyTorchFileReader(io.BytesIO(archive))
     found: list[str] = []
     for name in reader.get_all_records():
-        if name.startswith("data/aotinductor") or name.endswith((".so", ".dll", ".dylib")):
-            found.append(f"compiled code in {name}")
+        if not MEMBERS.fullmatch(name):
+            compiled = name.startswith("data/aotinductor") or name.endswith((".so", ".dll", ".dylib"))
+            found.append(f"{'compiled code in ' if compiled else ''}{shown(name)}")
         elif name.endswith(".json"):
             found.extend(dangers_in_json(reader, name))
-        elif name.endswith((".pt", ".pkl")) and not loads_safely(reader.get_record(name)):
+        elif name.endswith(".pt") and not loads_safely(reader.get_record(name)):
             found.append(f"a pickle in {name}")
     return found
+
+
+def refuse_damage(archive: bytes) -> None:
+    """Its members are stored plainly, each once; whose checksums nobody else looks at."""
+    members = checked_members(io.BytesIO(archive), len(archive))
+    if len({name.casefold() for name in members}) != len(members):
+        raise Unreadable("is a ZIP archive with two members of one name", damage=False)
+    for name, member in members.items():
+        if zlib.crc32(memoryview(archive)[member.start : member.start + member.length]) != member.crc:
+            raise Unreadable(f"the checksum of {shown(name)} is wrong")
 
 
 def dangers_in_json(reader: Any, name: str) -> Iterator[str]:
@@ -52,40 +86,66 @@ def dangers_in_json(reader: Any, name: str) -> Iterator[str]:
     except (ValueError, RecursionError):
         yield f"no JSON in {name}"
         return
-    for key, value in entries(document):
-        if key == "expr_str" and not is_plain_expression(value):
-            yield f"the expression {str(value)[:60]!r}"
-        elif key == "range_constraints" and not all(map(is_plain_expression, value or ())):
-            yield f"the symbols {str(list(value))[:60]}"
-        elif key == "target" and isinstance(value, str) and not OPERATORS.fullmatch(value):
-            yield f"the operator {value[:60]!r}"
-        elif key == "path_name" and str(value).startswith(("custom_obj", "opaque_obj")):
-            yield f"the object {value}"
-        elif key == "use_pickle" and value:
-            yield f"a pickled tensor in {name}"
+    for key, text in texts(document):
+        rule = RULES.get(key)
+        if rule is None or not rule(text):
+            yield f"the {CALLED.get(key, key)} {shown(text)}"
+    for key, names in keys(document):
+        if not all(map(PATH if key == "config" else NAME, names)):
+            yield f"the names {shown(str(names))} in {key or name}"
+    if any(key == "use_pickle" and value for item in objects(document) for key, value in item.items()):
+        yield f"a pickled tensor in {name}"
 
 
-def entries(document: Any) -> Iterator[tuple[str, Any]]:
-    """Every key and value in a JSON document, however deep."""
+def objects(document: Any) -> Iterator[dict]:
+    """Every object in a JSON document, however deep, but for what is UNUSED."""
     waiting = [document]
     while waiting:
         item = waiting.pop()
         if isinstance(item, dict):
-            yield from item.items()
-            waiting.extend(item.values())
+            yield item
+            waiting.extend(value for key, value in item.items() if key not in UNUSED)
         elif isinstance(item, list):
             waiting.extend(item)
 
 
-def is_plain_expression(text: Any) -> bool:
-    if not isinstance(text, str):
+def texts(document: Any) -> Iterator[tuple[str, str]]:
+    """Every text and the key that it stands under, lists in between or not."""
+    for item in [{"": document}, *objects(document)]:
+        for key, value in item.items():
+            waiting = [] if key in UNUSED else [value]
+            while waiting:
+                part = waiting.pop()
+                if isinstance(part, str):
+                    yield key, part
+                elif isinstance(part, list):
+                    waiting.extend(part)
+
+
+def keys(document: Any) -> Iterator[tuple[str, list[str]]]:
+    """The keys of every object, and the key that it stands under."""
+    for item in [{"": document}, *objects(document)]:
+        for key, value in item.items():
+            if isinstance(value, dict) and key not in UNUSED:
+                yield key, list(value)
+
+
+def is_plain_structure(text: str, is_key: Callable[[str], Any]) -> bool:
+    """Tuples, lists and dicts; any other kind may import the module that it names."""
+    try:
+        protocol, waiting = json.loads(text)
+        waiting = [waiting]
+        while waiting:
+            node = waiting.pop()
+            context = json.loads(node["context"] or "null")
+            if node["type"] not in (None, *TREES) or not (context is None or isinstance(context, list)):
+                return False
+            if not all(isinstance(key, int) or (isinstance(key, str) and is_key(key)) for key in context or ()):
+                return False
+            waiting.extend(node["children_spec"])
+    except (ValueError, TypeError, KeyError, RecursionError):
         return False
-    text = QUOTED.sub("s", text)
-    if not EXPRESSION.fullmatch(text) or "__" in text:
-        return False
-    if re.search(r"\.\s*[A-Za-z_]", text) or re.search(r"[)\]]\s*\(", text):
-        return False
-    return all(call in FUNCTIONS for call in re.findall(r"([A-Za-z_]\w*)\s*\(", text))
+    return protocol == 1
 
 
 def loads_safely(pickle: bytes) -> bool:

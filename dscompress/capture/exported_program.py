@@ -54,7 +54,10 @@ def load(path: Path, trusted: bool) -> torch.export.ExportedProgram:
         raise CompileError(where, message, what_to_do=EXPORT_AGAIN) from error
     if len(programs) != 1:
         raise CompileError(where, f"holds {len(programs)} programs", "one", EXPORT_AGAIN)
-    return next(iter(programs.values()))
+    program = next(iter(programs.values()))
+    if not trusted:
+        program._guards_code = []  # Python, which a module made of the program would run
+    return program
 
 
 def capture_loaded(

@@ -124,9 +124,10 @@ def place_in_program(program: torch.export.ExportedProgram, operator: str) -> st
 def place_of(node: torch.fx.Node) -> str:
     modules = node.meta.get("nn_module_stack") or {}
     path, owner = list(modules.values())[-1][:2] if modules else ("", "")
-    lines = re.findall(r'File "([^"]+)", line (\d+)', node.meta.get("stack_trace") or "")
+    # The lines' text as recorded: a program out of a file may name any path, which is not opened.
+    lines = re.findall(r'File "([^"]+)", line (\d+)[^\n]*\n? *([^\n]*)', node.meta.get("stack_trace") or "")
     own = [entry for entry in lines if "/torch/" not in entry[0]] or lines
-    line = f", {source_line(own[-1][0], int(own[-1][1]))}" if own else ""
+    line = ", {} line {}: {}".format(*own[-1]).rstrip(": ") if own else ""
     return f"{repr(path) if path else 'the model'} ({getattr(owner, '__name__', owner)}){line}"
 
 

@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 import torch
 
-from dscompress.capture import CaptureOptions, capture
-from dscompress.capture.archive_check import is_plain_expression
+from dscompress.capture import CaptureOptions, capture, exported_program
+from dscompress.capture.archive_expression import is_plain_expression
+from dscompress.capture.archive_operators import is_plain_operator
 from dscompress.errors import CompileError
 from tests.capture import models
 from tests.capture.run import run
@@ -122,24 +123,38 @@ def pt2(path: Path, change) -> None:
             archive.writestr(name, content)
 
 
-def sample_inputs(names, members, marker):
+def pickled(marker) -> bytes:
     buffer = io.BytesIO()
     torch.save(Payload(marker), buffer)
-    members[names["data/sample_inputs/model.pt"]] = buffer.getvalue()
+    return buffer.getvalue()
+
+
+def in_model(members, old: str, new: str) -> None:
+    name = next(name for name in members if name.endswith("models/model.json"))
+    assert old.encode() in members[name]
+    members[name] = members[name].replace(old.encode(), new.encode())
+
+
+def sample_inputs(names, members, marker):
+    members[names["data/sample_inputs/model.pt"]] = pickled(marker)
+
+
+def sample_inputs_in_capitals(names, members, marker):
+    """PyTorch's reader finds a member by its name in any case."""
+    del members[names["data/sample_inputs/model.pt"]]
+    members[names["data/sample_inputs/model.pt"].replace("model.pt", "model.PT")] = pickled(marker)
 
 
 def pickled_weight(names, members, marker):
-    buffer = io.BytesIO()
-    torch.save(Payload(marker), buffer)
     config = json.loads(members[names["data/weights/model_weights_config.json"]])
     next(iter(config["config"].values()))["use_pickle"] = True
     members[names["data/weights/model_weights_config.json"]] = json.dumps(config).encode()
-    members[names["data/weights/weight_0"]] = buffer.getvalue()
+    members[names["data/weights/weight_0"]] = pickled(marker)
 
 
 def opaque_object(names, members, marker):
     key = names["data/constants/model_constants_config.json"]
-    meta = {"path_name": "opaque_obj_0", "is_param": False, "use_pickle": True, "tensor_meta": None}
+    meta = {"path_name": "opaque_obj_0", "is_param": False, "use_pickle": False, "tensor_meta": None}
     members[key] = json.dumps({"config": {"object": meta}}).encode()
     members[names["data/weights/weight_0"].replace("weights/weight_0", "constants/opaque_obj_0")] = pickle.dumps(
         Payload(marker)
@@ -147,22 +162,50 @@ def opaque_object(names, members, marker):
 
 
 def expression(names, members, marker):
+    in_model(members, '{"as_int": 144}', json.dumps(
+        {"as_expr": {"expr_str": f"open({str(marker)!r}, 'w')", "hint": {"as_int": 2}}}))  # fmt: skip
+
+
+def expression_in_a_second_model(names, members, marker):
+    """A model of another ending is loaded, too."""
     key = names["models/model.json"]
-    size = json.dumps({"as_expr": {"expr_str": f"open({str(marker)!r}, 'w')", "hint": {"as_int": 2}}})
-    assert members[key].count(b'{"as_int": 144}')
-    members[key] = members[key].replace(b'{"as_int": 144}', size.encode())
+    good = members[key]
+    expression(names, members, marker)
+    members[key.replace("model.json", "model.jsom")], members[key] = members[key], good
 
 
 def operator(names, members, marker):
-    key = names["models/model.json"]
-    members[key] = members[key].replace(b"torch.ops.aten.relu.default", b"torch.ops.load_library")
+    in_model(members, "torch.ops.aten.relu.default", "torch.ops.load_library")
 
 
-CHANGES = [sample_inputs, pickled_weight, opaque_object, expression, operator]
+def name_of_an_input(names, members, marker):
+    """It is pasted into the Python that PyTorch makes of a graph; a default is evaluated there."""
+    in_model(members, '"input"', json.dumps(f"input=open({str(marker)!r}, 'w')"))
+
+
+def structure_that_imports(names, members, marker):
+    """The enum or factory in a structure of inputs names a module, which loading imports."""
+    (marker.parent / "own_module_of_the_file.py").write_text(f"open({str(marker)!r}, 'w')")
+    context = json.dumps([{"__enum__": True, "fqn": "own_module_of_the_file:A", "name": "B"}])
+    in_model(members, json.dumps('[1, {"type": "builtins.tuple", "context": "null"')[1:-1],
+             json.dumps(f'[1, {{"type": "builtins.tuple", "context": {json.dumps(context)}')[1:-1])  # fmt: skip
+
+
+def defaultdict_that_imports(names, members, marker):
+    (marker.parent / "own_module_of_the_file.py").write_text(f"open({str(marker)!r}, 'w')")
+    context = {"default_factory_module": "own_module_of_the_file", "default_factory_name": "A", "dict_context": []}
+    in_model(members, json.dumps('[1, {"type": "builtins.tuple", "context": "null"')[1:-1],
+             json.dumps(f'[1, {{"type": "collections.defaultdict", "context": {json.dumps(context)}')[1:-1])
+
+
+CHANGES = [sample_inputs, sample_inputs_in_capitals, pickled_weight, opaque_object, expression,
+           expression_in_a_second_model, operator, name_of_an_input, structure_that_imports,
+           defaultdict_that_imports]  # fmt: skip
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
-def test_a_payload_in_a_pt2_never_runs(tmp_path, marker, change):
+def test_a_payload_in_a_pt2_never_runs(tmp_path, marker, change, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)  # as "" is, where commands run
     path = tmp_path / "model.pt2"
     pt2(path, lambda names, members: change(names, members, marker))
     with pytest.raises(CompileError, match="to load that can run code.*--trust-pickle"):
@@ -187,10 +230,61 @@ def test_an_unchanged_pt2_passes_the_same_way(tmp_path):
     ("(lambda: 1)()", False),
     ("Max(s0, open)(s1)", False),
     ("[s0][0]", False),
+    ("Add(s0, __import__)", False),
+    ("9**9**9", False),
+    ("Pow(Symbol('s0'), Integer(2))", True),
+    ("Pow(Integer(9), Pow(Integer(9), Integer(9)))", False),
+    ("Float('1.5', precision=53)", True),
+    ("(" * 300 + "1" + ")" * 300, False),
     (3, False),
 ])  # fmt: skip
 def test_size_expressions(text, plain):
     assert is_plain_expression(text) == plain
+
+
+@pytest.mark.parametrize("target, plain", [
+    ("torch.ops.aten.conv2d.default", True),
+    ("torch.ops.aten.cat.default", True),
+    ("torch.ops.aten.arange.start_step", True),
+    ("torch.ops.aten._assert_scalar.default", True),
+    ("torch.ops.prims.iota.default", True),
+    ("torch.ops.higher_order.cond", True),
+    ("torch.ops.aten.of_tomorrow.default", True),  # the loader refuses what it does not know
+    ("torch.ops.aten.conv2d", False),
+    ("torch.ops.aten.save.default", False),  # of TorchScript: save(t item, str filename)
+    ("torch.ops.aten.from_file.default", False),
+    ("torch.ops.aten.from_file.out", False),
+    ("torch.ops.aten._print.default", False),
+    ("torch.ops.higher_order.print", False),
+    ("torch.ops.higher_order.triton_kernel_wrapper_mutation", False),
+    ("torch.ops.mine.op.default", False),
+    ("torch.ops.load_library", False),
+    ("torch.hub.load", False),
+    ("math.factorial", False),
+    (None, False),
+])  # fmt: skip
+def test_operators(target, plain):
+    assert is_plain_operator(target) == plain
+
+
+def test_guards_are_not_run(tmp_path, marker):
+    """They are Python that PyTorch runs when it makes a module of a program."""
+    guard = '"guards_code": ' + json.dumps([f"open({str(marker)!r}, 'w')"])
+    pt2(tmp_path / "model.pt2", lambda names, members: in_model(members, '"guards_code": []', guard))
+    program = exported_program.load(tmp_path / "model.pt2", trusted=False)
+    assert program._guards_code == []
+    assert capture(tmp_path / "model.pt2", CaptureOptions()).kind == "exported program"
+    assert not marker.exists()
+
+
+def test_a_changed_weight_in_a_pt2_is_found(tmp_path):
+    path = tmp_path / "model.pt2"
+    pt2(path, lambda names, members: None)
+    content = bytearray(path.read_bytes())
+    content[content.find(b"weight_5") + 200] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(CompileError, match="the checksum of model/data/weights/weight_5 is wrong"):
+        capture(path, CaptureOptions())
 
 
 @pytest.mark.parametrize("old", [False, True])
