@@ -13,6 +13,7 @@ import onnx_ir as ir
 from dscompress.capture.batch import BATCH, name_the_batch
 from dscompress.capture.dtypes import note_dtypes
 from dscompress.capture.input_shape import HOW, parse_input_shapes
+from dscompress.capture.old_slopes import LAST_BY_CHANNEL, spread_slopes
 from dscompress.capture.options import Captured, CaptureOptions
 from dscompress.capture.quiet import quiet
 from dscompress.errors import CompileError
@@ -98,6 +99,8 @@ def current_opset(proto: onnx.ModelProto, where: str, notes: list[str]) -> onnx.
         ) from None  # fmt: skip
     if version <= LAST_PLAIN_RESIZE:
         keep_plain_resizes(proto, converted, where)
+    if version <= LAST_BY_CHANNEL:
+        spread_slopes(converted, where)
     notes.append(f"converted from opset {version} to {OPSET}")
     return converted
 

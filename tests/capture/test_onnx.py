@@ -8,6 +8,7 @@ import pytest
 from dscompress import compile_model
 from dscompress.capture import CaptureOptions, capture
 from dscompress.errors import CompileError
+from dsruntime import load
 from tests.capture.run import first_dims, run
 
 CONV = """
@@ -97,6 +98,21 @@ def test_the_checker_is_asked(tmp_path):
     onnx.save(proto, tmp_path / "bad.onnx")
     with pytest.raises(CompileError, match="onnx.checker refuses it"):
         capture(tmp_path / "bad.onnx")
+
+
+@pytest.mark.parametrize("opset, shape", [(6, (2, 3)), (6, (2, 3, 4)), (6, (2, 3, 4, 3)), (7, (2, 4, 3))])
+def test_old_slopes_belong_to_the_channels(tmp_path, opset, shape):
+    """PRelu of opset 6: by channel, also where the last dimension is as large as the channels."""
+    slope, dims = np.float32([0.5, 0.25, 2]), ",".join(map(str, shape))
+    text = f'<ir_version: 8, opset_import: ["" : {opset}]> net (float[{dims}] x) => (float[{dims}] y) '
+    text += "{ y = PRelu(x, s) }"
+    proto = onnx.parser.parse_model(text)
+    proto.graph.initializer.append(onnx.numpy_helper.from_array(slope, "s"))
+    onnx.save(proto, tmp_path / "old.onnx")
+    x = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+    spread = slope.reshape(-1, *[1] * (len(shape) - 2)) if opset == 6 else slope
+    with load(compile_model(tmp_path / "old.onnx").data) as session:
+        np.testing.assert_array_equal(session.run(x), np.where(x < 0, x * spread, x))
 
 
 @pytest.mark.parametrize("opset, op", [(9, "Upsample"), (10, "Resize"), (10, "Resize of a third")])
