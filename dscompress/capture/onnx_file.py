@@ -9,14 +9,17 @@ from pathlib import Path
 
 import onnx
 import onnx_ir as ir
+from onnx_ir.passes.common import RemoveInitializersFromInputsPass
 
 from dscompress.capture.batch import BATCH, name_the_batch
 from dscompress.capture.dtypes import note_dtypes
 from dscompress.capture.input_shape import HOW, parse_input_shapes
 from dscompress.capture.old_slopes import LAST_BY_CHANNEL, spread_slopes
+from dscompress.capture.onnx_check import MOST_RANK, check_bytes, check_model, messages
 from dscompress.capture.options import Captured, CaptureOptions
 from dscompress.capture.quiet import quiet
 from dscompress.errors import CompileError
+from dscompress.library import refusals_of
 
 KIND = "ONNX"
 LARGEST = 2**31 - 1  # protobuf's own limit
@@ -27,6 +30,10 @@ OTHER_FLOATS = {
     onnx.TensorProto.FLOAT16: "float16",
     onnx.TensorProto.BFLOAT16: "bfloat16",
 }
+MOST_PROPAGATED = 1 << 12  # entries of a shape that a graph computes
+PROPAGATING = {
+    "Add", "Cast", "Concat", "Constant", "Gather", "Mul", "Shape", "Size", "Slice", "Squeeze", "Sub", "Unsqueeze",
+}  # fmt: skip
 EMBED = "save it in one file: onnx.save(onnx.load('model.onnx'), 'one.onnx', save_as_external_data=False)"
 
 
@@ -35,31 +42,28 @@ def capture(path: Path, options: CaptureOptions) -> Captured:
     size = path.stat().st_size
     if size > LARGEST:
         raise CompileError(where, f"has {size:,} bytes", f"at most {LARGEST:,}", "export a smaller model")
+    data = path.read_bytes()
+    check_bytes(data, where)
     proto = onnx.ModelProto()
-    try:
-        proto.ParseFromString(path.read_bytes())
-    except Exception as error:
-        raise CompileError(where, f"is damaged ({error})", "an ONNX model", "export or copy it again") from None
+    with refusals_of("protobuf", where, "export or copy it again"):
+        proto.ParseFromString(data)
     return from_proto(proto, options, where)
 
 
 def from_proto(proto: onnx.ModelProto, options: CaptureOptions, where: str) -> Captured:
     notes: list[str] = []
     refuse_external_data(proto, where)
-    try:
+    check_model(proto, where)
+    with refusals_of("onnx.checker", where):
         onnx.checker.check_model(proto)
-    except Exception as error:
-        found = f"onnx.checker refuses it: {first_line(error)}"
-        raise CompileError(where, found, what_to_do="export it again") from None
     weights = [tensor for tensor in tensors(proto) if math.prod(tensor.dims) > 1]  # a scalar is a setting, not a weight
     note_dtypes((OTHER_FLOATS.get(tensor.data_type, "float32") for tensor in weights), notes)
     proto = current_opset(proto, where, notes)
     set_input_shapes(proto, options, where)
     freed = options.dynamic_batch and free_the_batch(proto, notes)
-    model = ir.from_proto(proto)
-    for value in list(model.graph.inputs):  # old files list their weights among the inputs
-        if value.name in model.graph.initializers:
-            model.graph.inputs.remove(value)
+    with refusals_of("onnx-ir", where):
+        model = ir.from_proto(proto)
+        RemoveInitializersFromInputsPass()(model)  # old files list their weights among the inputs
     name_the_batch(model)
     return Captured(model, KIND, notes=notes, freed=freed)
 
@@ -70,17 +74,9 @@ def refuse_external_data(proto: onnx.ModelProto, where: str) -> None:
             raise CompileError(where, f"weight {tensor.name!r} is kept in another file", "one file", EMBED)
 
 
-def tensors(message) -> Iterator[onnx.TensorProto]:
+def tensors(proto) -> Iterator[onnx.TensorProto]:
     """Every tensor in a model, wherever: initializers, attributes, subgraphs, functions, sparse tensors."""
-    waiting = [message]
-    while waiting:
-        item = waiting.pop()
-        if isinstance(item, onnx.TensorProto):
-            yield item
-            continue
-        for field, value in item.ListFields():
-            if field.message_type is not None:
-                waiting.extend(value if field.is_repeated else [value])
+    return (message for message in messages(proto) if isinstance(message, onnx.TensorProto))
 
 
 def current_opset(proto: onnx.ModelProto, where: str, notes: list[str]) -> onnx.ModelProto:
@@ -89,14 +85,9 @@ def current_opset(proto: onnx.ModelProto, where: str, notes: list[str]) -> onnx.
         raise CompileError(where, "imports no ONNX opset", f"opset {OLDEST_OPSET} or newer", "export it again")
     if version >= OLDEST_OPSET:
         return proto
-    try:
-        with quiet():
-            converted = onnx.version_converter.convert_version(proto, OPSET)
-    except Exception as error:
-        raise CompileError(
-            where, f"opset {version} could not be brought to {OPSET}: {first_line(error)}",
-            f"opset {OLDEST_OPSET} or newer", f"export it again with opset_version={OPSET}",
-        ) from None  # fmt: skip
+    converter = f"onnx.version_converter, which brings opset {version} to {OPSET},"
+    with refusals_of(converter, where, f"export it again with opset_version={OPSET}"), quiet():
+        converted = onnx.version_converter.convert_version(proto, OPSET)
     if version <= LAST_PLAIN_RESIZE:
         keep_plain_resizes(proto, converted, where)
     if version <= LAST_BY_CHANNEL:
@@ -113,7 +104,8 @@ def keep_plain_resizes(old: onnx.ModelProto, converted: onnx.ModelProto, where: 
     rounding = {}
     for graph in graphs(old):
         constants = {tensor.name: tensor for tensor in graph.initializer}
-        constants |= {node.output[0]: node.attribute[0].t for node in graph.node if node.op_type == "Constant"}
+        made = ((node, attribute) for node in graph.node if node.op_type == "Constant" for attribute in node.attribute)
+        constants |= {node.output[0]: attribute.t for node, attribute in made if attribute.name == "value"}
         for node in graph.node:
             if node.op_type in ("Upsample", "Resize"):
                 rounding[node.output[0]] = nearest_mode(node, constants, where)
@@ -130,7 +122,7 @@ def nearest_mode(node: onnx.NodeProto, constants: dict[str, onnx.TensorProto], w
     if node.op_type == "Upsample" or attributes.get("mode", b"nearest") != b"nearest":
         return "floor"
     scales = constants.get(node.input[1])
-    values = None if scales is None else onnx.numpy_helper.to_array(scales)
+    values = None if scales is None or not math.prod(scales.dims) else onnx.numpy_helper.to_array(scales)
     if values is None or (values.min() < 1 < values.max()):
         found = "scales that are not constant" if values is None else "scales that grow one side and shrink another"
         raise CompileError(
@@ -157,12 +149,15 @@ def real_inputs(proto: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
 def set_input_shapes(proto: onnx.ModelProto, options: CaptureOptions, where: str) -> None:
     """Gives --input-shape to the free dimensions; after this only the batch is free."""
     inputs = real_inputs(proto)
+    forget_negative_dimensions(inputs)
     wanted = parse_input_shapes(options.input_shape)
     if wanted is not None and len(wanted) != len(inputs):
         raise CompileError(where, f"{len(wanted)} input shapes", f"{len(inputs)}, one for each input", f"write {HOW}")
     if wanted is not None:
         forget_inferred_shapes(proto)
     for index, value in enumerate(inputs):
+        if value.type.WhichOneof("value") != "tensor_type":
+            raise CompileError(where, f"input {value.name!r} is no tensor", "tensors", "export it with tensors alone")
         dims = value.type.tensor_type.shape.dim
         if wanted is not None and not value.type.tensor_type.HasField("shape"):
             for _ in wanted[index]:
@@ -182,6 +177,14 @@ def set_input_shapes(proto: onnx.ModelProto, options: CaptureOptions, where: str
                 raise CompileError(where, f"input {value.name!r} has shape {shown}", what_to_do=f"add {HOW}")
         if not value.type.tensor_type.HasField("shape"):
             raise CompileError(where, f"input {value.name!r} has no shape", what_to_do=f"add {HOW}")
+
+
+def forget_negative_dimensions(values: list[onnx.ValueInfoProto]) -> None:
+    """Some exporters write -1 where a size is free."""
+    for value in values:
+        for dim in value.type.tensor_type.shape.dim:
+            if dim.dim_value < 0:
+                dim.Clear()
 
 
 def free_the_batch(proto: onnx.ModelProto, notes: list[str]) -> bool:
@@ -214,7 +217,7 @@ def works_with_batch(proto: onnx.ModelProto, batch: int) -> bool:
         dim.dim_value = batch
     forget_inferred_shapes(trial)
     try:
-        inferred = onnx.shape_inference.infer_shapes(trial, strict_mode=True, data_prop=True)
+        inferred = onnx.shape_inference.infer_shapes(trial, strict_mode=True, data_prop=shapes_are_small(trial))
     except Exception:
         return False
     return all(
@@ -223,13 +226,27 @@ def works_with_batch(proto: onnx.ModelProto, batch: int) -> bool:
     )
 
 
+def shapes_are_small(proto: onnx.ModelProto) -> bool:
+    """Whether ONNX may propagate the shapes that the graph computes: a Concat of a shape with itself doubles it."""
+    lengths: dict[str, int] = {}
+    for graph in graphs(proto):
+        lengths |= {tensor.name: math.prod(tensor.dims) for tensor in graph.initializer if len(tensor.dims) < 2}
+        for node in graph.node:
+            known = [lengths[name] for name in node.input if name in lengths]
+            if node.op_type in ("Shape", "Size", "Constant"):
+                known = [MOST_RANK]
+            if node.op_type not in PROPAGATING or not known:
+                continue
+            length = sum(known) if node.op_type == "Concat" else max(known)
+            if length > MOST_PROPAGATED:
+                return False
+            lengths |= dict.fromkeys(node.output, length)
+    return not proto.functions
+
+
 def forget_inferred_shapes(proto: onnx.ModelProto) -> None:
     """So that they are inferred again from the inputs as they now are; of the outputs only the rank stays."""
     del proto.graph.value_info[:]
     for value in proto.graph.output:
         for dim in value.type.tensor_type.shape.dim:
             dim.Clear()
-
-
-def first_line(error: Exception) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)[:300]

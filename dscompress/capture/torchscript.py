@@ -17,6 +17,7 @@ from dscompress.capture.options import Captured, CaptureOptions
 from dscompress.capture.pickled_module import WARNING
 from dscompress.capture.quiet import quiet
 from dscompress.errors import CompileError
+from dscompress.library import first_line
 
 KIND = "TorchScript"
 OPSET = 20
@@ -38,7 +39,7 @@ def capture(path: Path, options: CaptureOptions) -> Captured:
         with quiet():
             module = torch.jit.load(path, map_location="cpu").eval()
     except Exception as error:
-        reason = onnx_file.first_line(error)
+        reason = first_line(error)
         raise CompileError(where, f"PyTorch cannot load it ({reason})", what_to_do=INSTEAD) from None
     names = [f"input_{index}" for index in range(len(shapes))] if len(shapes) > 1 else ["input"]
     free = {name: {0: "N"} for name in names} if options.dynamic_batch else None
@@ -50,7 +51,7 @@ def capture(path: Path, options: CaptureOptions) -> Captured:
                 module, inputs, buffer, dynamo=False, opset_version=OPSET, input_names=names, dynamic_axes=free
             )
     except Exception as error:
-        reason = onnx_file.first_line(error)
+        reason = first_line(error)
         raise CompileError(where, f"PyTorch could not turn it into ONNX ({reason})", what_to_do=INSTEAD) from None
     captured = onnx_file.from_proto(onnx.ModelProto.FromString(buffer.getvalue()), options, where)
     return replace(captured, kind=KIND, notes=[WARNING, *captured.notes])
