@@ -23,6 +23,8 @@ import sys
 
 import click
 
+from dscompress.cli import show
+
 COMMANDS = ("train", "convert", "export", "run", "verify", "inspect", "bench", "ops", "doctor")
 
 # What an option was called before, and what it is called now.
@@ -57,14 +59,16 @@ class Commands(click.Group):
             context.fail(no_such_command(name))
         return super().resolve_command(context, arguments)
 
+    def make_context(self, name, arguments, parent=None, **settings):
+        with heeding_the_reader(), show.writing_stdout():
+            return super().make_context(name, arguments, parent, **settings)
+
     def invoke(self, context):
-        try:
+        with heeding_the_reader():
             super().invoke(context)
-            sys.stdout.flush()
-        except BrokenPipeError:
-            # What is still buffered has nowhere to go; without this Python complains about it at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            context.exit(PIPE_CLOSED)
+            with show.writing_stdout():
+                if sys.stdout is not None:
+                    sys.stdout.flush()
 
     def main(self, *arguments, **settings):
         settings["standalone_mode"] = False
@@ -75,6 +79,46 @@ class Commands(click.Group):
                 raise
             code = report(error)
         sys.exit(code or 0)
+
+
+class Command(click.Command):
+    """A command whose help has its options under the headings of options.section()."""
+
+    def make_context(self, name, arguments, parent=None, **settings):
+        with show.writing_stdout():  # --help, --recipes
+            context = super().make_context(name, arguments, parent, **settings)
+        if context.meta.get(show.QUIET) and "quiet" not in (parameter.name for parameter in self.params):
+            raise click.UsageError(f"{name} has no -q: all that it prints is its result.", context)
+        return context
+
+    def format_options(self, context, formatter):
+        headings: dict[str, list] = {}
+        for parameter in self.get_params(context):
+            if record := parameter.get_help_record(context):
+                headings.setdefault(getattr(parameter, "section", "Options"), []).append(record)
+        for heading, records in headings.items():
+            with formatter.section(heading):
+                formatter.write_dl(records)
+
+
+@contextlib.contextmanager
+def heeding_the_reader():
+    """Ends quietly where nobody reads the output any more."""
+    try:
+        yield
+    except BrokenPipeError:
+        drop_output()
+        raise click.exceptions.Exit(PIPE_CLOSED) from None
+    except OSError as error:
+        if error.filename == show.STDOUT:
+            drop_output()
+        raise
+
+
+def drop_output() -> None:
+    """What is still buffered has nowhere to go; without this Python complains about it at exit."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):  # closed, or no file
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def no_such_command(name: str) -> str:
@@ -91,12 +135,10 @@ def report(error: BaseException) -> int:
         error.show()
         return error.exit_code
     if isinstance(error, (KeyboardInterrupt, click.Abort)):
-        click.echo("interrupted", err=True)
+        show.to_stderr("interrupted")
         return INTERRUPTED
     code, text, what_to_do = explain(error)
-    click.echo(click.style("error: ", fg="red", bold=True) + text, err=True, color=color())
-    if what_to_do:
-        click.echo(f"  → {what_to_do}", err=True)
+    show.error(text, what_to_do)
     return code
 
 
@@ -111,11 +153,6 @@ def usage(error: click.ClickException) -> str:
 def where_to_look(error: click.ClickException) -> str:
     context = getattr(error, "ctx", None)
     return f"{context.command_path} --help" if context else ""
-
-
-def color() -> bool | None:
-    """False where NO_COLOR (no-color.org) asks for plain text; None leaves it to the terminal."""
-    return False if os.environ.get("NO_COLOR") else None
 
 
 def explain(error: BaseException) -> tuple[int, str, str]:
@@ -133,9 +170,10 @@ def explain(error: BaseException) -> tuple[int, str, str]:
         return MACHINE_CANNOT, str(error), ""
     if isinstance(error, MemoryError):
         return MACHINE_CANNOT, "not enough memory", "close other programs, or use a smaller model or batch"
-    if isinstance(error, OSError) and error.filename is not None:
+    if isinstance(error, OSError) and isinstance(error.filename, (str, bytes)):
         code = MACHINE_CANNOT if error.errno in MACHINE_ERRNOS else WRONG_INPUT
-        return code, f"{printable(os.fsdecode(error.filename))}: {error.strerror}", ""
+        reason = error.strerror or str(error)
+        return code, printable(f"{os.fsdecode(error.filename)}: {reason[:1].lower()}{reason[1:]}"), ""
     kind, detail = type(error).__name__, printable(" ".join(str(error).split()))
     remedy = "this is a bug in dscompress; set DSCOMPRESS_TRACEBACK=1 to see where, and report it with the command"
     return INTERNAL, f"internal error: {kind}: {detail[:300]}" if detail else f"internal error: {kind}", remedy
@@ -144,8 +182,7 @@ def explain(error: BaseException) -> tuple[int, str, str]:
 def show_version(context, parameter, wanted):
     if wanted and not context.resilient_parsing:
         from dscompress import __version__
-
-        click.echo(f"dscompress {__version__}")
+        show.to_stdout(f"dscompress {__version__}")
         context.exit()
 
 
@@ -162,18 +199,26 @@ def cli(context, quiet):
       dscompress export model.onnx -o model.dsf
       dscompress run model.dsf photo.jpg
     """
-    from dscompress.cli import show
-
-    context.color = color()
+    context.color = show.color()
     show.start(quiet)
 
 
 def main() -> None:
+    open_standard_files()
     try:
         cli.main(prog_name="dscompress")
     except SystemExit as end:
         leave_world(end.code)
         raise
+
+
+def open_standard_files() -> None:
+    """Where the caller closed one, else the next file to be opened takes its number, and what is printed goes there."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
 
 
 def leave_world(code: object) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
-from dscompress.cli import extras, show
+from dscompress.cli import Command, extras, show
 from dscompress.cli.options import json_option, model_argument, quiet_option, run_options
 
 
-@click.command("bench", short_help="Measure latency, load time and time per op.")
+@click.command("bench", cls=Command, short_help="Measure latency, load time and time per op.")
 @model_argument
 @click.option("--batch", type=click.IntRange(min=1), default=1, show_default=True, metavar="COUNT", help="Batch size.")
 @click.option("--runs", type=click.IntRange(min=1), default=50, show_default=True, metavar="COUNT",
@@ -63,7 +63,7 @@ def print_bench(found) -> None:
                   ("ratio", f"{found.ratio:.2f} × the time of {found.peer}")]
     show.fields(pairs)
     if found.ops:
-        click.echo()
+        show.line()
         rows = [(op.module or op.node, op.op, op.kernel, f"{op.share:.1%}", show.milliseconds(op.seconds))
                 for op in found.ops]
         show.table(("module", "op", "kernel", "share>", "time>"), rows)

@@ -6,7 +6,7 @@ import time
 
 import click
 
-from dscompress.cli import extras, show
+from dscompress.cli import Command, extras, show
 from dscompress.cli.options import INPUT_SHAPE, NETWORK_OPTIONS, json_option, layer_bits_option, quiet_option
 
 # As in dscompress.ptq.INGREDIENTS, which would load PyTorch.
@@ -20,7 +20,7 @@ def source_options(command):
     return command
 
 
-@click.command("convert", short_help="Turn a float model into a power-of-two model, without training.")
+@click.command("convert", cls=Command, short_help="Turn a float model into a power-of-two model, without training.")
 @click.argument("source", type=click.Path())
 @click.option("--bits", type=int, help="Bits a weight, 2 to 5.  [default: 4]")
 @click.option("--inputs", required=True, metavar="INPUTS",
@@ -147,7 +147,7 @@ def print_conversion(opened, output, report, seconds: float, as_json: bool) -> N
              noise(layer.error), noise(layer.total)) for layer in report.layers]
     show.title("noise over signal in each layer's output: of its own weights, and with all layers before it")
     show.table(("layer", "", "weights>", "bits>", "error>", "with all before>"), rows)
-    click.echo()
+    show.line()
     floats = sum(4 * layer.weights for layer in report.layers)
     file = "" if report.file_bytes is None else f"; the .dsf takes {show.size(report.file_bytes)}"
     show.fields([
@@ -155,12 +155,12 @@ def print_conversion(opened, output, report, seconds: float, as_json: bool) -> N
         ("written", output),
         ("weights", f"{show.size(report.weight_bytes)} instead of {show.size(floats)}, "
                     f"{report.bits_per_weight:.2f} bits each{file}"),
-        ("answers", "\n".join(agreement(found, text) for found, text in
-                              ((report.held_out, "held out"), (report.seen, "seen")) if found)),
+        ("answers", [agreement(found, text) for found, text in
+                     ((report.held_out, "held out"), (report.seen, "seen")) if found]),
         ("time", f"{seconds:.1f} s"),
     ])
     for text in opened.notes:
-        show.note(f"note: {text}")
+        show.note(text, lead="note: ")
     for entry in report.left:
         show.warn(f"{entry.name} ({entry.kind}) stays float: {entry.reason}")
     for text in report.warnings:
@@ -196,5 +196,5 @@ def print_sensitivity(source, found, seconds: float, as_json: bool) -> None:
         show.table(columns, [(layer.name, layer.kind, f"{layer.weights:,}",
                               *(noise(getattr(choice, value)) for choice in layer.choices if choice.bits))
                              for layer in found])
-        click.echo()
+        show.line()
     show.note(f"{seconds:.1f} s; nothing was written")

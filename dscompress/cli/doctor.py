@@ -9,16 +9,15 @@ import sys
 
 import click
 
-from dscompress.cli import MACHINE_CANNOT, extras, show
-from dscompress.cli.options import json_option, quiet_option
+from dscompress.cli import MACHINE_CANNOT, Command, extras, show
+from dscompress.cli.options import json_option
 
 PACKAGES = ("dscompress", "numpy", "flatbuffers", "pillow", "click", "rich", "torch", "onnx", "onnx-ir", "onnxscript",
             "onnxruntime", "pycuda", "cuda-bindings", "nvidia-cuda-nvrtc")
 
 
-@click.command("doctor", short_help="Check what this machine can run, and what is missing.")
+@click.command("doctor", cls=Command, short_help="Check what this machine can run, and what is missing.")
 @json_option
-@quiet_option
 @click.pass_context
 def command(context, as_json):
     """Show Python, packages, libdsf and every backend: available, or why not and what to do.
@@ -126,16 +125,16 @@ def print_findings(data: dict) -> None:
         *([("torchvision", data["torchvision"])] if data["torchvision"] else []),
     ])
     if "instruction_sets" in libdsf:
-        click.echo()
+        show.line()
         rows = [(row["name"], row["needs"], "yes" if row["available"] else "no", "yes" if row["bf16"] else "no",
                  "chosen" if row["chosen"] else "") for row in libdsf["instruction_sets"]]
         show.table(("kernels for", "need", "this CPU", "bf16", ""), rows)
-    click.echo()
+    show.line()
     rows = [(name, "yes" if found["available"] else "no", found["detail"]) for name, found in data["backends"].items()]
     show.table(("backend", "available", "detail"), rows)
-    click.echo()
+    show.line()
     show.table(("cuda", "found", "what to do"), cuda_rows(data["cuda"]))
-    click.echo()
+    show.line()
     rows = [(name, "yes" if found["installed"] else "no",
              "" if found["installed"] else f"missing {', '.join(found['missing'])}: {found['command']}")
             for name, found in data["extras"].items()]

@@ -6,7 +6,7 @@ import time
 
 import click
 
-from dscompress.cli import extras, show
+from dscompress.cli import Command, extras, show
 from dscompress.cli.options import json_option, quiet_option, source_options
 
 MOST_WARNINGS = 10
@@ -24,7 +24,7 @@ def key_value(context, parameter, values):
     return found
 
 
-@click.command("export", short_help="Turn a trained model into a .dsf file.")
+@click.command("export", cls=Command, short_help="Turn a trained model into a .dsf file.")
 @click.argument("source", type=click.Path())
 @click.option("-o", "--output", type=click.Path(), metavar="FILE.dsf",
               help="Where to write.  [default: SOURCE with .dsf, in the current folder]")
@@ -104,12 +104,12 @@ def float_bytes(report) -> int:
 
 def print_layers(layers) -> None:
     """What rounding a DeepShift checkpoint did, layer by layer."""
-    click.echo()
+    show.line()
     rows = [(layer.name, layer.bits, f"{layer.weights:,}", f"{layer.moved:,}", f"{layer.zeros:,}",
              "" if layer.lowest is None else f"2^{layer.lowest} … 2^{layer.highest}") for layer in layers[:MOST_LAYERS]]
     show.table(("shift layer", "bits>", "weights>", "moved>", "zeros>", "magnitudes>"), rows)
     if len(layers) > MOST_LAYERS:
-        click.echo(f"and {len(layers) - MOST_LAYERS} layers more; --json lists all")
+        show.line(f"and {len(layers) - MOST_LAYERS} layers more; --json lists all")
 
 
 def print_report(source, report, seconds: dict[str, float]) -> None:
@@ -128,7 +128,7 @@ def print_report(source, report, seconds: dict[str, float]) -> None:
     if report.imported is not None and report.imported.layers:
         print_layers(report.imported.layers)
     for text in report.notes:
-        show.note(f"note: {text}")
+        show.note(text, lead="note: ")
     if report.all_float:
         show.warn(ALL_FLOAT)
         return

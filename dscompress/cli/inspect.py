@@ -7,27 +7,31 @@ from collections import Counter
 
 import click
 
-from dscompress.cli import show
-from dscompress.cli.options import json_option, model_argument, quiet_option
+from dscompress.cli import Command, show
+from dscompress.cli.options import json_option, model_argument
+
+SMALL = 0.005  # of the file: what takes less is summed up in one row
 
 
-@click.command("inspect", short_help="Show what is in a .dsf and where its bytes went.")
+@click.command("inspect", cls=Command, short_help="Show what is in a .dsf and where its bytes went.")
 @model_argument
+@click.option("--top", type=click.IntRange(min=0), metavar="COUNT",
+              help="Show so many of the largest parts.  [default: those that take 0.5% of the file or more]")
 @click.option("--graph", "with_graph", is_flag=True, help="List every node with its shapes.")
 @json_option
-@quiet_option
-def command(model, with_graph, as_json):
+def command(model, top, with_graph, as_json):
     """Show the header, inputs, outputs, metadata and graph of MODEL, and a ledger of its bytes.
 
-    The ledger has a row for each weight and for each other part of the file; its sum is the file's length. A weight
-    that is stored as raw floats says why.
+    The ledger has a row for each weight and for each other part of the file, the largest first; its sum is the file's
+    length. Small parts share one row; --top and --json show more. A terminal of more than 80 columns gets more columns.
 
-    bits/weight counts all bytes from a weight's first to its last. Signs and levels lie in planes that begin at
+    "bits" counts all bytes from a weight's first to its last. Signs and levels lie in planes that begin at
     multiples of 64 bytes, and the gaps between them count too: of a tensor of few weights they can be most of it.
 
     \b
     Example:
       dscompress inspect model.dsf
+      dscompress inspect model.dsf --top 100
       dscompress inspect model.dsf --json | jq '.ledger[] | select(.codec == "raw")'
     """
     from dsruntime import Model
@@ -43,7 +47,8 @@ def command(model, with_graph, as_json):
     print_ops(opened.graph)
     if with_graph:
         print_graph(opened.graph)
-    print_ledger(rows)
+    print_reasons(rows)
+    print_ledger(rows, top)
 
 
 def as_data(model, rows, with_graph: bool) -> dict:
@@ -129,14 +134,14 @@ def print_ends(model) -> None:
     for entry in graph.inputs:
         value = graph.values[entry.value]
         text = f"{value.name}: {value.dtype} {show.shape(value.shape)} {entry.layout}".rstrip()
-        pairs.append(("input", text if entry.image is None else f"{text}\n{recipe(entry.image)}"))
+        pairs.append(("input", [text] if entry.image is None else [text, recipe(entry.image)]))
     for entry in graph.outputs:
         value = graph.values[entry.value]
-        text = f"{value.name}: {value.dtype} {show.shape(value.shape)} {entry.meaning}".rstrip()
+        texts = [f"{value.name}: {value.dtype} {show.shape(value.shape)} {entry.meaning}".rstrip()]
         if entry.labels:
             more = ", …" if len(entry.labels) > 5 else ""
-            text += f"\n{len(entry.labels)} labels: {', '.join(entry.labels[:5])}{more}"
-        pairs.append(("output", text))
+            texts.append(f"{len(entry.labels)} labels: {', '.join(entry.labels[:5])}{more}")
+        pairs.append(("output", texts))
     show.fields(pairs)
 
 
@@ -166,14 +171,40 @@ def print_graph(graph) -> None:
     show.table(("node", "op", "module", "outputs"), rows)
 
 
-def print_ledger(rows) -> None:
-    click.echo()
-    lines = [(row.name or row.section, show.shape(row.shape) if row.section == "weight" else "", row.codec or "",
-              number(row.bits_per_weight), number(row.entropy), f"{row.bytes:,}", f"{row.share:.1%}", row.note or "")
-             for row in rows]
+def print_reasons(rows) -> None:
+    """Why weights stayed float, those with the same reason together."""
+    named: dict[str, list[str]] = {}
+    for row in rows:
+        if row.note:
+            named.setdefault(row.note, []).append(row.name)
+    if named:
+        show.line()
+        show.fields(("stays float", f"{some(names)}: {reason}") if i == 0 else ("", f"{some(names)}: {reason}")
+                    for i, (reason, names) in enumerate(named.items()))
+
+
+def some(names: list[str]) -> str:
+    return ", ".join(names) if len(names) <= 3 else f"{', '.join(names[:3])} and {len(names) - 3} more"
+
+
+def print_ledger(rows, top: int | None) -> None:
+    """The largest parts, a row for what is left of them, and the sum."""
+    show.line()
+    ordered = sorted(rows, key=lambda row: -row.bytes)
+    shown = [row for row in ordered if row.share >= SMALL] if top is None else ordered[:top]
+    if len(shown) == len(ordered) - 1:  # its row would be no shorter
+        shown = ordered
+    largest = ordered[0].share
+    cells = [(row.name or row.section, row.codec or "", number(row.bits_per_weight), f"{row.bytes:,}",
+              f"{row.share:.1%}", show.bar(row.share / largest),
+              show.shape(row.shape) if row.section == "weight" else "", number(row.entropy)) for row in shown]
+    if rest := ordered[len(shown) :]:
+        share = sum(row.share for row in rest)
+        cells.append((f"{len(rest)} smaller parts", "", "", f"{sum(row.bytes for row in rest):,}", f"{share:.1%}",
+                      show.bar(min(1, share / largest)), "", ""))
     total = sum(row.bytes for row in rows)
-    show.table(("part", "shape", "codec", "bits/weight>", "entropy>", "bytes>", "share>", "note"), lines,
-               total=("total", "", "", "", "", f"{total:,}", "100.0%", ""))
+    show.table(("part", "codec", "bits>", "bytes>", "share>", "", "shape?", "entropy>?"), cells,
+               total=("total", "", "", f"{total:,}", "100.0%", "", "", ""))
 
 
 def number(value) -> str:

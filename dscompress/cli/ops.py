@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import click
 
-from dscompress.cli import extras, show
-from dscompress.cli.options import json_option, quiet_option
+from dscompress.cli import Command, extras, show
+from dscompress.cli.options import json_option
 
 
-@click.command("ops", short_help="List the operators: ONNX name, name in the file, backends.")
+@click.command("ops", cls=Command, short_help="List the operators: ONNX name, name in the file, backends.")
 @json_option
-@quiet_option
 def command(as_json):
     """List every operator with its attributes, the ONNX operators that become it and the backends that run it.
 

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import os
-import sys
 
 import click
 
-from dscompress.cli import WRONG_INPUT, show
+from dscompress.cli import WRONG_INPUT, Command, show
 from dscompress.cli.options import json_option, model_argument, quiet_option, run_options
 
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp")
-EIGHTHS = " ▏▎▍▌▋▊▉"
 BAR = 20  # characters
 
 
-@click.command("run", short_help="Run a .dsf on images or arrays.")
+@click.command("run", cls=Command, short_help="Run a .dsf on images or arrays.")
 @model_argument
 @click.argument("inputs", nargs=-1, required=True, type=click.Path(), metavar="INPUT...")
 @click.option("--top", type=click.IntRange(min=1), default=5, show_default=True, metavar="COUNT",
@@ -166,7 +164,7 @@ class Results:
         if self.as_json:
             self.data.append({"input": str(path), "predictions": [as_data(p) for p in predictions]})
             return
-        click.secho(str(path), bold=True)
+        show.title(str(path))
         print_predictions(predictions)
 
     def arrays(self, where, arrays) -> None:
@@ -176,12 +174,12 @@ class Results:
                                                    if rows[name] else {})} for name, array in arrays.items()]
             self.data.append({"input": where, "outputs": outputs})
             return
-        click.secho(where, bold=True)
+        show.title(where)
         for name, array in arrays.items():
-            click.echo(f"  {text_of(summary(name, array))}")
+            show.line(f"  {text_of(summary(name, array))}")
             for i, row in enumerate(rows[name]):
                 if len(rows[name]) > 1:
-                    click.echo(f"  row {i}")
+                    show.line(f"  row {i}")
                 print_predictions(row)
 
     def ranked(self, name, array):
@@ -200,13 +198,13 @@ class Results:
 
     def failed(self, where, error) -> None:
         from dscompress.cli import explain
+        from dsruntime.text import printable
 
         text, what_to_do = (error, "") if isinstance(error, str) else explain(error)[1:]
-        text = text if text.startswith(str(where)) else f"{where}: {text}"
+        shown = printable(str(where))
+        text = text if text.startswith(shown) else f"{shown}: {text}"
         self.failures.append({"input": str(where), "error": f"{text}; {what_to_do}" if what_to_do else text})
-        click.echo(click.style("error: ", fg="red", bold=True) + text, err=True)
-        if what_to_do:
-            click.echo(f"  → {what_to_do}", err=True)
+        show.error(text, what_to_do)
 
     def finish(self, context) -> None:
         session = self.session
@@ -225,23 +223,13 @@ def as_data(prediction) -> dict:
 
 
 def print_predictions(predictions) -> None:
-    width = max(len(p.label) for p in predictions)
-    for p in predictions:
-        if p.probability is None:
-            click.echo(f"  {p.label:<{width}}  {p.score:.6g}")
-        else:
-            click.echo(f"  {p.label:<{width}}  {p.probability:6.1%}  {bar(p.probability)}".rstrip())
+    from dsruntime.text import printable
 
-
-def bar(share: float) -> str:
-    """
-    >>> bar(0.5)
-    '██████████'
-    """
-    if not sys.stdout.isatty():
-        return ""
-    eighths = round(share * BAR * 8)
-    return "█" * (eighths // 8) + EIGHTHS[eighths % 8].strip()
+    labels = [printable(p.label) for p in predictions]
+    width = max(map(show.columns_of, labels))
+    for p, label in zip(predictions, labels, strict=True):
+        number = f"{p.score:.6g}" if p.probability is None else f"{p.probability:6.1%}  {show.bar(p.probability, BAR)}"
+        show.line(f"  {show.padded(label, width)}  {number}".rstrip())
 
 
 def summary(name: str, array) -> dict:

@@ -1,18 +1,26 @@
-"""How commands print: data on stdout, everything else on stderr. Plain text unless stdout is a terminal.
+"""How commands print: results on stdout, everything else on stderr; one style of text for terminals and pipes.
 
-rich is imported only where a terminal shows a table or a bar; `run` has to answer faster than rich loads.
+Whatever is printed goes through here, and so through printable(): names come out of files that anyone may have made. A
+terminal gets lines that fit its width; a pipe gets them whole. Where TERM is dumb a terminal gets neither colours nor
+bars. rich is imported only where a terminal shows a progress bar; `run` has to answer faster than rich loads.
 """
 
 from __future__ import annotations
 
+import errno
 import math
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import click
 
 QUIET, BAR = "dscompress.quiet", "dscompress.bar"
+STDOUT = "standard output"
+EIGHTHS = " ▏▎▍▌▋▊▉"
+GAP = 2  # blanks between two columns
+NARROWEST = 12  # what is left of a column of text that does not fit
 
 
 def start(quiet: bool) -> None:
@@ -36,34 +44,101 @@ def is_quiet() -> bool:
     return click.get_current_context().meta.get(QUIET, False)
 
 
+def is_dumb() -> bool:
+    """Whether the terminal knows nothing but letters."""
+    return os.environ.get("TERM") == "dumb"
+
+
 def is_terminal(stream) -> bool:
-    return stream.isatty()
+    return stream is not None and stream.isatty()
 
 
-def shows_progress() -> bool:
-    return not is_quiet() and is_terminal(sys.stderr)
+def draws(stream) -> bool:
+    """Whether bars can be drawn there."""
+    return is_terminal(stream) and not is_dumb()
 
 
-def note(text: str) -> None:
+def color() -> bool | None:
+    """False where NO_COLOR (no-color.org) or TERM=dumb asks for plain text; None leaves it to the terminal."""
+    return False if os.environ.get("NO_COLOR") or is_dumb() else None
+
+
+def room() -> int | None:
+    """Columns of the terminal that stdout is; None where it is none."""
+    from shutil import get_terminal_size
+
+    return get_terminal_size().columns if is_terminal(sys.stdout) else None
+
+
+@contextmanager
+def writing_stdout() -> Iterator[None]:
+    """What goes wrong with stdout itself names it; a pipe that nobody reads any more stays what it is."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        raise OSError(error.errno, error.strerror, STDOUT) from None
+
+
+def line(text: str = "", *, bold: bool = False, lead: str = "", fg: str | None = None) -> None:
+    """One line of the result. lead: what stands before the text, in bold and in colour."""
+    from dsruntime.text import printable
+
+    text = printable(text)
+    styled = click.style(lead, fg=fg, bold=True) if lead else ""
+    to_stdout(styled + (click.style(text, bold=True) if bold else text))
+
+
+def to_stdout(text: str) -> None:
+    """text is safe to print."""
+    if sys.stdout is None:
+        raise OSError(errno.EBADF, "is closed", STDOUT)
+    with writing_stdout():
+        click.echo(text, color=color())
+
+
+def note(*lines: str, lead: str = "", fg: str | None = None) -> None:
     """For people only: stderr, above a bar that may be there, and not when quiet."""
+    from dsruntime.text import printable
+
     if is_quiet():
         return
+    text = (click.style(lead, fg=fg) if lead else "") + "\n".join(map(printable, lines))
     if bar := click.get_current_context().meta.get(BAR):
         from rich.text import Text
 
         bar.console.print(Text.from_ansi(text))
     else:
-        click.echo(text, err=True)
+        to_stderr(text)
 
 
 def warn(text: str) -> None:
-    note(click.style("warning: ", fg="yellow") + text)
+    note(text, lead="warning: ", fg="yellow")
+
+
+def error(text: str, what_to_do: str = "") -> None:
+    """text and what_to_do are safe to print: they are what explain() gives."""
+    to_stderr(click.style("error: ", fg="red", bold=True) + text)
+    if what_to_do:
+        to_stderr(f"  → {what_to_do}")
+
+
+def to_stderr(text: str) -> None:
+    with suppress(OSError):  # there is nowhere left to say so
+        click.echo(text, err=True, color=color())
 
 
 def as_json(data) -> None:
+    """The document, with every character that a terminal might obey as \\uXXXX."""
     import json
 
-    click.echo(json.dumps(finite(data), indent=2, ensure_ascii=False, allow_nan=False))
+    from dsruntime.text import UNSAFE
+
+    text = json.dumps(finite(data), indent=2, ensure_ascii=False, allow_nan=False)
+    to_stdout(UNSAFE.sub(lambda found: found[0] if found[0] == "\n" else f"\\u{ord(found[0]):04x}", text))
 
 
 def finite(data):
@@ -78,64 +153,128 @@ def finite(data):
 
 
 def title(text: str) -> None:
-    click.secho(text, bold=True)
+    line(text, bold=True)
 
 
 def fields(pairs: Iterable[tuple[str, object]]) -> None:
-    """Names and values in two columns; pairs without a value are left out."""
-    lines = [(name, str(value)) for name, value in pairs if value not in (None, "")]
-    width = max((len(name) for name, _ in lines), default=0)
-    for name, value in lines:
-        first, *rest = value.split("\n")
-        click.echo(f"  {name:<{width}}  {first}")
-        for line in rest:
-            click.echo(f"  {'':<{width}}  {line}")
+    """Names and values in two columns; a value is a text or a list of them; pairs without a value are left out."""
+    from dsruntime.text import printable
+
+    lines = [(printable(name), value if isinstance(value, list) else [value])
+             for name, value in pairs if value not in (None, "", [])]
+    width = max((columns_of(name) for name, _ in lines), default=0)
+    columns = room()
+    for name, values in lines:
+        for value in values:
+            text = printable(str(value))
+            for part in [text] if columns is None else wrapped(text, columns - width - 2 * GAP):
+                line(f"  {padded(name, width)}  {part}".rstrip())
+                name = ""
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]], total: Sequence[object] | None = None) -> None:
-    """Columns whose name ends in > are right-aligned. total is a last row, set apart."""
-    names = [name.rstrip(">") for name in columns]
-    right = [name.endswith(">") for name in columns]
-    cells = [[str(cell) for cell in row] for row in rows]
-    last = None if total is None else [str(cell) for cell in total]
-    draw = rich_table if is_terminal(sys.stdout) and fits(names, right, cells) else plain_table
-    draw(names, right, cells, last)
+    """A column whose name ends in > is right-aligned, one in ? is left out where the terminal has no room for it.
+
+    A column of texts is narrowed until the table fits: texts of several words go over several lines, others lose their
+    middle. total is a last row, set apart. A column without name and cells is left out.
+    """
+    from dsruntime.text import printable
+
+    optional = [name.endswith("?") for name in columns]
+    plain = [name.removesuffix("?") for name in columns]
+    right = [name.endswith(">") for name in plain]
+    lines = [[name.removesuffix(">") for name in plain], *rows] + ([total] if total else [])
+    cells = [[printable(str(cell)) for cell in row] for row in lines]
+    kept, widths = fitting(cells, right, optional, room())
+    rule = "  ".join("-" * widths[i] for i in kept)
+    for number, row in enumerate(cells):
+        if total and number == len(cells) - 1:
+            line(rule)
+        print_row([(row[i], widths[i], right[i]) for i in kept])
+        if number == 0:
+            line(rule)
 
 
-def fits(names, right, rows) -> bool:
-    """Whether the terminal holds the numbers whole, and 10 characters of every text; else lines run over its edge."""
-    from shutil import get_terminal_size
+def fitting(cells, right, optional, columns: int | None) -> tuple[list[int], dict[int, int]]:
+    """The columns to show and their widths; without `columns` all there are, as wide as they come."""
+    kept = [i for i in range(len(right)) if any(row[i] for row in cells)]
+    widths = {i: max(columns_of(row[i]) for row in cells) for i in kept}
 
-    widths = [max(len(row[i]) for row in [names, *rows]) for i in range(len(names))]
-    needed = sum((width if r else min(width, 10)) + 3 for width, r in zip(widths, right, strict=True))
-    return needed <= get_terminal_size().columns
+    def excess() -> int:
+        return sum(widths[i] + GAP for i in kept) - GAP - columns
 
-
-def plain_table(names, right, rows, total) -> None:
-    everything = [names, *rows] + ([total] if total else [])
-    widths = [max(len(row[i]) for row in everything) for i in range(len(names))]
-    lines = [names, ["-" * width for width in widths], *rows]
-    if total:
-        lines += [["-" * width for width in widths], total]
-    for line in lines:
-        padded = [cell.rjust(width) if r else cell.ljust(width) for cell, width, r in
-                  zip(line, widths, right, strict=True)]
-        click.echo("  ".join(padded).rstrip())
+    if columns is None:
+        return kept, widths
+    for i in reversed(range(len(right))):
+        if optional[i] and i in kept and excess() > 0:
+            kept.remove(i)
+    texts = [i for i in kept if not right[i]]
+    while texts and excess() > 0 and (widest := max(widths[i] for i in texts)) > NARROWEST:
+        widths[next(i for i in reversed(texts) if widths[i] == widest)] -= 1
+    return kept, widths
 
 
-def rich_table(names, right, rows, total) -> None:
-    from rich.box import SIMPLE
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+def print_row(cells: list[tuple[str, int, bool]]) -> None:
+    """Each cell with its width and whether it is right-aligned."""
+    folded = [[text] if right else wrapped(text, width) for text, width, right in cells]
+    for part in range(max(map(len, folded), default=0)):
+        texts = [padded(parts[part] if part < len(parts) else "", width, right)
+                 for parts, (_, width, right) in zip(folded, cells, strict=True)]
+        line("  ".join(texts).rstrip())
 
-    drawn = Table(box=SIMPLE, show_footer=total is not None, pad_edge=False)
-    for i, name in enumerate(names):
-        drawn.add_column(Text(name), footer=Text(total[i]) if total else "", justify="right" if right[i] else "left",
-                         overflow="fold", no_wrap=right[i])
-    for row in rows:
-        drawn.add_row(*(Text(cell) for cell in row))
-    Console().print(drawn)
+
+def wrapped(text: str, width: int) -> list[str]:
+    """Lines of at most so many columns, broken between words; a word that is longer loses its middle."""
+    if columns_of(text) <= width:
+        return [text]
+    from textwrap import wrap
+
+    parts = wrap(text, max(width, NARROWEST), break_long_words=False, break_on_hyphens=False)
+    return [shortened(part, max(width, NARROWEST)) for part in parts]
+
+
+def shortened(word: str, width: int) -> str:
+    """
+    >>> shortened("layer4.0.downsample.0.weight", 16)
+    'layer4.0….weight'
+    """
+    if len(word) <= width:
+        return word
+    return f"{word[: width // 2]}…{word[len(word) - (width - width // 2 - 1):]}"
+
+
+def columns_of(text: str) -> int:
+    """How wide a terminal shows it: letters of East Asia take two columns, marks on other letters none."""
+    if text.isascii():
+        return len(text)
+    from unicodedata import combining, east_asian_width
+
+    return sum(0 if combining(letter) else 2 if east_asian_width(letter) in "WF" else 1 for letter in text)
+
+
+def padded(text: str, width: int, right: bool = False) -> str:
+    blanks = " " * (width - columns_of(text))
+    return blanks + text if right else text + blanks
+
+
+def bar(share: float, length: int = 10) -> str:
+    """A bar of at most so many letters, empty where none can be drawn.
+
+    >>> eighths(0.5, 4)
+    '██'
+    """
+    if not draws(sys.stdout):
+        return ""
+    return eighths(share, length) if "utf" in (sys.stdout.encoding or "").lower() else "#" * round(share * length)
+
+
+def eighths(share: float, length: int) -> str:
+    count = round(share * length * 8)
+    return "█" * (count // 8) + EIGHTHS[count % 8].strip()
+
+
+def shows_progress() -> bool:
+    return not is_quiet() and draws(sys.stderr)
 
 
 @contextmanager
@@ -150,15 +289,18 @@ def progress(label: str, total: int | None = None) -> Iterator[Callable[..., Non
     from rich.console import Console
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-    columns: list = [SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()]
+    from dsruntime.text import printable
+
+    columns: list = [SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn()]
     if total is not None:
         columns[2:] = [BarColumn(), TextColumn("{task.completed}/{task.total}"), TimeRemainingColumn()]
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(label, total=total)
-        click.get_current_context().meta[BAR] = bar
+    with Progress(*columns, console=Console(stderr=True), transient=True) as drawn:
+        task = drawn.add_task(printable(label), total=total)
+        click.get_current_context().meta[BAR] = drawn
 
         def advance(count: int = 1, label: str | None = None, total: int | None = None) -> None:
-            bar.update(task, advance=count, description=label, **({} if total is None else {"total": total}))
+            told = None if label is None else printable(label)
+            drawn.update(task, advance=count, description=told, **({} if total is None else {"total": total}))
 
         try:
             yield advance

@@ -6,7 +6,7 @@ import os
 
 import click
 
-from dscompress.cli import extras, show
+from dscompress.cli import Command, extras, show
 from dscompress.cli.options import Activations, Json, json_option, layer_bits_option, quiet_option
 
 
@@ -90,7 +90,8 @@ def show_recipes(context, parameter, wanted):
     rows = [(name, each.optimizer, f"{each.rate:g}", schedule_of(each), each.epochs, each.batch,
              sources.index(each.source) + 1) for name, each in RECIPES.items()]
     show.table(["recipe", "optim", "rate>", "schedule", "epochs>", "batch>", "from>"], rows)
-    click.echo("\nat: the epochs after which the rate falls to a tenth; from:")
+    show.line()
+    show.line("at: the epochs after which the rate falls to a tenth; from:")
     show.fields((str(number), text) for number, text in enumerate(sources, 1))
     show.fields(REFERENCES.items())
     context.exit()
@@ -100,7 +101,7 @@ def schedule_of(recipe) -> str:
     return "at " + ",".join(f"{each:g}" for each in recipe.milestones) if recipe.milestones else recipe.schedule
 
 
-@click.command("train", short_help="Train a network with power-of-two weights.")
+@click.command("train", cls=Command, short_help="Train a network with power-of-two weights.")
 @click.argument("data", metavar="DATA")
 @click.option("-o", "--output", type=click.Path(), required=True, metavar="RUN", help="The folder of this run.")
 @click.option("--resume", is_flag=True,
@@ -197,9 +198,9 @@ class Teller:
         steps = training.steps()
         self.advance(count=training.epoch * steps, label="Training", total=training.recipe.epochs * steps)
         for text in training.data.notes:
-            show.note(f"note: {text}")
+            show.note(text, lead="note: ")
         if networks.report:
-            show.note(f"{networks.name}: {networks.report}")
+            show.note(*f"{networks.name}: {networks.report}".split("\n"))
         begun = f", resumed after epoch {training.epoch}" if training.epoch else ""
         show.note(f"recipe {recipe_name}: {epochs(training.recipe.epochs)} of {len(training.data.train):,} images, "
                   f"judged on {len(training.data.validation):,}{begun}")

@@ -6,11 +6,11 @@ import math
 
 import click
 
-from dscompress.cli import DIFFERENT, extras, show
+from dscompress.cli import DIFFERENT, Command, extras, show
 from dscompress.cli.options import json_option, model_argument, quiet_option, source_options
 
 
-@click.command("verify", short_help="Compare a .dsf with the model it was made from.")
+@click.command("verify", cls=Command, short_help="Compare a .dsf with the model it was made from.")
 @model_argument
 @click.argument("source", type=click.Path())
 @source_options
@@ -63,8 +63,10 @@ def print_verification(found, every_layer: bool) -> None:
         show.warn(text)
     if not show.is_quiet() and not found.mismatch:
         print_details(found, every_layer)
-    for line in verdict(found):
-        click.echo(line)
+    if found.same:
+        show.line(f"{found.model} is {found.source}", lead="same: ", fg="green")
+    for number, reason in enumerate(reasons(found)):
+        show.line(reason, lead="           " if number else "different: ", fg="red")
 
 
 def print_details(found, every_layer: bool) -> None:
@@ -81,7 +83,7 @@ def print_details(found, every_layer: bool) -> None:
                       f"{show.decibels(output.snr)}{top1} ({found.samples} inputs)"))
     show.fields(pairs)
     if every_layer:
-        click.echo()
+        show.line()
         rows = [(layer.node, layer.op, layer.module, f"{layer.error:.3g}", show.decibels(layer.snr),
                  f"{layer.ratio:.2g}", "" if layer.within else "BAD") for layer in found.layers]
         show.table(("node", "op", "module", "max error>", "SNR>", "× bound>", ""), rows)
@@ -97,10 +99,8 @@ def noisiest(layers) -> str:
     return f"; lowest signal to noise: {show.decibels(worst.snr)} at {worst.node}"
 
 
-def verdict(found) -> list[str]:
-    """The last lines: what is wrong first, or that nothing is."""
-    if found.same:
-        return [click.style("same: ", fg="green", bold=True) + f"{found.model} is {found.source}"]
+def reasons(found) -> list[str]:
+    """Why it is not the same: what is wrong first."""
     lines = []
     if found.mismatch:
         lines.append(found.mismatch)
@@ -118,8 +118,7 @@ def verdict(found) -> list[str]:
     if found.different_weights and found.weights > 1 and 2 * len(found.different_weights) > found.weights:
         lines.append(f"{len(found.different_weights)} of {found.weights} weights differ: {found.source} looks like "
                      "another checkpoint of the same network")
-    red = click.style("different: ", fg="red", bold=True)
-    return [(red if i == 0 else "           ") + line for i, line in enumerate(lines)]
+    return lines
 
 
 def of(weight) -> str:

@@ -19,8 +19,8 @@ from tests.support.signals import heed_interrupts
     (ModelError("m.dsf", "4 bytes", "64 or more", "export it again"), 3, "m.dsf: 4 bytes; expected 64 or more"),
     (BackendError("cuda", "no driver", "", "use --backend cpu"), 4, "cuda: no driver"),
     (entry.MissingExtra("export needs PyTorch"), 4, "export needs PyTorch"),
-    (FileNotFoundError(errno.ENOENT, "No such file or directory", "gone"), 3, "gone: No such file or directory"),
-    (OSError(errno.ENOSPC, "No space left on device", "out"), 4, "out: No space left on device"),
+    (FileNotFoundError(errno.ENOENT, "No such file or directory", "gone"), 3, "gone: no such file or directory"),
+    (OSError(errno.ENOSPC, "No space left on device", "out"), 4, "out: no space left on device"),
     (MemoryError(), 4, "not enough memory"),
     (KeyError("x"), 70, "internal error: KeyError: 'x'"),
 ])
@@ -98,3 +98,21 @@ def test_no_color_is_heeded(asked, capsys, monkeypatch):
     monkeypatch.setattr("click.utils.should_strip_ansi", lambda stream=None, color=None: color is False)
     report(FileNotFoundError(2, "No such file or directory", "none.dsf"))
     assert ("\x1b[" in capsys.readouterr().err) is not bool(asked)
+
+
+@pytest.mark.parametrize(("arguments", "redirection", "code", "says"), [
+    ("inspect {dsf}", ">/dev/full", 4, "error: standard output: no space left on device"),
+    ("inspect {dsf} --json", ">/dev/full", 4, "error: standard output: no space left on device"),
+    ("inspect --help", ">/dev/full", 4, "error: standard output: no space left on device"),
+    ("--help", ">/dev/full", 4, "error: standard output: no space left on device"),
+    ("inspect {dsf}", ">&-", 3, "error: standard output: is closed"),
+    ("inspect nowhere.dsf", "2>/dev/full", 3, ""),
+    ("inspect nowhere.dsf", "2>&-", 3, ""),
+    ("run {dsf} {array}", "<&- 2>&-", 0, ""),
+])
+def test_standard_files_that_cannot_be_written(files, arguments, redirection, code, says):
+    command = arguments.format(dsf=files.dsf, array=files.array)
+    done = subprocess.run(["bash", "-c", f"{sys.executable} -m dscompress {command} {redirection}"],
+                          capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == code
+    assert done.stderr.strip() == says

@@ -83,10 +83,3 @@ def test_a_text_file_is_no_model(call, tmp_path):
 ])
 def test_a_size_beside_the_weights(length, floats, says):
     assert show.size_beside(length, floats) == says
-
-
-def test_a_table_that_the_terminal_cannot_hold_is_plain(monkeypatch):
-    monkeypatch.setenv("COLUMNS", "40")
-    names, right = ["part", "bytes", "share"], [False, True, True]
-    assert show.fits(names, right, [["a long name of a weight", "1,000", "50.0%"]])
-    assert not show.fits(names, right, [["a long name of a weight", "1,000,000,000", "50.0000000%"]])

@@ -50,3 +50,28 @@ def test_files_that_are_no_models(call, files, tmp_path):
         result = call("inspect", tmp_path / name)
         assert result.exit_code == 3, name
         assert name in result.stderr and result.stdout == ""
+
+
+def rows_of(result) -> list[str]:
+    """The first words of the ledger's rows."""
+    lines = result.output.splitlines()
+    begin = next(i for i, text in enumerate(lines) if text.startswith("part "))
+    return [text.split("  ")[0] for text in lines[begin + 2 : -2]]
+
+
+def test_the_largest_come_first_and_small_ones_share_a_row(call, files, monkeypatch):
+    data = json.loads(call("inspect", files.dsf, "--json").stdout)
+    whole = [row["name"] or row["section"] for row in sorted(data["ledger"], key=lambda row: -row["bytes"])]
+    assert rows_of(call("inspect", files.dsf, "--top", 100)) == whole
+    assert rows_of(call("inspect", files.dsf, "--top", 2)) == [*whole[:2], f"{len(whole) - 2} smaller parts"]
+    assert rows_of(call("inspect", files.dsf, "--top", 0)) == [f"{len(whole)} smaller parts"]
+    monkeypatch.setattr("dscompress.cli.inspect.SMALL", 0.1)
+    large = [row for row in data["ledger"] if row["share"] >= 0.1]
+    assert rows_of(call("inspect", files.dsf))[-1] == f"{len(whole) - len(large)} smaller parts"
+    assert "  stays float  last.weight: " in call("inspect", files.dsf).output, "small, and named all the same"
+
+
+def test_the_rows_fit_80_columns(call, files, monkeypatch):
+    monkeypatch.setattr("dscompress.cli.show.room", lambda: 80)
+    result = call("inspect", files.dsf, "--graph")
+    assert max(map(len, result.output.splitlines())) <= 80

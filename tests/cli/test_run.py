@@ -82,7 +82,7 @@ def bad_arrays(folder):
 @pytest.mark.parametrize(("name", "says"), [
     ("shape.npy", "(2, 1, 7, 8)"), ("dtype.npy", "float64"), ("object.npy", "damaged"), ("text.npy", "<U1"),
     ("many.npz", ".npz"), ("short.npy", "damaged"), ("header.npy", "damaged"), ("huge.npy", "huge.npy"),
-    ("hostile.npy", "damaged"), ("empty.npy", "empty"), ("missing.npy", "No such file"),
+    ("hostile.npy", "damaged"), ("empty.npy", "empty"), ("missing.npy", "no such file"),
 ])
 def test_bad_arrays_are_refused_with_a_sentence(call, files, tmp_path, name, says):
     bad_arrays(tmp_path)
