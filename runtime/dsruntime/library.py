@@ -27,16 +27,27 @@ from ctypes import (
 
 from dsruntime.errors import BackendError, ModelError
 
-ABI_VERSION = 1
+ABI_VERSION = 2
 MAX_RANK = 6
 OK, MODEL_ERROR, BACKEND_ERROR = 0, 1, 2
 DTYPES = {1: "float32", 2: "float16", 3: "int8", 4: "uint8", 5: "int32", 6: "int64", 7: "bool"}
+STEP_DTYPES = {**DTYPES, 8: "bfloat16"}  # what steps compute in
+ALGORITHMS = {1: "direct", 2: "winograd_4x4"}
 MEMORIES = {"fast": 0, "low": 1}
 PRECISIONS = {"float32": 0, "bf16": 1}
 DTYPE_CODES = {name: code for code, name in DTYPES.items()}
 
 
-class Error(ctypes.Structure):
+class Struct(ctypes.Structure):
+    """A struct of dsf.h: it begins with its own size, which says to the library how much of it there is."""
+
+    _fields_ = [("struct_size", c_size_t)]
+
+    def __init__(self, *values, **named) -> None:
+        super().__init__(ctypes.sizeof(self), *values, **named)
+
+
+class Error(Struct):
     _fields_ = [
         ("status", c_int32),
         ("where", c_char * 256),
@@ -47,7 +58,7 @@ class Error(ctypes.Structure):
     ]
 
 
-class Tensor(ctypes.Structure):
+class Tensor(Struct):
     _fields_ = [
         ("dtype", c_int32),
         ("rank", c_int32),
@@ -57,30 +68,33 @@ class Tensor(ctypes.Structure):
     ]
 
 
-class Limits(ctypes.Structure):
+class Limits(Struct):
     _fields_ = [("file_bytes", c_uint64), ("activation_bytes", c_uint64)]
 
 
-class SessionOptions(ctypes.Structure):
+class SessionOptions(Struct):
     _fields_ = [("threads", c_int32), ("keep_values", c_int32), ("profile", c_int32), ("memory", c_int32),
                 ("precision", c_int32)]
 
 
-class IsaInfo(ctypes.Structure):
+class IsaInfo(Struct):
     _fields_ = [("name", c_char_p), ("needs", c_char_p), ("available", c_int32), ("chosen", c_int32), ("bf16", c_int32)]
 
 
-class ValueInfo(ctypes.Structure):
+class ValueInfo(Struct):
     _fields_ = [("name", c_char_p), ("dtype", c_int32), ("rank", c_int32), ("shape", c_int64 * MAX_RANK)]
 
 
-class StepProfile(ctypes.Structure):
+class StepProfile(Struct):
     _fields_ = [
         ("op", c_char_p),
         ("node", c_char_p),
         ("module", c_char_p),
         ("kernel", c_char_p),
         ("seconds", c_double),
+        ("activation_type", c_int32),
+        ("sum_type", c_int32),
+        ("algorithm", c_int32),
     ]
 
 
@@ -114,11 +128,8 @@ FUNCTIONS = {
     "dsf_model_metadata": (c_int32, [c_void_p, c_int32, POINTER(c_char_p), POINTER(c_char_p), POINTER(Error)]),
     "dsf_model_metadata_find": (c_char_p, [c_void_p, c_char_p]),
     "dsf_model_decode_weight": (c_int32, [c_void_p, c_int32, c_void_p, c_size_t, POINTER(Error)]),
-    "dsf_model_prepare": (c_int32, [c_void_p, POINTER(Error)]),
-    "dsf_model_prepare_for": (c_int32, [c_void_p, POINTER(SessionOptions), c_size_t, POINTER(Error)]),
+    "dsf_model_prepare": (c_int32, [c_void_p, POINTER(SessionOptions), POINTER(Error)]),
     "dsf_session_create": (c_int32, [c_void_p, POINTER(SessionOptions), POINTER(c_void_p), POINTER(Error)]),
-    "dsf_session_create_sized": (
-        c_int32, [c_void_p, POINTER(SessionOptions), c_size_t, POINTER(c_void_p), POINTER(Error)]),
     "dsf_session_destroy": (None, [c_void_p]),
     "dsf_session_threads": (c_int32, [c_void_p]),
     "dsf_session_run": (c_int32, [c_void_p, POINTER(Tensor), c_int32, POINTER(Tensor), c_int32, POINTER(Error)]),

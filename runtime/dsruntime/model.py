@@ -76,7 +76,7 @@ class Model:
         """
         options = library.SessionOptions(1, 0, 0, library.code_of("memory", memory, library.MEMORIES),
                                          library.code_of("precision", precision, library.PRECISIONS))
-        library.call("dsf_model_prepare_for", self._handle.pointer, options, ctypes.sizeof(options))
+        library.call("dsf_model_prepare", self._handle.pointer, options)
 
     def session(self, backend: str = "auto", threads: int | None = None, *, keep_values: bool = False,
                 profile: bool = False, memory: str = "fast", precision: str = "float32") -> Session:

@@ -34,13 +34,21 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Step:
-    """One step of a profiled run: a node, or several that run as one ("conv+relu")."""
+    """One step of a profiled run: a node, or several that run as one ("conv+relu").
+
+    kernel is a name for people; what a step computes in, it states: activation_type, a dtype or "bfloat16", is what its
+    inputs are rounded to before it computes, sum_type what its products, sums and functions are rounded to, algorithm
+    "direct" (as the operator is defined) or "winograd_4x4".
+    """
 
     op: str
     node: str
     module: str
     kernel: str
     seconds: float
+    activation_type: str = "float32"
+    sum_type: str = "float32"
+    algorithm: str = "direct"
 
 
 @dataclass(frozen=True)

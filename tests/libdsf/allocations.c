@@ -24,8 +24,8 @@ static void count(const volatile void* memory, size_t bytes) {
 static void ignore(const volatile void* memory) { (void)memory; }
 
 static int allocations_of_run(dsf_model* model, dsf_session* session, float* data, int64_t batch) {
-    dsf_tensor x = {DSF_FLOAT32, 4, {batch, 5, 6, 7}, data, (size_t)batch * 840}, outputs[16];
-    memset(outputs, 0, sizeof outputs);
+    dsf_tensor x = {sizeof x, DSF_FLOAT32, 4, {batch, 5, 6, 7}, data, (size_t)batch * 840}, outputs[16];
+    for (int i = 0; i < 16; ++i) outputs[i] = (dsf_tensor)DSF_INIT(dsf_tensor);
     int before = allocations;
     EXPECT(dsf_session_run(session, &x, 1, outputs, dsf_model_output_count(model), NULL) == DSF_OK);
     return allocations - before;
@@ -57,7 +57,7 @@ static void wait_for_workers(void) {
 static int32_t bf16_here(void) {
     int32_t found = DSF_PRECISION_FLOAT32;
     for (int32_t i = 0; i < dsf_isa_count(); ++i) {
-        dsf_isa_info info;
+        dsf_isa_info info = DSF_INIT(dsf_isa_info);
         EXPECT(dsf_isa_row(i, &info, NULL) == DSF_OK);
         if (info.chosen && info.bf16) found = DSF_PRECISION_BF16;
     }
@@ -86,7 +86,7 @@ int main(int argument_count, char** arguments) {
     EXPECT(__sanitizer_install_malloc_and_free_hooks(count, ignore) > 0);
     for (int32_t memory = DSF_MEMORY_FAST; memory <= DSF_MEMORY_LOW; ++memory)
         for (int32_t precision = DSF_PRECISION_FLOAT32; precision <= bf16_here(); ++precision)
-            check(model, data, (dsf_session_options){2, 0, 1, memory, precision});
+            check(model, data, (dsf_session_options){sizeof(dsf_session_options), 2, 0, 1, memory, precision});
     dsf_model_destroy(model);
     free(data);
     return 0;

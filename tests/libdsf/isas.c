@@ -4,7 +4,7 @@
 
 int main(void) {
     for (int32_t i = 0; i < dsf_isa_count(); ++i) {
-        dsf_isa_info info;
+        dsf_isa_info info = DSF_INIT(dsf_isa_info);
         EXPECT(dsf_isa_row(i, &info, NULL) == DSF_OK);
         if (info.available) printf("%s ", info.name);
     }

@@ -2,13 +2,14 @@
  *
  * usage: misuse MODEL.dsf    a model with one float32 input (N, 3) and one output of that shape, relu */
 #include <math.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
 #include "dsf.h"
 #include "expect.h"
 
-static dsf_error error;
+static dsf_error error = DSF_INIT(dsf_error);
 
 static int refused(dsf_status status) {
     return status == DSF_MODEL_ERROR && error.status == status && strstr(error.message, ": ") != NULL &&
@@ -16,14 +17,14 @@ static int refused(dsf_status status) {
 }
 
 static dsf_tensor row(float* data) {
-    dsf_tensor tensor = {DSF_FLOAT32, 2, {1, 3}, data, 12};
+    dsf_tensor tensor = {sizeof tensor, DSF_FLOAT32, 2, {1, 3}, data, 12};
     return tensor;
 }
 
 static void null_arguments(const char* path) {
     dsf_model* model = NULL;
     dsf_session* session = NULL;
-    dsf_value_info info;
+    dsf_value_info info = DSF_INIT(dsf_value_info);
     const char* text;
     EXPECT(refused(dsf_model_open(NULL, NULL, &model, &error)));
     EXPECT(refused(dsf_model_open(path, NULL, NULL, &error)));
@@ -35,7 +36,7 @@ static void null_arguments(const char* path) {
     EXPECT(refused(dsf_model_output(NULL, 0, &info, &error)));
     EXPECT(refused(dsf_model_metadata(NULL, 0, &text, &text, &error)));
     EXPECT(refused(dsf_model_decode_weight(NULL, 0, &info, 4, &error)));
-    EXPECT(refused(dsf_model_prepare(NULL, &error)));
+    EXPECT(refused(dsf_model_prepare(NULL, NULL, &error)));
     EXPECT(refused(dsf_session_create(NULL, NULL, &session, &error)));
     EXPECT(refused(dsf_session_run(NULL, NULL, 0, NULL, 0, &error)));
     EXPECT(refused(dsf_session_value(NULL, 0, NULL, &error)));
@@ -54,7 +55,7 @@ static void null_arguments(const char* path) {
 static void wrong_indices(dsf_model* model) {
     const int32_t wrong[] = {-1, INT32_MIN, INT32_MAX, 1000};
     for (int i = 0; i < 4; ++i) {
-        dsf_value_info info;
+        dsf_value_info info = DSF_INIT(dsf_value_info);
         const char* text;
         float value;
         EXPECT(refused(dsf_model_value(model, wrong[i], &info, &error)));
@@ -72,37 +73,89 @@ static void wrong_indices(dsf_model* model) {
 
 static void wrong_sessions(dsf_model* model) {
     dsf_session* session = NULL;
-    dsf_session_options options = {.threads = -1, .keep_values = 0, .profile = 0};
+    dsf_session_options options = {sizeof options, .threads = -1};
     EXPECT(refused(dsf_session_create(model, &options, &session, &error)) && session == NULL);
     options.threads = 100000;
     EXPECT(refused(dsf_session_create(model, &options, &session, &error)) && session == NULL);
     EXPECT(refused(dsf_session_create(model, NULL, NULL, &error)));
     options.threads = 1, options.memory = 2;
     EXPECT(refused(dsf_session_create(model, &options, &session, &error)) && session == NULL);
-    EXPECT(refused(dsf_model_prepare_for(model, &options, sizeof options, &error)));
+    EXPECT(refused(dsf_model_prepare(model, &options, &error)));
     options.memory = DSF_MEMORY_LOW, options.precision = -1;
     EXPECT(refused(dsf_session_create(model, &options, &session, &error)) && session == NULL);
 }
 
-/* A program compiled before dsf_session_options grew calls the function of the old name; one compiled after it grows
- * again may not set what this library does not know. */
+/* Structs of callers whose dsf.h is older or newer: with fewer fields, or with more. */
 static void other_sizes_of_options(dsf_model* model) {
     struct {
         dsf_session_options known;
-        int32_t unknown;
-    } longer = {{.threads = 1}, 0};
+        int64_t unknown;
+    } longer = {{sizeof longer, .threads = 1}, 0};
     dsf_session* session = NULL;
-    dsf_session_options shorter = {.threads = 1, .memory = 99, .precision = 99};
-    EXPECT((dsf_session_create)(model, &shorter, &session, &error) == DSF_OK);
+    dsf_model* none = NULL;
+    dsf_session_options shorter = {offsetof(dsf_session_options, memory), .threads = 1, .memory = 99, .precision = 99};
+    EXPECT(dsf_session_create(model, &shorter, &session, &error) == DSF_OK);
     dsf_session_destroy(session);
-    EXPECT(dsf_session_create_sized(model, &longer.known, sizeof longer, &session, &error) == DSF_OK);
+    EXPECT(dsf_session_create(model, &longer.known, &session, &error) == DSF_OK);
     dsf_session_destroy(session);
     session = NULL, longer.unknown = 1;
-    EXPECT(refused(dsf_session_create_sized(model, &longer.known, sizeof longer, &session, &error)) && !session);
+    EXPECT(refused(dsf_session_create(model, &longer.known, &session, &error)) && !session);
+    EXPECT(strstr(error.what_to_do, "newer libdsf") != NULL);
+    const size_t never_set[] = {0, sizeof(size_t) - 1, 16385, SIZE_MAX};
+    for (int i = 0; i < 4; ++i) {
+        shorter.struct_size = never_set[i];
+        EXPECT(refused(dsf_session_create(model, &shorter, &session, &error)) && !session);
+        EXPECT(strstr(error.found, "struct_size of options") && strstr(error.what_to_do, "DSF_INIT"));
+        EXPECT(refused(dsf_model_prepare(model, &shorter, &error)));
+        dsf_limits limits = {.struct_size = never_set[i]};
+        EXPECT(refused(dsf_model_from_memory("x", 1, &limits, &none, &error)));
+        dsf_value_info info = {.struct_size = never_set[i]};
+        EXPECT(refused(dsf_model_input(model, 0, &info, &error)));
+    }
+}
+
+/* What is filled ends where the caller's struct does, and its size stays. */
+static void other_sizes_of_results(dsf_model* model) {
+    struct {
+        dsf_value_info info;
+        int64_t beyond;
+    } longer = {{.struct_size = sizeof longer}, 42};
+    EXPECT(dsf_model_input(model, 0, &longer.info, &error) == DSF_OK);
+    EXPECT(longer.info.struct_size == sizeof longer && longer.info.rank == 2 && longer.beyond == 42);
+    dsf_value_info shorter = {.struct_size = offsetof(dsf_value_info, rank), .rank = 42};
+    EXPECT(dsf_model_input(model, 0, &shorter, &error) == DSF_OK);
+    EXPECT(shorter.struct_size == offsetof(dsf_value_info, rank) && shorter.dtype == DSF_FLOAT32 && shorter.rank == 42);
+
+    dsf_error short_error = {.struct_size = offsetof(dsf_error, where), .where = "kept"};
+    EXPECT(dsf_model_input(model, -1, &shorter, &short_error) == DSF_MODEL_ERROR);
+    EXPECT(short_error.status == DSF_MODEL_ERROR && strcmp(short_error.where, "kept") == 0);
+    dsf_error no_error = {.where = "kept"};
+    dsf_session* session = NULL;
+    EXPECT(dsf_session_create(model, NULL, &session, &no_error) == DSF_MODEL_ERROR && !session);
+    EXPECT(no_error.status == DSF_OK && strcmp(no_error.where, "kept") == 0);
+}
+
+/* Tensors of a newer dsf.h: the one after the first is found by the caller's size, and so is where results go. */
+static void other_sizes_of_tensors(dsf_model* model) {
+    struct {
+        dsf_tensor known;
+        int64_t newer;
+    } x[2] = {{{.struct_size = sizeof *x}, 0}}, y[2] = {{{.struct_size = sizeof *y}, 0}};
+    dsf_session* session = NULL;
+    float data[3] = {-1, 0, 1};
+    EXPECT(dsf_session_create(model, NULL, &session, &error) == DSF_OK);
+    x[0].known = row(data), x[0].known.struct_size = sizeof *x;
+    EXPECT(dsf_session_run(session, &x[0].known, 1, &y[0].known, 1, &error) == DSF_OK);
+    EXPECT(y[0].known.struct_size == sizeof *y && y[0].known.bytes == 12 && ((float*)y[0].known.data)[2] == 1);
+    y[0].newer = 1;
+    EXPECT(refused(dsf_session_run(session, &x[0].known, 1, &y[0].known, 1, &error)));
+    y[0].newer = 0, x[0].known.struct_size = 0;
+    EXPECT(refused(dsf_session_run(session, &x[0].known, 1, &y[0].known, 1, &error)));
+    dsf_session_destroy(session);
 }
 
 static void instruction_sets(void) {
-    dsf_isa_info info;
+    dsf_isa_info info = DSF_INIT(dsf_isa_info);
     int chosen = 0;
     EXPECT(dsf_isa_check(&error) == DSF_OK && dsf_isa_count() > 0);
     for (int32_t i = 0; i < dsf_isa_count(); ++i) {
@@ -118,7 +171,7 @@ static void instruction_sets(void) {
 /* Runs with one field of the only input changed. */
 #define REFUSED_WITH(change)                                                       \
     do {                                                                           \
-        dsf_tensor x = row(data), y = {0, 0, {0}, NULL, 0};                         \
+        dsf_tensor x = row(data), y = DSF_INIT(dsf_tensor);                        \
         change;                                                                    \
         EXPECT(refused(dsf_session_run(session, &x, 1, &y, 1, &error)));            \
         EXPECT(dsf_session_step_count(session) == 0 && dsf_session_arena_bytes(session) == 0); \
@@ -126,8 +179,8 @@ static void instruction_sets(void) {
 
 static void wrong_runs(dsf_session* session) {
     float data[6] = {-1, 0, 1, -2, NAN, 2};
-    dsf_tensor x = row(data), y = {0, 0, {0}, NULL, 0}, any;
-    dsf_step_profile profile;
+    dsf_tensor x = row(data), y = DSF_INIT(dsf_tensor), any = DSF_INIT(dsf_tensor);
+    dsf_step_profile profile = DSF_INIT(dsf_step_profile);
     EXPECT(refused(dsf_session_run(session, NULL, 1, &y, 1, &error)));
     EXPECT(refused(dsf_session_run(session, &x, 1, NULL, 1, &error)));
     EXPECT(refused(dsf_session_run(session, &x, 0, &y, 1, &error)));
@@ -166,12 +219,12 @@ static void wrong_runs(dsf_session* session) {
 }
 
 static void kept_values(dsf_model* model) {
-    dsf_session_options options = {.threads = 1, .keep_values = 1, .profile = 1};
+    dsf_session_options options = {sizeof options, .threads = 1, .keep_values = 1, .profile = 1};
     dsf_session* session;
-    dsf_step_profile profile;
+    dsf_step_profile profile = DSF_INIT(dsf_step_profile);
     float data[3] = {-1, 0, 1};
-    dsf_tensor x = row(data), y = {0, 0, {0}, NULL, 0}, any;
-    EXPECT(dsf_model_prepare(model, &error) == DSF_OK);
+    dsf_tensor x = row(data), y = DSF_INIT(dsf_tensor), any = DSF_INIT(dsf_tensor);
+    EXPECT(dsf_model_prepare(model, NULL, &error) == DSF_OK);
     EXPECT(dsf_session_create(model, &options, &session, &error) == DSF_OK);
     EXPECT(refused(dsf_session_value(session, 0, &any, &error)));
     EXPECT(refused(dsf_session_profile(session, 0, &profile, &error)));
@@ -182,6 +235,8 @@ static void kept_values(dsf_model* model) {
     EXPECT(refused(dsf_session_value(session, 2, &any, &error)));
     EXPECT(dsf_session_step_count(session) == 1);
     EXPECT(dsf_session_profile(session, 0, &profile, &error) == DSF_OK && strcmp(profile.op, "relu") == 0);
+    EXPECT(profile.activation_type == DSF_FLOAT32 && profile.sum_type == DSF_FLOAT32);
+    EXPECT(profile.algorithm == DSF_ALGORITHM_DIRECT);
     EXPECT(refused(dsf_session_profile(session, 1, &profile, &error)));
     dsf_session_destroy(session);
 }
@@ -192,15 +247,17 @@ int main(int count, char** arguments) {
     null_arguments(arguments[1]);
     dsf_model* model = NULL;
     EXPECT(dsf_model_open("/no/such/file", NULL, &model, &error) == DSF_BACKEND_ERROR && model == NULL);
-    dsf_limits limits = {100, 0};
+    dsf_limits limits = {sizeof limits, .file_bytes = 100};
     EXPECT(refused(dsf_model_open(arguments[1], &limits, &model, &error)));
     limits.file_bytes = 0, limits.activation_bytes = 128;
     EXPECT(dsf_model_open(arguments[1], &limits, &model, &error) == DSF_OK);
-    dsf_session_options two_threads = {.threads = 2, .keep_values = 0, .profile = 0};
+    dsf_session_options two_threads = {sizeof two_threads, .threads = 2};
     dsf_session* session = NULL;
     wrong_indices(model);
     wrong_sessions(model);
     other_sizes_of_options(model);
+    other_sizes_of_results(model);
+    other_sizes_of_tensors(model);
     instruction_sets();
     kept_values(model);
     EXPECT(dsf_session_create(model, &two_threads, &session, &error) == DSF_OK && dsf_session_threads(session) == 2);
@@ -208,7 +265,7 @@ int main(int count, char** arguments) {
     wrong_runs(session);
 
     float many[60] = {0};
-    dsf_tensor x = {DSF_FLOAT32, 2, {20, 3}, many, sizeof many}, y = {0, 0, {0}, NULL, 0};
+    dsf_tensor x = {sizeof x, DSF_FLOAT32, 2, {20, 3}, many, sizeof many}, y = DSF_INIT(dsf_tensor);
     EXPECT(refused(dsf_session_run(session, &x, 1, &y, 1, &error)));
     EXPECT(strstr(error.what_to_do, "activation_bytes") != NULL);
     wrong_runs(session);

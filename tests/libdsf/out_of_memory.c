@@ -96,7 +96,7 @@ static void refused(const Task* task, dsf_status status, const dsf_error* error)
 #define MUST(call)                                    \
     do {                                              \
         ++step;                                       \
-        dsf_error error;                              \
+        dsf_error error = DSF_INIT(dsf_error);        \
         dsf_status status = (call);                   \
         if (status != DSF_OK) {                       \
             refused(task, status, &error);            \
@@ -110,11 +110,11 @@ static void sequence(Task* task) {
     dsf_tensor outputs[MOST];
     step = 0;
     MUST(dsf_model_open(task->path, NULL, &model, &error));
-    MUST(dsf_model_prepare_for(model, &task->options, sizeof task->options, &error));
+    MUST(dsf_model_prepare(model, &task->options, &error));
     MUST(dsf_session_create(model, &task->options, &session, &error));
     const int32_t inputs = dsf_model_input_count(model), count = dsf_model_output_count(model);
     for (int round = 0; round < 2; ++round) {
-        memset(outputs, 0, sizeof outputs);
+        for (int32_t i = 0; i < MOST; ++i) outputs[i] = (dsf_tensor)DSF_INIT(dsf_tensor);
         MUST(dsf_session_run(session, task->inputs, inputs, outputs, count, &error));
         for (int32_t i = 0; i < count && task->expected[i].data; ++i)
             EXPECT(outputs[i].bytes == task->expected[i].bytes &&
@@ -142,9 +142,10 @@ static void make_inputs(Task* task) {
     EXPECT(dsf_model_open(task->path, NULL, &model, NULL) == DSF_OK);
     EXPECT(dsf_model_input_count(model) <= MOST && dsf_model_output_count(model) <= MOST);
     for (int32_t i = 0; i < dsf_model_input_count(model); ++i) {
-        dsf_value_info info;
+        dsf_value_info info = DSF_INIT(dsf_value_info);
         EXPECT(dsf_model_input(model, i, &info, NULL) == DSF_OK);
         dsf_tensor* tensor = &task->inputs[i];
+        tensor->struct_size = sizeof *tensor;
         tensor->dtype = info.dtype;
         tensor->rank = info.rank;
         tensor->bytes = element_bytes(info.dtype);
@@ -180,8 +181,8 @@ static long sweep(Task* task, long stride) {
 int main(int arguments, char** argument) {
     EXPECT(arguments >= 4);
     const dsf_session_options options[] = {
-        {.threads = atoi(argument[1])},
-        {.threads = atoi(argument[1]), .keep_values = 1, .profile = 1, .memory = DSF_MEMORY_LOW},
+        {sizeof *options, .threads = atoi(argument[1])},
+        {sizeof *options, .threads = atoi(argument[1]), .keep_values = 1, .profile = 1, .memory = DSF_MEMORY_LOW},
     };
     long sequences = 0;
     for (int i = 3; i < arguments; ++i)

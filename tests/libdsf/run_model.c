@@ -21,7 +21,7 @@ static size_t element_bytes(dsf_dtype dtype) {
 
 /* Returns 0 where an input would be too large. */
 static int make_input(const dsf_model* model, int32_t index, int64_t batch, dsf_tensor* tensor) {
-    dsf_value_info info;
+    dsf_value_info info = DSF_INIT(dsf_value_info);
     EXPECT(dsf_model_input(model, index, &info, NULL) == DSF_OK);
     tensor->dtype = info.dtype;
     tensor->rank = info.rank;
@@ -40,10 +40,14 @@ static int make_input(const dsf_model* model, int32_t index, int64_t batch, dsf_
 }
 
 static int has_bf16(void) {
-    dsf_isa_info info = {0};
+    dsf_isa_info info = DSF_INIT(dsf_isa_info);
     for (int32_t i = 0; i < dsf_isa_count(); ++i)
         if (dsf_isa_row(i, &info, NULL) == DSF_OK && info.chosen) return info.bf16;
     return 0;
+}
+
+static void clear(dsf_tensor* tensors) {
+    for (int32_t i = 0; i < MOST; ++i) tensors[i] = (dsf_tensor)DSF_INIT(dsf_tensor);
 }
 
 static void* copy_of(const dsf_tensor* tensor) {
@@ -56,7 +60,7 @@ static void* copy_of(const dsf_tensor* tensor) {
 static void run_into_own(dsf_session* session, dsf_tensor* in, int32_t inputs, int32_t outputs, size_t shift) {
     dsf_tensor out[MOST], own[MOST];
     void* expected[MOST];
-    memset(out, 0, sizeof out);
+    clear(out);
     EXPECT(dsf_session_run(session, in, inputs, out, outputs, NULL) == DSF_OK);
     for (int32_t i = 0; i < outputs; ++i) {
         expected[i] = copy_of(&out[i]);
@@ -78,8 +82,8 @@ static dsf_status run(dsf_model* model, dsf_session_options options, dsf_error* 
     int32_t inputs = dsf_model_input_count(model), outputs = dsf_model_output_count(model);
     for (int64_t batch = 1; batch <= 3 && status == DSF_OK && inputs <= MOST && outputs <= MOST; ++batch) {
         dsf_tensor in[MOST], out[MOST];
-        memset(in, 0, sizeof in);
-        memset(out, 0, sizeof out);
+        clear(in);
+        clear(out);
         int small = 1;
         for (int32_t i = 0; i < inputs && small; ++i) small = make_input(model, i, batch, &in[i]);
         for (int round = 0; round < 2 && small && status == DSF_OK; ++round)
@@ -94,9 +98,9 @@ static dsf_status run(dsf_model* model, dsf_session_options options, dsf_error* 
 
 int main(int count, char** arguments) {
     for (int i = 1; i < count; ++i) {
-        dsf_error error;
+        dsf_error error = DSF_INIT(dsf_error);
         dsf_model* model = NULL;
-        dsf_limits limits = {0, 64u << 20};
+        dsf_limits limits = {sizeof limits, .activation_bytes = 64u << 20};
         dsf_status status = dsf_model_open(arguments[i], &limits, &model, &error);
         dsf_session_options options[] = {
             {.threads = 1}, {.threads = 2, .profile = 1}, {.threads = 2, .keep_values = 1},
@@ -105,7 +109,10 @@ int main(int count, char** arguments) {
             {.threads = 2, .memory = DSF_MEMORY_LOW, .precision = DSF_PRECISION_BF16},
         };
         for (size_t k = 0; k < sizeof options / sizeof *options && status == DSF_OK; ++k)
-            if (options[k].precision == DSF_PRECISION_FLOAT32 || has_bf16()) status = run(model, options[k], &error);
+            if (options[k].precision == DSF_PRECISION_FLOAT32 || has_bf16()) {
+                options[k].struct_size = sizeof *options;
+                status = run(model, options[k], &error);
+            }
         printf("%s\n", status == DSF_OK ? "ok" : error.message);
         dsf_model_destroy(model);
     }

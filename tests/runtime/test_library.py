@@ -28,12 +28,27 @@ needs_compiler = pytest.mark.skipif(shutil.which("cc") is None, reason="no C com
 
 
 def test_binds_every_function_of_the_header():
-    assert set(re.findall(r"\b(dsf_\w+)\(", HEADER.read_text())) == set(library.FUNCTIONS)
+    assert set(re.findall(r"^DSF_API.*?\b(dsf_\w+)\(", HEADER.read_text(), flags=re.M)) == set(library.FUNCTIONS)
+
+
+def test_every_struct_begins_with_its_size():
+    text = HEADER.read_text()
+    assert set(re.findall(r"typedef struct (\w+) {\n    size_t struct_size;\n", text)) == set(STRUCTS)
+    assert text.count("typedef struct") == text.count("size_t struct_size;") + 2, "but for the two handles"
+    for struct in STRUCTS.values():
+        assert struct().struct_size == ctypes.sizeof(struct) and struct.struct_size.offset == 0
+
+
+def test_knows_the_header_s_enums():
+    text = HEADER.read_text()
+    dtypes = {int(code): name.lower() for name, code in re.findall(r"DSF_(B?FLOAT\d+|U?INT\d+|BOOL) = (\d)", text)}
+    algorithms = {int(code): name.lower() for name, code in re.findall(r"DSF_ALGORITHM_(\w+) = (\d)", text)}
+    assert dtypes == library.STEP_DTYPES and algorithms == library.ALGORITHMS
 
 
 def test_knows_the_header_s_version_and_rank():
     text = HEADER.read_text()
-    assert f"#define DSF_ABI_VERSION {library.ABI_VERSION}\n" in text
+    assert f"#define DSF_ABI_VERSION {library.ABI_VERSION} " in text
     assert f"#define DSF_MAX_RANK {library.MAX_RANK}\n" in text
 
 
@@ -96,8 +111,9 @@ def test_a_file_that_is_no_library_is_a_sentence(tmp_path):
 
 @needs_compiler
 @pytest.mark.parametrize("source, text", [
-    ("unsigned dsf_abi_version(void) { return 999; }", "interface version 999; expected version 1"),
-    ("unsigned dsf_abi_version(void) { return 1; }", "has no function dsf_version"),
+    ("unsigned dsf_abi_version(void) { return 999; }", "interface version 999; expected version 2"),
+    ("unsigned dsf_abi_version(void) { return 1; }", "interface version 1; expected version 2"),
+    ("unsigned dsf_abi_version(void) { return 2; }", "has no function dsf_version"),
     ("int other(void) { return 1; }", "cannot be loaded"),
 ])
 def test_a_library_of_another_release_is_refused(tmp_path, source, text):

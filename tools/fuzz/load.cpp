@@ -12,9 +12,10 @@ extern "C" size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size, size_t max
 #endif
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-    const dsf_limits limits = {1 << 20, 1 << 20};
+    dsf_limits limits = DSF_INIT(dsf_limits);
+    limits.file_bytes = limits.activation_bytes = 1 << 20;
     dsf_model* model = nullptr;
-    dsf_error error;
+    dsf_error error = DSF_INIT(dsf_error);
     const dsf_status status = dsf_model_from_memory(data, size, &limits, &model, &error);
     if (status != DSF_OK && (model != nullptr || error.status != status || error.message[0] == 0)) std::abort();
     dsf_model_destroy(model);

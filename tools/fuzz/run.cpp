@@ -19,9 +19,9 @@ bool make_inputs(const dsf_model* model, int64_t batch, std::vector<dsf_tensor>*
                  std::vector<std::vector<uint8_t>>* memory) {
     uint64_t total = 0;
     for (int32_t i = 0; i < dsf_model_input_count(model); ++i) {
-        dsf_value_info info;
+        dsf_value_info info = DSF_INIT(dsf_value_info);
         if (dsf_model_input(model, i, &info, nullptr) != DSF_OK) std::abort();
-        dsf_tensor tensor = {info.dtype, info.rank, {}, nullptr, size_of(info.dtype)};
+        dsf_tensor tensor = {sizeof tensor, info.dtype, info.rank, {}, nullptr, size_of(info.dtype)};
         for (int axis = 0; axis < info.rank; ++axis) {
             int64_t d = info.shape[axis] < 0 ? -info.shape[axis] * batch : info.shape[axis];
             tensor.shape[axis] = d;
@@ -45,10 +45,12 @@ void run_model(dsf_model* model, int64_t batch, int32_t keep_values) {
     std::vector<std::vector<uint8_t>> memory;
     if (!make_inputs(model, batch, &inputs, &memory)) return;
     dsf_session* session = nullptr;
-    dsf_error error;
-    const dsf_session_options options = {1, keep_values, 0};
+    dsf_error error = DSF_INIT(dsf_error);
+    dsf_session_options options = DSF_INIT(dsf_session_options);
+    options.threads = 1;
+    options.keep_values = keep_values;
     if (dsf_session_create(model, &options, &session, &error) != DSF_OK) return;
-    std::vector<dsf_tensor> outputs(static_cast<size_t>(dsf_model_output_count(model)));
+    std::vector<dsf_tensor> outputs(static_cast<size_t>(dsf_model_output_count(model)), DSF_INIT(dsf_tensor));
     for (int repeat = 0; repeat < 2; ++repeat) {
         if (dsf_session_run(session, inputs.data(), static_cast<int32_t>(inputs.size()), outputs.data(),
                             static_cast<int32_t>(outputs.size()), &error) != DSF_OK)
@@ -61,14 +63,14 @@ void run_model(dsf_model* model, int64_t batch, int32_t keep_values) {
         }
     }
     for (int32_t i = 0; keep_values && i < dsf_model_value_count(model); ++i) {
-        dsf_tensor tensor;
+        dsf_tensor tensor = DSF_INIT(dsf_tensor);
         dsf_session_value(session, i, &tensor, &error);
     }
     dsf_session_destroy(session);
 }
 
 void decode_weights(const dsf_model* model) {
-    dsf_error error;
+    dsf_error error = DSF_INIT(dsf_error);
     std::vector<uint8_t> data(MOST_BYTES);
     for (int32_t i = 0; i < dsf_model_weight_count(model); ++i)
         dsf_model_decode_weight(model, i, data.data(), data.size(), &error);
@@ -81,7 +83,8 @@ extern "C" size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size, size_t max
 }
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-    const dsf_limits limits = {1 << 20, 1 << 20};
+    dsf_limits limits = DSF_INIT(dsf_limits);
+    limits.file_bytes = limits.activation_bytes = 1 << 20;
     dsf_model* model = nullptr;
     if (dsf_model_from_memory(data, size, &limits, &model, nullptr) != DSF_OK) return 0;
     decode_weights(model);

@@ -35,8 +35,7 @@ class Runner:
     def __init__(self, model, threads, options) -> None:
         given = session_options(threads, options)
         pointer = ctypes.c_void_p()
-        library.call("dsf_session_create_sized", model._handle.pointer, given, ctypes.sizeof(given),
-                     ctypes.byref(pointer))
+        library.call("dsf_session_create", model._handle.pointer, given, ctypes.byref(pointer))
         self.handle = library.Handle(pointer, "dsf_session_destroy")
         self.model = model
         self.outputs = [model.graph.value(entry.value) for entry in model.graph.outputs]
@@ -67,7 +66,8 @@ class Runner:
             step = library.StepProfile()
             library.call("dsf_session_profile", self.handle.pointer, i, ctypes.byref(step))
             names = (library.decoded(name) for name in (step.op, step.node, step.module, step.kernel))
-            steps.append(Step(*names, step.seconds))
+            types = (library.STEP_DTYPES[dtype] for dtype in (step.activation_type, step.sum_type))
+            steps.append(Step(*names, step.seconds, *types, library.ALGORITHMS[step.algorithm]))
         return steps
 
     def arena_bytes(self) -> int:
@@ -84,6 +84,7 @@ def tensors(arrays):
     """A C array of dsf_tensor over NumPy arrays, which the caller keeps alive."""
     out = (library.Tensor * len(arrays))()
     for tensor, array in zip(out, arrays, strict=True):
+        tensor.struct_size = ctypes.sizeof(library.Tensor)
         tensor.dtype, tensor.rank = DTYPE_CODES[array.dtype], array.ndim
         tensor.shape[: array.ndim] = array.shape
         tensor.data, tensor.bytes = array.ctypes.data, array.nbytes

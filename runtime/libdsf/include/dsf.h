@@ -5,6 +5,17 @@
  *
  * Every function that can fail returns a dsf_status and, if `error` is not null, fills it with full sentences.
  * Strings and arrays handed out belong to the model or session they came from. runtime/README.md has an example.
+ *
+ * Every struct begins with struct_size, its size in the dsf.h that the caller was compiled with: DSF_INIT(type) sets it
+ * and makes all else zero, in a declaration. Fields are only ever added at the end, and zero is the default of each. So
+ * programs and libraries of different ages understand each other:
+ *
+ *   the library reads   what the caller's size covers; what it does not is zero. Beyond what it knows all must be zero
+ *   the library writes  no further than the caller's size, and never struct_size itself
+ *
+ * A size that does not cover struct_size itself, or is beyond 16 KiB, is refused: nobody has set it. Where that is the
+ * size of the dsf_error, nothing can be said: the call does nothing and returns DSF_MODEL_ERROR. In an array of structs
+ * all have the same size.
  */
 #ifndef DSF_H
 #define DSF_H
@@ -16,13 +27,20 @@
 extern "C" {
 #endif
 
-#define DSF_ABI_VERSION 1
+#define DSF_ABI_VERSION 2 /* of dsf_abi_version(); 1 had no struct_size: runtime/README.md */
 #define DSF_MAX_RANK 6
 
 #if defined(DSF_BUILD)
 #define DSF_API __attribute__((visibility("default")))
 #else
 #define DSF_API
+#endif
+
+/* dsf_tensor input = DSF_INIT(dsf_tensor); */
+#ifdef __cplusplus
+#define DSF_INIT(type) dsf_init<type>()
+#else
+#define DSF_INIT(type) {.struct_size = sizeof(type)}
 #endif
 
 typedef struct dsf_model dsf_model;
@@ -35,11 +53,19 @@ typedef enum dsf_status {
 } dsf_status;
 
 typedef enum dsf_dtype {
-    DSF_FLOAT32 = 1, DSF_FLOAT16 = 2, DSF_INT8 = 3, DSF_UINT8 = 4, DSF_INT32 = 5, DSF_INT64 = 6, DSF_BOOL = 7
+    DSF_FLOAT32 = 1, DSF_FLOAT16 = 2, DSF_INT8 = 3, DSF_UINT8 = 4, DSF_INT32 = 5, DSF_INT64 = 6, DSF_BOOL = 7,
+    DSF_BFLOAT16 = 8 /* only inside a step: no value of a file has it */
 } dsf_dtype;
+
+/* How a step computes what its operator says. */
+typedef enum dsf_algorithm {
+    DSF_ALGORITHM_DIRECT = 1,      /* as it is defined; sums in any order */
+    DSF_ALGORITHM_WINOGRAD_4X4 = 2 /* F(4x4, 3x3), whose transforms round, too: docs/verify.md */
+} dsf_algorithm;
 
 /* message is "where: found; expected; what_to_do" as sentences for a person; the parts are there for programs. */
 typedef struct dsf_error {
+    size_t struct_size;
     dsf_status status;
     char where[256];
     char found[512];
@@ -50,6 +76,7 @@ typedef struct dsf_error {
 
 /* A dense row-major array. shape[0..rank-1]; in a model's description a negative -k means k times the batch size. */
 typedef struct dsf_tensor {
+    size_t struct_size;
     dsf_dtype dtype;
     int32_t rank;
     int64_t shape[DSF_MAX_RANK];
@@ -59,6 +86,7 @@ typedef struct dsf_tensor {
 
 /* Limits the caller sets, never the file. Zero means the default. */
 typedef struct dsf_limits {
+    size_t struct_size;
     uint64_t file_bytes;       /* default 4 GiB */
     uint64_t activation_bytes; /* arena of one session, default 1 GiB */
 } dsf_limits;
@@ -75,8 +103,8 @@ typedef enum dsf_precision {
     DSF_PRECISION_BF16 = 1 /* activations round to bfloat16, powers of two stay exact; refused where the CPU has none */
 } dsf_precision;
 
-/* Fields are only ever added at the end; zero is the default of each. */
 typedef struct dsf_session_options {
+    size_t struct_size;
     int32_t threads;      /* 0: one per processor that the affinity mask and the cgroup quota allow */
     int32_t keep_values;  /* 1: nothing is fused or overwritten, so that dsf_session_value can show every value */
     int32_t profile;      /* 1: dsf_session_profile has the seconds of each step of the last run */
@@ -86,6 +114,7 @@ typedef struct dsf_session_options {
 
 /* A row of the table that kernels are chosen from: the first one that is available, unless DSF_ISA names another. */
 typedef struct dsf_isa_info {
+    size_t struct_size;
     const char* name;   /* "avx512bf16", "avx512", "avx2", "neon", "scalar" */
     const char* needs;  /* CPU features, or "any CPU" */
     int32_t available;  /* this CPU has them */
@@ -95,6 +124,7 @@ typedef struct dsf_isa_info {
 
 /* Describes one value (input, output or any other). image and labels are read with the functions below. */
 typedef struct dsf_value_info {
+    size_t struct_size;
     const char* name;
     dsf_dtype dtype;
     int32_t rank;
@@ -103,11 +133,15 @@ typedef struct dsf_value_info {
 
 /* One step of a session's plan: a node, or several fused into one. */
 typedef struct dsf_step_profile {
+    size_t struct_size;
     const char* op;      /* "conv", or "conv+add+relu" */
     const char* node;    /* node name in the file */
     const char* module;  /* torch module path, or "" */
-    const char* kernel;  /* the implementation chosen on this machine */
+    const char* kernel;  /* the implementation chosen on this machine: a name for people */
     double seconds;
+    dsf_dtype activation_type; /* what its inputs are rounded to, if they are not of it already, before it computes */
+    dsf_dtype sum_type;        /* what its products, sums and functions are rounded to */
+    dsf_algorithm algorithm;
 } dsf_step_profile;
 
 DSF_API uint32_t dsf_abi_version(void);
@@ -147,21 +181,14 @@ DSF_API const char* dsf_model_metadata_find(const dsf_model* model, const char* 
 DSF_API dsf_status dsf_model_decode_weight(const dsf_model* model, int32_t index, void* data, size_t bytes,
                                            dsf_error* error);
 
-/* Brings the weights into the form that sessions of default options on this machine compute with, which the first run
- * would do otherwise. Optional; may be called from another thread while the program does something else. */
-DSF_API dsf_status dsf_model_prepare(dsf_model* model, dsf_error* error);
-/* The same for sessions of these options. options_bytes is sizeof(dsf_session_options) in the caller's dsf.h. */
-DSF_API dsf_status dsf_model_prepare_for(dsf_model* model, const dsf_session_options* options, size_t options_bytes,
-                                         dsf_error* error);
+/* Brings the weights into the form that sessions of these options (null: the default ones) on this machine compute with,
+ * which the first run would do otherwise. Optional; may be called from another thread while the program does something
+ * else. */
+DSF_API dsf_status dsf_model_prepare(dsf_model* model, const dsf_session_options* options, dsf_error* error);
 
-/* options null: all zero. The function reads the first three fields, which is all that programs compiled before the
- * others were added have; programs compiled with this header reach dsf_session_create_sized by the same name. */
+/* options null: the default ones. */
 DSF_API dsf_status dsf_session_create(dsf_model* model, const dsf_session_options* options, dsf_session** session,
                                       dsf_error* error);
-DSF_API dsf_status dsf_session_create_sized(dsf_model* model, const dsf_session_options* options, size_t options_bytes,
-                                            dsf_session** session, dsf_error* error);
-#define dsf_session_create(model, options, session, error) \
-    dsf_session_create_sized(model, options, sizeof(dsf_session_options), session, error)
 DSF_API void dsf_session_destroy(dsf_session* session); /* null is fine */
 DSF_API int32_t dsf_session_threads(const dsf_session* session);
 /* Runs the model once. All inputs in the model's order, with concrete shapes; N is taken from the shapes.
@@ -180,6 +207,12 @@ DSF_API dsf_status dsf_session_profile(const dsf_session* session, int32_t step,
                                        dsf_error* error);
 
 #ifdef __cplusplus
+}
+
+template <class Struct> inline Struct dsf_init() {
+    Struct made{};
+    made.struct_size = sizeof made;
+    return made;
 }
 #endif
 #endif

@@ -4,6 +4,8 @@
 #include <cstring>
 #include <new>
 #include <string_view>
+#include <type_traits>
+#include <vector>
 
 #include "codecs/codec.h"
 #include "kernels/isa.h"
@@ -11,14 +13,13 @@
 #include "session.h"
 #include "text.h"
 
-#undef dsf_session_create  // here it is the function
-
 struct dsf_model {
     std::shared_ptr<const dsf::Model> model;
 };
 
 struct dsf_session {
     dsf::Session session;
+    std::vector<dsf_tensor> inputs, outputs;  // of this library's size, while it runs
 };
 
 namespace {
@@ -34,39 +35,101 @@ template <size_t SIZE> void put(char (&field)[SIZE], std::string_view text) {
     field[length] = 0;
 }
 
+// The caller's structs, of whatever size its dsf.h gave them: the rules are at the top of dsf.h.
+constexpr size_t SIZE_BYTES = sizeof(size_t);  // of struct_size, which begins each
+constexpr size_t MOST_STRUCT_BYTES = 16384;    // more is memory that nobody has set
+
+size_t size_in(const void* given) {
+    size_t size = 0;
+    std::memcpy(&size, given, SIZE_BYTES);
+    return size;
+}
+
+bool is_size(size_t size) { return size >= SIZE_BYTES && size <= MOST_STRUCT_BYTES; }
+
+size_t checked_size(const void* given, const char* function, const char* name) {
+    const size_t size = size_in(given);
+    if (!is_size(size))
+        model_error(function, std::string("the struct_size of ") + name + " is " + std::to_string(size), "its sizeof",
+                    "make it with DSF_INIT");
+    return size;
+}
+
+// All of it that the caller's dsf.h has; what that has and this one has not must be zero.
+template <class Struct> Struct read(const void* given, const char* function, const char* name) {
+    const size_t size = checked_size(given, function, name);
+    Struct known{};
+    std::memcpy(&known, given, std::min(size, sizeof known));
+    const uint8_t* all = static_cast<const uint8_t*>(given);
+    for (size_t i = sizeof known; i < size; ++i)
+        if (all[i] != 0)
+            model_error(function, std::string("a field of ") + name + " is set that this libdsf does not know",
+                        "zero", "use a newer libdsf");
+    return known;
+}
+
+template <class Struct> Struct read_or_zero(const Struct* given, const char* function, const char* name) {
+    return given ? read<Struct>(given, function, name) : Struct{};
+}
+
+// Fills `to` no further than its size, and leaves that alone.
+template <class Struct> void write(const Struct& from, void* to) {
+    const size_t bytes = std::min(size_in(to), sizeof from) - SIZE_BYTES;
+    std::memcpy(static_cast<uint8_t*>(to) + SIZE_BYTES, reinterpret_cast<const uint8_t*>(&from) + SIZE_BYTES, bytes);
+}
+
+// The structs of an array, all of which have the size of the first.
+template <class Struct> Struct* at(Struct* array, int32_t index) {
+    using Byte = std::conditional_t<std::is_const_v<Struct>, const uint8_t, uint8_t>;
+    return reinterpret_cast<Struct*>(reinterpret_cast<Byte*>(array) + size_in(array) * static_cast<size_t>(index));
+}
+
+void read_all(const dsf_tensor* given, std::vector<dsf_tensor>* tensors, const char* function, const char* name) {
+    for (size_t i = 0; i < tensors->size(); ++i) {
+        const dsf_tensor* one = at(given, static_cast<int32_t>(i));
+        if (i > 0 && size_in(one) != size_in(given))
+            model_error(function, std::string("the struct_size of ") + name + "[" + std::to_string(i) + "] is " +
+                                      std::to_string(size_in(one)),
+                        std::to_string(size_in(given)) + " as in the first", "make each with DSF_INIT");
+        (*tensors)[i] = read<dsf_tensor>(one, function, name);
+    }
+}
+
 dsf_status report(dsf_error* error, const Error& cause) {
     if (!error) return cause.status;
-    error->status = cause.status;
-    put(error->where, printable(cause.where));  // names in it come from files, paths and the environment
-    put(error->found, printable(cause.found));
-    put(error->expected, printable(cause.expected));
-    put(error->what_to_do, printable(cause.what_to_do));
-    std::string message = error->where;
-    message += std::string(": ") + error->found;
-    if (!cause.expected.empty()) message += std::string("; expected ") + error->expected;
-    if (!cause.what_to_do.empty()) message += std::string("; ") + error->what_to_do;
-    put(error->message, message);
+    dsf_error full{};
+    full.status = cause.status;
+    put(full.where, printable(cause.where));  // names in it come from files, paths and the environment
+    put(full.found, printable(cause.found));
+    put(full.expected, printable(cause.expected));
+    put(full.what_to_do, printable(cause.what_to_do));
+    std::string message = full.where;
+    message += std::string(": ") + full.found;
+    if (!cause.expected.empty()) message += std::string("; expected ") + full.expected;
+    if (!cause.what_to_do.empty()) message += std::string("; ") + full.what_to_do;
+    put(full.message, message);
+    write(full, error);
     return cause.status;
 }
 
 // There may be no memory left for a sentence, either: this one is ready.
 dsf_status report_no_memory(dsf_error* error) {
     if (!error) return DSF_BACKEND_ERROR;
-    error->status = DSF_BACKEND_ERROR;
-    put(error->where, "libdsf");
-    put(error->found, "no memory is left");
-    put(error->expected, "more free memory");
-    put(error->what_to_do, "end other programs, or run smaller batches");
-    put(error->message, "libdsf: no memory is left; expected more free memory; end other programs, or run smaller batches");
+    dsf_error full{};
+    full.status = DSF_BACKEND_ERROR;
+    put(full.where, "libdsf");
+    put(full.found, "no memory is left");
+    put(full.expected, "more free memory");
+    put(full.what_to_do, "end other programs, or run smaller batches");
+    put(full.message, "libdsf: no memory is left; expected more free memory; end other programs, or run smaller batches");
+    write(full, error);
     return DSF_BACKEND_ERROR;
 }
 
 // Runs f and turns what it throws into a status.
 template <class F> dsf_status guard(dsf_error* error, F&& f) {
-    if (error) {
-        error->status = DSF_OK;
-        error->where[0] = error->found[0] = error->expected[0] = error->what_to_do[0] = error->message[0] = 0;
-    }
+    if (error && !is_size(size_in(error))) return DSF_MODEL_ERROR;  // there is nowhere to say why
+    if (error) write(dsf_error{}, error);
     try {
         try {
             f();
@@ -94,25 +157,15 @@ void need_index(int32_t index, size_t count, const std::string& where, const cha
                 count == 0 ? "none" : "0 to " + std::to_string(count - 1));
 }
 
-void describe(const Value& value, dsf_value_info* info) {
-    info->name = value.name.c_str();
-    info->dtype = static_cast<dsf_dtype>(value.dtype);
-    info->rank = value.shape.rank;
-    std::copy(value.shape.dims.begin(), value.shape.dims.end(), info->shape);
+void describe(const Value& value, dsf_value_info* info, const char* function) {
+    checked_size(info, function, "info");
+    dsf_value_info full{};
+    full.name = value.name.c_str();
+    full.dtype = static_cast<dsf_dtype>(value.dtype);
+    full.rank = value.shape.rank;
+    std::copy(value.shape.dims.begin(), value.shape.dims.end(), full.shape);
+    write(full, info);
 }
-
-// The caller's options, however many fields its dsf.h has; one that this library does not know must be zero.
-dsf_session_options read_options(const dsf_session_options* given, size_t bytes, const char* function) {
-    dsf_session_options options{};
-    if (!given) return options;
-    std::memcpy(&options, given, std::min(bytes, sizeof options));
-    const uint8_t* all = reinterpret_cast<const uint8_t*>(given);
-    for (size_t i = sizeof options; i < bytes; ++i)
-        if (all[i] != 0) model_error(function, "an option is set that this libdsf does not know", "a newer libdsf");
-    return options;
-}
-
-constexpr size_t FIRST_OPTIONS = offsetof(dsf_session_options, memory);  // bytes of the oldest dsf_session_options
 
 const Output* output_at(const dsf_model* model, int32_t index) {
     if (!model || index < 0 || static_cast<size_t>(index) >= model->model->outputs.size()) return nullptr;
@@ -141,7 +194,8 @@ dsf_status dsf_isa_row(int32_t index, dsf_isa_info* info, dsf_error* error) {
         need(info, "dsf_isa_row", "info");
         need_index(index, static_cast<size_t>(isa_count()), "dsf_isa_row", "instruction set");
         const Isa& row = isa_at(index);
-        *info = {row.name, row.needs, row.available(), &row == isa_or_null(), row.bf16};
+        checked_size(info, "dsf_isa_row", "info");
+        write(dsf_isa_info{0, row.name, row.needs, row.available(), &row == isa_or_null(), row.bf16}, info);
     });
 }
 
@@ -156,7 +210,8 @@ dsf_status dsf_model_open(const char* path, const dsf_limits* limits, dsf_model*
         need(path, "dsf_model_open", "path");
         need(model, "dsf_model_open", "model");
         *model = nullptr;
-        *model = new dsf_model{load_file(path, limits)};
+        const dsf_limits bounds = read_or_zero(limits, "dsf_model_open", "limits");
+        *model = new dsf_model{load_file(path, &bounds)};
     });
 }
 
@@ -166,7 +221,8 @@ dsf_status dsf_model_from_memory(const void* bytes, size_t length, const dsf_lim
         need(bytes, "dsf_model_from_memory", "bytes");
         need(model, "dsf_model_from_memory", "model");
         *model = nullptr;
-        *model = new dsf_model{load_memory(bytes, length, limits)};
+        const dsf_limits bounds = read_or_zero(limits, "dsf_model_from_memory", "limits");
+        *model = new dsf_model{load_memory(bytes, length, &bounds)};
     });
 }
 
@@ -205,7 +261,7 @@ dsf_status dsf_model_value(const dsf_model* model, int32_t index, dsf_value_info
         need(model, "dsf_model_value", "model");
         need(info, "dsf_model_value", "info");
         need_index(index, model->model->values.size(), model->model->path, "value");
-        describe(model->model->values[static_cast<size_t>(index)], info);
+        describe(model->model->values[static_cast<size_t>(index)], info, "dsf_model_value");
     });
 }
 
@@ -214,7 +270,8 @@ dsf_status dsf_model_input(const dsf_model* model, int32_t index, dsf_value_info
         need(model, "dsf_model_input", "model");
         need(info, "dsf_model_input", "info");
         need_index(index, model->model->inputs.size(), model->model->path, "input");
-        describe(model->model->values[static_cast<size_t>(model->model->inputs[static_cast<size_t>(index)])], info);
+        const int value = model->model->inputs[static_cast<size_t>(index)];
+        describe(model->model->values[static_cast<size_t>(value)], info, "dsf_model_input");
     });
 }
 
@@ -223,7 +280,8 @@ dsf_status dsf_model_output(const dsf_model* model, int32_t index, dsf_value_inf
         need(model, "dsf_model_output", "model");
         need(info, "dsf_model_output", "info");
         need_index(index, model->model->outputs.size(), model->model->path, "output");
-        describe(model->model->values[static_cast<size_t>(output_at(model, index)->value)], info);
+        const int value = output_at(model, index)->value;
+        describe(model->model->values[static_cast<size_t>(value)], info, "dsf_model_output");
     });
 }
 
@@ -286,31 +344,24 @@ dsf_status dsf_model_decode_weight(const dsf_model* model, int32_t index, void* 
     });
 }
 
-dsf_status dsf_model_prepare(dsf_model* model, dsf_error* error) {
-    return dsf_model_prepare_for(model, nullptr, 0, error);
-}
-
-dsf_status dsf_model_prepare_for(dsf_model* model, const dsf_session_options* options, size_t options_bytes,
-                                 dsf_error* error) {
+dsf_status dsf_model_prepare(dsf_model* model, const dsf_session_options* options, dsf_error* error) {
     return guard(error, [&] {
         need(model, "dsf_model_prepare", "model");
-        PlanOptions plan = plan_options(read_options(options, options_bytes, "dsf_model_prepare"));
+        PlanOptions plan = plan_options(read_or_zero(options, "dsf_model_prepare", "options"));
         Plan(model->model, 1, plan);  // what it packs stays with the model
     });
 }
 
 dsf_status dsf_session_create(dsf_model* model, const dsf_session_options* options, dsf_session** session,
                               dsf_error* error) {
-    return dsf_session_create_sized(model, options, FIRST_OPTIONS, session, error);
-}
-
-dsf_status dsf_session_create_sized(dsf_model* model, const dsf_session_options* options, size_t options_bytes,
-                                    dsf_session** session, dsf_error* error) {
     return guard(error, [&] {
         need(model, "dsf_session_create", "model");
         need(session, "dsf_session_create", "session");
         *session = nullptr;
-        *session = new dsf_session{{model->model, read_options(options, options_bytes, "dsf_session_create")}};
+        const dsf_session_options wanted = read_or_zero(options, "dsf_session_create", "options");
+        *session = new dsf_session{{model->model, wanted},
+                                   std::vector<dsf_tensor>(model->model->inputs.size()),
+                                   std::vector<dsf_tensor>(model->model->outputs.size())};
     });
 }
 
@@ -324,7 +375,11 @@ dsf_status dsf_session_run(dsf_session* session, const dsf_tensor* inputs, int32
         need(session, "dsf_session_run", "session");
         need(inputs, "dsf_session_run", "inputs");
         need(outputs, "dsf_session_run", "outputs");
-        session->session.run(inputs, input_count, outputs, output_count);
+        session->session.expect(input_count, output_count);
+        read_all(inputs, &session->inputs, "dsf_session_run", "inputs");
+        read_all(outputs, &session->outputs, "dsf_session_run", "outputs");
+        session->session.run(session->inputs.data(), session->outputs.data());
+        for (int32_t i = 0; i < output_count; ++i) write(session->outputs[static_cast<size_t>(i)], at(outputs, i));
     });
 }
 
@@ -332,7 +387,10 @@ dsf_status dsf_session_value(dsf_session* session, int32_t value, dsf_tensor* te
     return guard(error, [&] {
         need(session, "dsf_session_value", "session");
         need(tensor, "dsf_session_value", "tensor");
-        session->session.value(value, tensor);
+        checked_size(tensor, "dsf_session_value", "tensor");
+        dsf_tensor full{};
+        session->session.value(value, &full);
+        write(full, tensor);
     });
 }
 
@@ -354,7 +412,11 @@ dsf_status dsf_session_profile(const dsf_session* session, int32_t step, dsf_ste
         if (!session->session.steps()) model_error(path, "there is no profile yet", "a run that succeeded");
         need_index(step, session->session.steps()->size(), path, "step");
         const Step& found = (*session->session.steps())[static_cast<size_t>(step)];
-        *profile = {found.op.c_str(), found.node->name.c_str(), found.node->module.c_str(),
-                    found.calls[0].kernel->name(), found.seconds};
+        checked_size(profile, "dsf_session_profile", "profile");
+        const Arithmetic arithmetic = found.arithmetic();
+        write(dsf_step_profile{0, found.op.c_str(), found.node->name.c_str(), found.node->module.c_str(),
+                               found.calls[0].kernel->name(), found.seconds, arithmetic.activation, arithmetic.sum,
+                               arithmetic.algorithm},
+              profile);
     });
 }

@@ -30,6 +30,12 @@ const Node& node_at(const Model& model, int node) { return model.nodes[static_ca
 
 }  // namespace
 
+Arithmetic Step::arithmetic() const {
+    const Call& call = calls[0];
+    const Tensor& given = values.empty() || values[0] < 0 ? call.outputs[0] : call.inputs[0];
+    return call.kernel->arithmetic(static_cast<dsf_dtype>(given.type.dtype));
+}
+
 Plan::Plan(std::shared_ptr<const Model> model, int64_t batch, const PlanOptions& options)
     : model_(std::move(model)), batch_(batch), options_(options),
       types_(infer_types(*model_, batch)), constants_(model_->weights.size()) {

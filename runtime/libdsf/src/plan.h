@@ -39,6 +39,8 @@ struct Step {
     int residual = -1;               // a value
     std::array<Call, 2> calls;       // for the images of a turn, and for one less where there are such turns
     double seconds = 0;  // of the last run, in a session that profiles
+
+    Arithmetic arithmetic() const;
 };
 
 // A pointer in a step that is set before each turn: to the caller's input or output, or to the turn's images in the arena.

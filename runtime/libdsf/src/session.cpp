@@ -57,12 +57,19 @@ Session::Session(std::shared_ptr<const Model> model, const dsf_session_options& 
     : model_(std::move(model)), options_(plan_options(options)), profile_(options.profile != 0),
       threads_(options_.threads), inputs_(model_->inputs.size()), outputs_(model_->outputs.size()) {}
 
+void Session::expect(int input_count, int output_count) {
+    last_ = nullptr;
+    if (input_count != static_cast<int>(inputs_.size()))
+        model_error(model_->path, std::to_string(input_count) + " inputs were given", std::to_string(inputs_.size()));
+    if (output_count != static_cast<int>(outputs_.size()))
+        model_error(model_->path, "room for " + std::to_string(output_count) + " outputs was given",
+                    std::to_string(outputs_.size()));
+}
+
 // The batch size that all inputs agree on; 1 where no shape depends on it.
-int64_t Session::check_inputs(const dsf_tensor* inputs, int count) {
-    if (count != static_cast<int>(inputs_.size()))
-        model_error(model_->path, std::to_string(count) + " inputs were given", std::to_string(inputs_.size()));
+int64_t Session::check_inputs(const dsf_tensor* inputs) {
     int64_t batch = 0;
-    for (int i = 0; i < count; ++i) check_input(i, inputs[i], &batch);
+    for (size_t i = 0; i < inputs_.size(); ++i) check_input(static_cast<int>(i), inputs[i], &batch);
     return batch == 0 ? 1 : batch;
 }
 
@@ -150,12 +157,9 @@ void* Session::memory_for(int output, const Plan& plan, const dsf_tensor* inputs
     return apart ? data : nullptr;
 }
 
-void Session::run(const dsf_tensor* inputs, int input_count, dsf_tensor* outputs, int output_count) {
+void Session::run(const dsf_tensor* inputs, dsf_tensor* outputs) {
     last_ = nullptr;
-    int64_t batch = check_inputs(inputs, input_count);
-    if (output_count != static_cast<int>(model_->outputs.size()))
-        model_error(model_->path, "room for " + std::to_string(output_count) + " outputs was given",
-                    std::to_string(model_->outputs.size()));
+    const int64_t batch = check_inputs(inputs);
     Plan& plan = plan_for(batch);
     check_outputs(plan, outputs);
     for (size_t i = 0; i < inputs_.size(); ++i) inputs_[i] = inputs[i].data;

@@ -15,7 +15,8 @@ class Session {
 public:
     Session(std::shared_ptr<const Model> model, const dsf_session_options& options);
 
-    void run(const dsf_tensor* inputs, int input_count, dsf_tensor* outputs, int output_count);
+    void expect(int input_count, int output_count);  // refuses other numbers than the model's
+    void run(const dsf_tensor* inputs, dsf_tensor* outputs);  // as many as the model has
     void value(int value, dsf_tensor* tensor);
 
     int threads() const { return threads_.count(); }
@@ -25,7 +26,7 @@ public:
     const Model& model() const { return *model_; }
 
 private:
-    int64_t check_inputs(const dsf_tensor* inputs, int count);
+    int64_t check_inputs(const dsf_tensor* inputs);
     void check_input(int index, const dsf_tensor& tensor, int64_t* batch) const;
     void check_outputs(const Plan& plan, const dsf_tensor* outputs) const;
     Plan& plan_for(int64_t batch);

@@ -64,6 +64,9 @@ public:
         std::fill(zeros_.data(), zeros_.data() + cells_, 0.0f);
     }
     const char* name() const override { return product_.kernel().name; }
+    Arithmetic arithmetic(dsf_dtype given) const override {
+        return directly(is_bf16(form_) ? DSF_BFLOAT16 : given, DSF_FLOAT32);
+    }
     bool reads_weight(int input) const override { return input != 1; }
 
     size_t scratch_bytes() const override {

@@ -40,6 +40,7 @@ public:
         pack(preparation);
     }
     const char* name() const override { return kernel_.name; }
+    Arithmetic arithmetic(dsf_dtype given) const override { return {given, DSF_FLOAT32, DSF_ALGORITHM_WINOGRAD_4X4}; }
     bool reads_weight(int input) const override { return input != 1; }
     size_t scratch_bytes() const override {
         const int64_t copies = shared_ ? 1 : slots_;

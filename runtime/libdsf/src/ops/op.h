@@ -117,12 +117,22 @@ struct Run {
     Threads& threads;
 };
 
+// What a kernel computes in; dsf.h says what each means.
+struct Arithmetic {
+    dsf_dtype activation, sum;
+    dsf_algorithm algorithm;
+};
+
+inline Arithmetic directly(dsf_dtype activation, dsf_dtype sum) { return {activation, sum, DSF_ALGORITHM_DIRECT}; }
+
 class Kernel {
 public:
     virtual ~Kernel() = default;
     virtual void run(const Run& run) const = 0;
     virtual size_t scratch_bytes() const { return 0; }
     virtual const char* name() const = 0;          // what a profile shows: "gemm_f32_avx2"
+    // given: the type of input 0, or of the output where there is none.
+    virtual Arithmetic arithmetic(dsf_dtype given) const { return directly(given, given); }
     virtual bool reads_weight(int) const { return true; }  // false: prepare took what it needs from the weight input
 };
 

@@ -31,6 +31,9 @@ public:
     }
 
     const char* name() const override { return name_.c_str(); }
+    Arithmetic arithmetic(dsf_dtype given) const override {
+        return directly(bf16_ ? DSF_BFLOAT16 : given, DSF_FLOAT32);
+    }
     bool reads_weight(int input) const override { return input != 1; }
     size_t scratch_bytes() const override {
         if (!arranges()) return 0;

@@ -37,6 +37,9 @@ public:
     }
 
     const char* name() const override { return product_.kernel().name; }
+    Arithmetic arithmetic(dsf_dtype given) const override {
+        return directly(bf16_ ? DSF_BFLOAT16 : given, DSF_FLOAT32);
+    }
     bool reads_weight(int input) const override { return input != 1; }
     size_t scratch_bytes() const override {
         return static_cast<size_t>(slots_ * round_up(rows_, 8)) * sizeof(float*) +
