@@ -176,6 +176,15 @@ def all_nodes(nodes) -> Iterator[onnx.NodeProto]:
 
 
 def check_tensor(tensor: onnx.TensorProto, where: str) -> None:
+    check_claim(tensor, where)
+    found, expected = stored_and_claimed(tensor)
+    if found != expected:
+        what = f"tensor {tensor.name!r} {tuple(tensor.dims)} has {found}"
+        raise CompileError(where, what, expected, "it is damaged: " + AGAIN)
+
+
+def check_claim(tensor: onnx.TensorProto, where: str) -> int:
+    """The dtype's bits, if dtype and dimensions are such as can be."""
     name = f"tensor {tensor.name!r}"
     if tensor.data_type == Proto.STRING:
         raise CompileError(where, f"{name} holds strings", "numbers", "take strings out of the model")
@@ -185,9 +194,7 @@ def check_tensor(tensor: onnx.TensorProto, where: str) -> None:
         raise CompileError(where, f"{name} has {len(tensor.dims)} dimensions", f"at most {MOST_RANK}", "reshape it")
     if min(tensor.dims, default=0) < 0:
         raise CompileError(where, f"{name} has the dimensions {list(tensor.dims)}", "none below 0", AGAIN)
-    found, expected = stored_and_claimed(tensor)
-    if found != expected:
-        raise CompileError(where, f"{name} {tuple(tensor.dims)} has {found}", expected, "it is damaged: " + AGAIN)
+    return ir.DataType(tensor.data_type).bitwidth
 
 
 def stored_and_claimed(tensor: onnx.TensorProto) -> tuple[str, str]:

@@ -1,6 +1,6 @@
-"""onnx_file: an .onnx file. It is read without touching any other file, checked, and brought to a current opset.
+"""onnx_file: an .onnx file. It is checked, and brought to a current opset.
 
-External data is refused before anything looks at it: such a tensor names another file, by a path.
+It may have its weights in a second file beside it, see external_data.py; no other file is touched.
 """
 
 import math
@@ -13,6 +13,7 @@ from onnx_ir.passes.common import RemoveInitializersFromInputsPass
 
 from dscompress.capture.batch import BATCH, name_the_batch
 from dscompress.capture.dtypes import note_dtypes
+from dscompress.capture.external_data import EMBED, embed
 from dscompress.capture.input_shape import HOW, parse_input_shapes
 from dscompress.capture.old_slopes import LAST_BY_CHANNEL, spread_slopes
 from dscompress.capture.onnx_check import MOST_RANK, check_bytes, check_model, messages
@@ -34,7 +35,6 @@ MOST_PROPAGATED = 1 << 12  # entries of a shape that a graph computes
 PROPAGATING = {
     "Add", "Cast", "Concat", "Constant", "Gather", "Mul", "Shape", "Size", "Slice", "Squeeze", "Sub", "Unsqueeze",
 }  # fmt: skip
-EMBED = "save it in one file: onnx.save(onnx.load('model.onnx'), 'one.onnx', save_as_external_data=False)"
 
 
 def capture(path: Path, options: CaptureOptions) -> Captured:
@@ -47,6 +47,7 @@ def capture(path: Path, options: CaptureOptions) -> Captured:
     proto = onnx.ModelProto()
     with refusals_of("protobuf", where, "export or copy it again"):
         proto.ParseFromString(data)
+    embed(proto, path, LARGEST - size)
     return from_proto(proto, options, where)
 
 
