@@ -101,7 +101,7 @@ def check_choices(bits, layer_bits, target_bpw, target_bytes, without, naive, al
         raise click.UsageError("--naive leaves every ingredient out; leave --without out.")
     for value in (bits, *layer_bits.values()):
         if value is not None and not 2 <= value <= 5:
-            raise click.BadParameter(f"{value} is not in 2..5: 5 and 4 lose next to nothing, 3 a little, 2 much.",
+            raise click.BadParameter(f"{value} is not in 2..5: more would gain nothing.",
                                      param_hint="'--bits'")
     for name, value in (("--target-bpw", target_bpw), ("--target-bytes", target_bytes)):
         if value is not None and not value > 0:

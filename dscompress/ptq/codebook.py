@@ -55,5 +55,5 @@ class Codebook:
 
 def check_bits(bits: int) -> int:
     if isinstance(bits, bool) or not isinstance(bits, int) or bits not in BITS:
-        raise CompileError("bits", repr(bits), f"{BITS[0]} to {BITS[-1]}", "5 and 4 lose next to nothing, 3 a little")
+        raise CompileError("bits", repr(bits), f"{BITS[0]} to {BITS[-1]}", "more would gain nothing")
     return bits
