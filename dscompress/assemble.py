@@ -14,7 +14,7 @@ from dscompress import __version__
 from dscompress.encode import Encoded, encode
 from dscompress.errors import CompileError
 from dscompress.lower import LoweredNode
-from dscompress.lowerings.source import DTYPES, Unsupported, dtype_name, shape_of
+from dscompress.lowerings.source import DTYPES, Unsupported, check_fits, dtype_name, shape_of
 from dscompress.names import storable
 from dscompress.write import Description, Stored
 from dsruntime.file import Image, Input, Node, Output, Value
@@ -109,13 +109,14 @@ def encode_weight(tensor: np.ndarray, orders: list[tuple[int, ...]]) -> Encoded:
 
 
 def value_of(value: ir.Value) -> Value:
-    if value.is_initializer():
-        dtype, shape = value.const_value.dtype, tuple(value.const_value.shape.numpy())  # type: ignore[union-attr]
-    else:
-        try:
+    try:
+        if value.is_initializer():
+            dtype, shape = value.const_value.dtype, tuple(value.const_value.shape.numpy())  # type: ignore[union-attr]
+        else:
             dtype, shape = value.dtype, shape_of(value)
-        except Unsupported as reason:
-            raise CompileError(f"'{value.name}'", reason.why, what_to_do=reason.suggestion) from None
+        check_fits(shape, "it")
+    except Unsupported as reason:
+        raise CompileError(f"'{value.name}'", reason.why, what_to_do=reason.suggestion) from None
     if dtype not in DTYPES:
         known = ", ".join(DTYPES.values())
         raise CompileError(f"'{value.name}'", f"its dtype is {dtype_name(dtype)}", known, "export the model in float32")

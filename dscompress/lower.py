@@ -16,10 +16,8 @@ import onnx_ir as ir
 
 from dscompress.errors import CompileError
 from dscompress.lowerings import compute, movement, resize, windows
-from dscompress.lowerings.source import DTYPES, Lowered, Source, Unsupported, dtype_name, shape_of
+from dscompress.lowerings.source import DTYPES, Lowered, Source, Unsupported, check_fits, dtype_name, shape_of
 from dscompress.passes.source import describe, module_path
-
-MOST_RANK = 6
 
 LOWERINGS: dict[str, Callable[[Source], Lowered]] = {
     "Abs": compute.unary("abs"),
@@ -169,9 +167,7 @@ def unknown(node: ir.Node) -> tuple[str, str]:
 
 
 def check_output(value: ir.Value) -> None:
-    rank = len(shape_of(value))
-    if rank > MOST_RANK:
-        raise Unsupported(f"its result has {rank} dimensions, a file holds up to {MOST_RANK}", "reshape before it")
+    check_fits(shape_of(value), "its result")
     if value.dtype not in DTYPES:
         raise Unsupported(f"its result is {dtype_name(value.dtype)}", "export the model in float32: model.float()")
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from dscompress.lowerings.source import DTYPES, Lowered, Source, Unsupported, compact, positive
+from dscompress.lowerings.source import DTYPES, Lowered, Source, Unsupported, compact, positive, shape_of
 from dscompress.passes import batch
 
 TO_THE_END = 2**63 - 1
@@ -53,7 +53,10 @@ def unsqueeze(source: Source) -> Lowered:
 
 def concat(source: Source) -> Lowered:
     axis = positive(source.integer("axis", 1), len(source.output_shape()))
-    return Lowered("concat", list(source.node.inputs), {"axis": axis})
+    filled = [value for value in source.node.inputs if value is not None and 0 not in shape_of(value)]
+    if len(filled) == 1:
+        return Lowered("identity", list(filled))
+    return Lowered("concat", list(filled), {"axis": axis})
 
 
 def split(source: Source) -> Lowered:

@@ -23,6 +23,8 @@ DTYPES = {
     ir.DataType.BOOL: "bool",
 }
 
+MOST_RANK, LARGEST_DIMENSION = 6, 1 << 20  # libdsf's limits
+
 
 class Unsupported(Exception):  # noqa: N818  (it is a verdict on a node, not an error of the program)
     """Why a node cannot be stored, and what the author of the model can do."""
@@ -146,6 +148,17 @@ def shape_of(value: ir.Value) -> tuple[int, ...]:
         return batch.dimensions(value)
     except ValueError as reason:
         raise Unsupported(f"the shape of '{value.name}': {reason}", "give the sizes with --input-shape") from None
+
+
+def check_fits(shape: tuple[int, ...], what: str) -> None:
+    """what: "its result", "the input": refused where a file cannot hold such a shape."""
+    if len(shape) > MOST_RANK:
+        raise Unsupported(f"{what} has {len(shape)} dimensions, a file holds up to {MOST_RANK}", "reshape before it")
+    if 0 in shape:
+        raise Unsupported(f"{what} is empty, of shape {shape}", "leave out what has no elements")
+    if shape and max(map(abs, shape)) > LARGEST_DIMENSION:
+        found = f"{what} has shape {shape}, a file holds dimensions up to {LARGEST_DIMENSION:,}"
+        raise Unsupported(found, "reshape it into more dimensions")
 
 
 def dtype_name(dtype: ir.DataType | None) -> str:

@@ -83,6 +83,8 @@ FORMS = [
     ("y = Conv<pads = [1, 2]>(x, w)", (2, 3, 5), None, 20, {"w": random(4, 3, 3)}, "conv", {"pads": [1, 2]}),
     ("y = MaxPool<kernel_shape = [2, 2], strides = [2, 2], ceil_mode = 1>(x)", (2, 3, 5, 5), None, 20, {}, "max_pool",
      {"kernel_shape": [2, 2], "strides": [2, 2], "ceil_mode": 1}),
+    ("y = Concat<axis = 0>(x, none, x)", (2, 3), None, 20, {"none": random(0, 3)}, "concat", {"axis": 0}),
+    ("y = Concat<axis = 0>(none, x)", (2, 3), None, 20, {"none": random(0, 3)}, "identity", {}),
     ("y = Sum(x, x)", (2, 3), None, 20, {}, "add", {}),
     ("y = Pow(x, two)", (2, 3), None, 20, {"two": np.array(2)}, "pow", {}),
 ]
@@ -142,6 +144,8 @@ REFUSED = [
     ("y = Cast<to = 11>(x)", (2, 3), "it casts to double"),
     ("y = InstanceNormalization(x, one, one)", (2, 1, 4), "use BatchNorm2d"),
     ("y = Sum(x, x, x)", (2, 3), "it adds 3 tensors; add them two at a time"),
+    ("y = Slice(x, two, two)", (4, 3), r"its result is empty, of shape \(0, 0\); leave out"),
+    ("y = Flatten<axis = 0>(x)", (9, 1024, 1025), r"dimensions up to 1,048,576; reshape it into more dimensions"),
     ("y = Conv(x, cube)", (2, 1, 4, 4, 4), "3 spatial dimensions; the file holds 1-d and 2-d"),
 ]
 
@@ -152,6 +156,7 @@ def test_refusals(node, shape, reason):
     constants = {
         "pads": ints(0, 1, 0, 1), "negative": ints(0, -1, 0, 0), "scales": np.float32([1, 1, 2, 2]),
         "one": np.ones(1, np.float32), "cube": random(1, 1, 2, 2, 2),
+        "two": ints(2, 0),
     }
     used = {name: array for name, array in constants.items() if name in node}
     with pytest.raises(CompileError, match=reason):
