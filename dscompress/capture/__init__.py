@@ -4,6 +4,7 @@ One file a kind of source. To add a kind: write its file with KIND and capture(p
 detect.py, and add it to KINDS in files.py.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,10 @@ __all__ = ["CaptureOptions", "Captured", "capture"]
 
 def capture(source: Any, options: CaptureOptions | None = None) -> Captured:
     """source: an nn.Module, a torch.export.ExportedProgram, or the path of a file of any known kind."""
+    from dscompress.capture.raise_floats import raise_floats
+
     captured = capture_any(source, options or CaptureOptions())
+    captured = replace(captured, model=raise_floats(captured.model, captured.notes))
     captured.notes.extend(make_storable(captured.model))
     return captured
 

@@ -39,7 +39,7 @@ from dscompress.passes.widen_indices import WidenIndices
 
 logger = logging.getLogger(__name__)
 
-PIPELINE = [
+NORMALISE = [
     RestoreOutputs(),
     InlinePass(),
     RemoveUnusedFunctionsPass(),
@@ -49,6 +49,9 @@ PIPELINE = [
     TopologicalSortPass(),
     NameFixPass(),
     FoldSequences(),
+]
+PIPELINE = [
+    *NORMALISE,
     EliminateDropout(),
     EliminateIdentity(),
     SplitSwish(),
@@ -67,7 +70,16 @@ PIPELINE = [
 
 def run_pipeline(model: ir.Model) -> ir.Model:
     """Runs PIPELINE in place. Afterwards every shape is static but for the batch, and what is constant is folded."""
-    for step in PIPELINE:
+    return run_passes(model, PIPELINE)
+
+
+def normalise(model: ir.Model) -> ir.Model:
+    """The first part of PIPELINE: one graph of plain operators in order, its constants initializers."""
+    return run_passes(model, NORMALISE)
+
+
+def run_passes(model: ir.Model, passes: list) -> ir.Model:
+    for step in passes:
         name = type(step).__name__
         before = len(model.graph)
         with nullcontext() if is_ours(step) else refusals_of(f"onnx-ir's {name}", model.graph.name or "model"):
