@@ -94,7 +94,8 @@ class Command(click.Command):
     def format_options(self, context, formatter):
         headings: dict[str, list] = {}
         for parameter in self.get_params(context):
-            if record := parameter.get_help_record(context):
+            record = parameter.get_help_record(context) if isinstance(parameter, click.Option) else None
+            if record:
                 headings.setdefault(getattr(parameter, "section", "Options"), []).append(record)
         for heading, records in headings.items():
             with formatter.section(heading):

@@ -5,19 +5,20 @@ from __future__ import annotations
 import click
 
 from dscompress.cli import Command, extras, show
-from dscompress.cli.options import json_option, model_argument, quiet_option, run_options
+from dscompress.cli.options import Number, json_option, model_argument, quiet_option, run_options
 
 
 @click.command("bench", cls=Command, short_help="Measure latency, load time and time per op.")
 @model_argument
-@click.option("--batch", type=click.IntRange(min=1), default=1, show_default=True, metavar="COUNT", help="Batch size.")
-@click.option("--runs", type=click.IntRange(min=1), default=50, show_default=True, metavar="COUNT",
-              help="Runs that are timed.")
-@click.option("--warmup", type=click.IntRange(min=0), default=5, show_default=True, metavar="COUNT",
-              help="Runs before them.")
+@click.option("--batch", type=Number(int, 1), default=1, show_default=True, metavar="COUNT",
+              help="How many inputs one run computes at once.")
+@click.option("--runs", type=Number(int, 1), default=50, show_default=True, metavar="COUNT",
+              help="How many runs are timed.")
+@click.option("--warmup", type=Number(int, 0), default=5, show_default=True, metavar="COUNT",
+              help="How many runs come before those that are timed.")
 @click.option("--profile", is_flag=True, help="Time each op, named by its module in the source.")
-@click.option("--vs", type=(click.Choice(("onnxruntime",)), click.Path(exists=True, dir_okay=False)),
-              metavar="onnxruntime FILE.onnx", help="Measure this beside it, taking turns.")
+@click.option("--vs", type=(click.Choice(("onnxruntime",)), click.Path()),
+              metavar="onnxruntime FILE.onnx", help="Measure ONNX Runtime on this file beside it, taking turns.")
 @run_options
 @json_option
 @quiet_option
@@ -34,6 +35,7 @@ def command(model, batch, runs, warmup, profile, vs, backend, threads, memory, p
     """
     if vs:
         extras.require("bench --vs onnxruntime", "compiler", only=("ONNX Runtime",))
+        readable(vs[1])
     from dscompress.bench import bench_model
 
     total = warmup + runs + (warmup + min(runs, 20) if profile else 0)
@@ -44,6 +46,12 @@ def command(model, batch, runs, warmup, profile, vs, backend, threads, memory, p
         show.as_json(found.as_dict())
     else:
         print_bench(found)
+
+
+def readable(path) -> None:
+    """A file that cannot be read is told as everywhere else, not in ONNX Runtime's words."""
+    with open(path, "rb"):
+        pass
 
 
 def print_bench(found) -> None:

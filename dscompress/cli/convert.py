@@ -7,39 +7,48 @@ import time
 import click
 
 from dscompress.cli import Command, extras, show
-from dscompress.cli.options import INPUT_SHAPE, NETWORK_OPTIONS, json_option, layer_bits_option, quiet_option
+from dscompress.cli.options import (
+    INPUT_SHAPE,
+    NETWORK_OPTIONS,
+    PREPROCESS,
+    Number,
+    json_option,
+    layer_bits_option,
+    quiet_option,
+    section,
+)
 
 # As in dscompress.ptq.INGREDIENTS, which would load PyTorch.
 INGREDIENTS = ("scale", "nearest", "compensate", "drift", "bias", "batch_norm")
 
 
-def source_options(command):
-    """How a source file becomes a network; its batch stays as it is."""
-    for option in reversed((*NETWORK_OPTIONS, INPUT_SHAPE)):
-        command = option(command)
-    return command
-
-
 @click.command("convert", cls=Command, short_help="Turn a float model into a power-of-two model, without training.")
 @click.argument("source", type=click.Path())
-@click.option("--bits", type=int, help="Bits a weight, 2 to 5.  [default: 4]")
-@click.option("--inputs", required=True, metavar="INPUTS",
-              help="A few hundred unlabelled inputs: a folder of images, an .npy or .npz file, or 'digits'.")
 @click.option("-o", "--output", type=click.Path(), metavar="FILE",
               help="Where to write.  [default: SOURCE with _BITSbit before its ending, in the current folder]")
-@source_options
-@click.option("--preprocess", metavar="RECIPE",
-              help="How an image becomes the input: imagenet, cifar, mnist, digits, or a JSON file.")
-@click.option("--samples", type=click.IntRange(min=1), default=256, show_default=True, metavar="COUNT",
-              help="How many of the inputs to take, evenly from all there are.")
-@layer_bits_option
-@click.option("--target-bpw", type=float, metavar="BITS", help="Spread bits over the layers: their mean bits a weight.")
-@click.option("--target-bytes", type=int, metavar="BYTES", help="Spread bits over the layers: the length of the .dsf.")
-@click.option("--allow-float", is_flag=True, help="With a target: leave layers float where that pays for its bytes.")
-@click.option("--without", multiple=True, type=click.Choice(INGREDIENTS),
-              help="Leave an ingredient of the method out. Repeatable.")
-@click.option("--naive", is_flag=True, help="DeepShift's own rounding and nothing else, to compare with.")
-@click.option("--sensitivity", is_flag=True, help="Show what every layer loses at 2 to 5 bits, and write nothing.")
+@section("The inputs that show which errors matter",
+         click.option("--inputs", required=True, metavar="INPUTS",
+                      help="A few hundred unlabelled inputs: a folder of images, an .npy or .npz file, or 'digits'."),
+         click.option("--samples", type=Number(int, 1), default=256, show_default=True, metavar="COUNT",
+                      help="How many of the inputs to take, evenly from all there are."),
+         PREPROCESS)
+@section("How many bits",
+         click.option("--bits", type=Number(int, 2, 5), metavar="BITS",
+                      help="Bits of a weight, 2 to 5; more would gain nothing.  [default: 4]"),
+         layer_bits_option,
+         click.option("--target-bpw", type=Number(float, 0, above=True), metavar="BITS",
+                      help="Spread bits over the layers so that a weight takes this many in the mean."),
+         click.option("--target-bytes", type=Number(int, 1), metavar="BYTES",
+                      help="Spread bits over the layers so that the .dsf is no longer than this."),
+         click.option("--allow-float", is_flag=True,
+                      help="With a target: leave layers float where that pays for its bytes."),
+         click.option("--sensitivity", is_flag=True,
+                      help="Show what every layer loses at 2 to 5 bits, and write nothing."))
+@section("The method",
+         click.option("--without", multiple=True, type=click.Choice(INGREDIENTS),
+                      help="Leave an ingredient of the method out. Repeatable."),
+         click.option("--naive", is_flag=True, help="DeepShift's own rounding and nothing else, to compare with."))
+@section("How SOURCE becomes a network", *NETWORK_OPTIONS, INPUT_SHAPE)
 @json_option
 @quiet_option
 def command(source, output, bits, layer_bits, sensitivity, as_json, target_bpw, target_bytes, allow_float,
@@ -52,15 +61,16 @@ def command(source, output, bits, layer_bits, sensitivity, as_json, target_bpw, 
 
     \b
     Example:
-      dscompress convert resnet18.pt --bits 4 --inputs photos/ --preprocess imagenet -o resnet18_4bit.pt \\
+      dscompress convert net.pt2 --bits 4 --inputs inputs.npy -o net_4bit.pt2
+      dscompress convert net.pt2 --target-bytes 150000 --inputs inputs.npy
+      dscompress convert resnet18.pt --inputs photos/ --preprocess imagenet \\
           --model torchvision.models:resnet18 --input-shape 1,3,224,224
-      dscompress convert net.pt2 --inputs inputs.npy --target-bytes 150000 -o net_small.pt2
     """
-    extras.require("convert", "compiler", only=("PyTorch", "ONNX", "onnx-ir", "ONNX Script"))
     check_choices(bits, layer_bits, target_bpw, target_bytes, without, naive, allow_float)
     if sensitivity and (output or bits or layer_bits or target_bpw or target_bytes):
         raise click.UsageError("--sensitivity tries 2 to 5 bits and writes nothing; leave --output, --bits, "
                                "--layer-bits and --target-* out.")
+    extras.require("convert", "compiler", only=("PyTorch", "ONNX", "onnx-ir", "ONNX Script"))
     started = time.perf_counter()
     opened, inputs = load(source, settings)
     chosen = () if naive else tuple(name for name in INGREDIENTS if name not in without)
@@ -76,7 +86,7 @@ def command(source, output, bits, layer_bits, sensitivity, as_json, target_bpw, 
             plan = bits or 4
             output = output or default_output(source, None if target_bpw or target_bytes else plan)
             check_output(output)
-            plan = {**layer_bits, "*": plan} if layer_bits else plan
+            plan = layer_bits | {"*": layer_bits.get("*", plan)} if layer_bits else plan
             converted, report = convert(opened.model, given, bits=plan, ingredients=chosen, target_bpw=target_bpw,
                                         target_bytes=target_bytes, allow_float=allow_float, name=str(source),
                                         advance=tell)
@@ -99,13 +109,9 @@ def check_choices(bits, layer_bits, target_bpw, target_bytes, without, naive, al
         raise click.UsageError("--allow-float goes with --target-bpw or --target-bytes; name layers with --layer-bits.")
     if naive and without:
         raise click.UsageError("--naive leaves every ingredient out; leave --without out.")
-    for value in (bits, *layer_bits.values()):
+    for layer, value in layer_bits.items():
         if value is not None and not 2 <= value <= 5:
-            raise click.BadParameter(f"{value} is not in 2..5: more would gain nothing.",
-                                     param_hint="'--bits'")
-    for name, value in (("--target-bpw", target_bpw), ("--target-bytes", target_bytes)):
-        if value is not None and not value > 0:
-            raise click.BadParameter(f"{value} is not above 0.", param_hint=f"'{name}'")
+            raise click.BadParameter(f"'{layer}={value}' is not 2 to 5 bits.", param_hint="'--layer-bits'")
 
 
 def load(source, settings):

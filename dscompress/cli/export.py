@@ -7,7 +7,7 @@ import time
 import click
 
 from dscompress.cli import Command, extras, show
-from dscompress.cli.options import json_option, quiet_option, source_options
+from dscompress.cli.options import PREPROCESS, json_option, quiet_option, section, source_options
 
 MOST_WARNINGS = 10
 MOST_LAYERS = 30
@@ -20,6 +20,8 @@ def key_value(context, parameter, values):
         key, equals, value = text.partition("=")
         if not equals or not key:
             raise click.BadParameter(f"'{text}' is not KEY=VALUE.")
+        if key.startswith("source."):  # dscompress.compile.RESERVED, which would load PyTorch
+            raise click.BadParameter(f"'{key}' begins with 'source.', under which export itself says what SOURCE was.")
         found[key] = value
     return found
 
@@ -28,14 +30,15 @@ def key_value(context, parameter, values):
 @click.argument("source", type=click.Path())
 @click.option("-o", "--output", type=click.Path(), metavar="FILE.dsf",
               help="Where to write.  [default: SOURCE with .dsf, in the current folder]")
-@source_options
-@click.option("--preprocess", metavar="RECIPE",
-              help="How an image becomes the input: imagenet, cifar, mnist, digits, or a JSON file.")
-@click.option("--labels", type=click.Path(), metavar="FILE", help="Names of the classes, one a line, UTF-8.")
-@click.option("--name", help="Name of the model in the file.  [default: the network's, or SOURCE without its ending]")
 @click.option("--require-shift", is_flag=True, help="Fail if the weight of a conv or linear layer stays float.")
-@click.option("--metadata", multiple=True, callback=key_value, metavar="KEY=VALUE",
-              help="Anything to keep in the file; as often as needed.")
+@section("What else the file says", PREPROCESS,
+         click.option("--labels", type=click.Path(), metavar="FILE",
+                      help="The names of the classes: a UTF-8 text file with one a line."),
+         click.option("--name", metavar="NAME",
+                      help="The model's name.  [default: the network's, or SOURCE without its ending]"),
+         click.option("--metadata", multiple=True, callback=key_value, metavar="KEY=VALUE",
+                      help="Anything else to keep in the file. Repeatable."))
+@source_options
 @json_option
 @quiet_option
 def command(source, output, factory, as_json, **settings):
@@ -49,9 +52,10 @@ def command(source, output, factory, as_json, **settings):
     \b
     Example:
       dscompress export model.onnx -o model.dsf
-      dscompress export models/cifar10/resnet18/shift_ps_all_wb_5/checkpoint.pth.tar -o resnet18.dsf
-      dscompress export resnet18.pt -o resnet18.dsf --model torchvision.models:resnet18 \\
-          --input-shape 1,3,224,224 --preprocess imagenet --labels imagenet.txt
+      dscompress export shift_ps_all_wb_5/checkpoint.pth.tar -o resnet18.dsf
+      dscompress export resnet18.pt -o resnet18.dsf \\
+          --model torchvision.models:resnet18 --input-shape 1,3,224,224 \\
+          --preprocess imagenet --labels imagenet.txt
     """
     extras.require("export", "compiler", only=("PyTorch", "ONNX", "onnx-ir", "ONNX Script"))
     from pathlib import Path

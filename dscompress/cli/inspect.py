@@ -8,14 +8,14 @@ from collections import Counter
 import click
 
 from dscompress.cli import Command, show
-from dscompress.cli.options import json_option, model_argument
+from dscompress.cli.options import Number, json_option, model_argument
 
 SMALL = 0.005  # of the file: what takes less is summed up in one row
 
 
 @click.command("inspect", cls=Command, short_help="Show what is in a .dsf and where its bytes went.")
 @model_argument
-@click.option("--top", type=click.IntRange(min=0), metavar="COUNT",
+@click.option("--top", type=Number(int, 0), metavar="COUNT",
               help="Show so many of the largest parts.  [default: those that take 0.5% of the file or more]")
 @click.option("--graph", "with_graph", is_flag=True, help="List every node with its shapes.")
 @json_option
@@ -32,7 +32,7 @@ def command(model, top, with_graph, as_json):
     Example:
       dscompress inspect model.dsf
       dscompress inspect model.dsf --top 100
-      dscompress inspect model.dsf --json | jq '.ledger[] | select(.codec == "raw")'
+      dscompress inspect model.dsf --json | jq '.ledger[].name'
     """
     from dsruntime import Model
     from dsruntime.ledger import ledger

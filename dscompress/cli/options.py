@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import errno
+import math
 import os
 
 import click
 
-from dscompress.cli import show
+from dscompress.cli import complete, show
 
 BACKENDS = ("auto", "reference", "cpu", "cuda")
 MEMORIES = ("fast", "low")
@@ -24,37 +25,70 @@ def quiet_option(command):
             show.set_quiet(True)
 
     return click.option("-q", "--quiet", is_flag=True, expose_value=False, callback=remember,
-                        help="Results and errors only.")(command)
+                        help="Print the result and errors alone: no summary, notes or progress.")(command)
 
 
 def model_argument(command):
-    """MODEL, a .dsf. A file that is not there is wrong input, not a machine that cannot."""
+    """MODEL, a .dsf. A file that is not there or may not be read is wrong input, not a machine that cannot."""
 
     def there(context, parameter, path):
-        if not os.path.exists(path):
-            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
+        if not context.resilient_parsing:
+            os.stat(path)
+            if not os.access(path, os.R_OK, effective_ids=os.access in os.supports_effective_ids):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
         return path
 
-    return click.argument("model", type=click.Path(), callback=there)(command)
+    return click.argument("model", type=click.Path(), callback=there, shell_complete=complete.models)(command)
 
 
 def run_options(command):
     """--backend, --threads, --memory and --precision."""
-    command = click.option("--precision", type=click.Choice(PRECISIONS), default="float32", show_default=True,
-                           help="What activations are multiplied in; bf16 is faster where the CPU has it.")(command)
-    command = click.option("--memory", type=click.Choice(MEMORIES), default="fast", show_default=True,
-                           help="low keeps weights packed where they can be decoded as they are used.")(command)
-    command = click.option("--threads", type=click.IntRange(min=1), metavar="COUNT",
-                           help="Threads of the cpu backend.  [default: one per processor]")(command)
-    return click.option("--backend", type=click.Choice(BACKENDS), default="auto", show_default=True,
-                        help="What runs the model; auto is cpu.")(command)
+    return section("How the model runs", *RUN_OPTIONS)(command)
 
 
 def source_options(command):
     """How a source file becomes a graph, as in CaptureOptions but for --model, which is `factory`."""
-    for option in reversed(SOURCE_OPTIONS):
-        command = option(command)
-    return command
+    command = section("Where the folder of a DeepShift checkpoint does not say it", *DEEPSHIFT_OPTIONS)(command)
+    return section("How SOURCE becomes a network", *NETWORK_OPTIONS, INPUT_SHAPE, DYNAMIC_BATCH)(command)
+
+
+class Number(click.ParamType):
+    """A number of a kind, int or float, from low to high; above and below: low or high itself does not count."""
+
+    name = "number"
+
+    def __init__(self, kind: type, low: float, high: float = math.inf, *, above: bool = False, below: bool = False):
+        self.kind, self.low, self.high, self.above, self.below = kind, low, high, above, below
+
+    def convert(self, value, parameter, context):
+        try:
+            number = self.kind(value)
+        except (ValueError, OverflowError):
+            self.fail(f"'{value}' is no {'whole number' if self.kind is int else 'number'}.", parameter, context)
+        low = number > self.low if self.above else number >= self.low
+        high = number < self.high if self.below or self.high == math.inf else number <= self.high
+        if not (low and high):
+            self.fail(f"{value} is not {self}.", parameter, context)
+        return number
+
+    def __str__(self) -> str:
+        low = f"above {self.low}" if self.above else f"{self.low}"
+        if self.high == math.inf:
+            return low if self.above else f"{low} or more"
+        return f"{low} and below {self.high}" if self.below else f"{low} to {self.high}"
+
+
+RUN_OPTIONS = (
+    click.option("--backend", type=click.Choice(BACKENDS), default="auto", show_default=True,
+                 help="What runs the model; auto is cpu."),
+    click.option("--threads", type=Number(int, 1), metavar="COUNT",
+                 help="How many threads the cpu backend uses.  [default: one per processor]"),
+    click.option("--memory", type=click.Choice(MEMORIES), default="fast", show_default=True,
+                 help="low keeps weights packed and decodes them as they are used, where that can be done: slower, "
+                 "and less memory."),
+    click.option("--precision", type=click.Choice(PRECISIONS), default="float32", show_default=True,
+                 help="What activations are multiplied in; bf16 is faster where the CPU has instructions for it."),
+)
 
 
 class Shape(click.ParamType):
@@ -106,6 +140,7 @@ class LayerBits(click.ParamType):
 def layer_bits_option(command):
     """--layer-bits, as a dict in the order in which they were given; None is float."""
     return click.option("--layer-bits", type=LayerBits(), multiple=True, metavar="LAYER=BITS",
+                        shell_complete=complete.layers,
                         callback=lambda context, parameter, values: dict(values),
                         help="Other bits for one layer, or 'float' to leave it as it is; a pattern such as "
                         "'layer4.*' for several. The first that fits counts. Repeatable.")(command)
@@ -131,26 +166,40 @@ class Json(click.ParamType):
         return data
 
 
+def section(title: str, *options):
+    """Options that --help shows under a heading of their own."""
+
+    def decorate(command):
+        for option in reversed(options):
+            command = option(command)
+            command.__click_params__[-1].section = title
+        return command
+
+    return decorate
+
+
 NETWORK_OPTIONS = (
     click.option("--model", "factory", metavar="MODULE:CALLABLE",
-                 help="Builds the network that a state_dict belongs to: torchvision.models:resnet18."),
-    click.option("--model-args", type=Json(), metavar="JSON", help="Arguments of --model: '{\"num_classes\": 10}'."),
+                 help="What builds the network that a state_dict belongs to, such as torchvision.models:resnet18."),
+    click.option("--model-args", type=Json(), metavar="JSON",
+                 help="Arguments of --model, an object for keywords or an array: '{\"num_classes\": 10}'."),
     click.option("--trust-pickle", is_flag=True,
                  help="Load a pickled module or a TorchScript archive. This runs code from the file: only for "
                  "files you made."),
 )
-DEEPSHIFT_OPTIONS = (
-    click.option("--bits", type=click.IntRange(2, 8), metavar="BITS",
-                 help="Bits of a DeepShift checkpoint's weights, where its folder does not say them."),
-    click.option("--method", type=click.Choice(("q", "ps")), help="Its method, likewise."),
-    click.option("--sign-threshold", type=click.FloatRange(0, 1, max_open=True), metavar="NUMBER",
-                 help="PS: a weight is 0 where |sign| is not above it.  [default: 0.5]"),
-    click.option("--activations", type=Activations(), metavar="FORM",
-                 help="How the shift layers of a DeepShift checkpoint round inputs, where its folder does not say: "
-                 "float, or deepshift:3.5 for 3 integer bits, the sign among them, and 5 fraction bits."),
-)
 INPUT_SHAPE = click.option("--input-shape", type=Shape(), multiple=True, metavar="SHAPE",
-                           help="Shape of the input, batch first: 1,3,224,224. Once per input, in order.")
+                           help="Shape of the model's input, batch first: 1,3,224,224. Once per input, in order.")
 DYNAMIC_BATCH = click.option("--dynamic-batch/--no-dynamic-batch", default=True, show_default=True,
                              help="Leave the batch size open, or fix it to the one of the input shape.")
-SOURCE_OPTIONS = (*NETWORK_OPTIONS, *DEEPSHIFT_OPTIONS, INPUT_SHAPE, DYNAMIC_BATCH)
+DEEPSHIFT_OPTIONS = (
+    click.option("--bits", type=Number(int, 2, 8), metavar="BITS", help="Bits of a weight, the sign among them."),
+    click.option("--method", type=click.Choice(("q", "ps")), help="DeepShift-Q or DeepShift-PS."),
+    click.option("--sign-threshold", type=Number(float, 0, 1, below=True), metavar="NUMBER",
+                 help="For PS: a weight is 0 where the absolute value of its sign is not above this.  [default: 0.5]"),
+    click.option("--activations", type=Activations(), metavar="FORM",
+                 help="How the layers round their inputs: float, or deepshift:3.5 for 3 integer bits, the sign among "
+                 "them, and 5 fraction bits."),
+)
+PREPROCESS = click.option("--preprocess", metavar="RECIPE", shell_complete=complete.image_recipes,
+                          help="How an image becomes the model's input: imagenet, cifar, mnist, digits, or a JSON "
+                          "file.")

@@ -7,7 +7,7 @@ import os
 import click
 
 from dscompress.cli import WRONG_INPUT, Command, show
-from dscompress.cli.options import json_option, model_argument, quiet_option, run_options
+from dscompress.cli.options import Number, json_option, model_argument, quiet_option, run_options
 
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp")
 BAR = 20  # characters
@@ -16,10 +16,10 @@ BAR = 20  # characters
 @click.command("run", cls=Command, short_help="Run a .dsf on images or arrays.")
 @model_argument
 @click.argument("inputs", nargs=-1, required=True, type=click.Path(), metavar="INPUT...")
-@click.option("--top", type=click.IntRange(min=1), default=5, show_default=True, metavar="COUNT",
-              help="How many predictions to show.")
-@click.option("--batch", type=click.IntRange(min=1), default=1, show_default=True, metavar="COUNT",
-              help="Images to run at once.")
+@click.option("--top", type=Number(int, 1), default=5, show_default=True, metavar="COUNT",
+              help="How many predictions to show for each image, the most probable first.")
+@click.option("--batch", type=Number(int, 1), default=1, show_default=True, metavar="COUNT",
+              help="How many images to run at once.")
 @click.option("-o", "--output", type=click.Path(), metavar="FILE.npy",
               help="Write what the model gives for the arrays; FILE.npz for several outputs.")
 @run_options
@@ -93,11 +93,12 @@ def expand(inputs, results):
 
 def run_images(session, paths, batch: int, results) -> None:
     """Predictions for each image; one that cannot be read does not stop the others."""
-    from dsruntime import DsError
+    from dsruntime import DsError, ModelError
 
     fixed = session.inputs[0].shape[:1]
     if paths and fixed and isinstance(fixed[0], int) and fixed[0] != 1:
-        raise click.UsageError(f"This model runs batches of exactly {fixed[0]}; give it a .npy array.")
+        raise ModelError(session.model.name, f"images for a model that runs batches of exactly {fixed[0]}",
+                         "a .npy array", "prepare the batch yourself, or export a source whose batch is dynamic")
     batch = 1 if fixed and isinstance(fixed[0], int) else batch
     with many(paths) as advance:
         for start in range(0, len(paths), batch):
@@ -124,13 +125,13 @@ def many(paths):
 def run_arrays(session, paths, output, results) -> None:
     """Each array is one run; a model with several inputs takes them all in one."""
     from dscompress.cli.arrays import load_array, save_arrays
-    from dsruntime import DsError
+    from dsruntime import DsError, ModelError
 
     count = len(session.inputs)
     if paths and len(paths) % count:
         names = ", ".join(info.name for info in session.inputs)
-        raise click.UsageError(f"This model has {count} inputs ({names}), one .npy file for each; "
-                               f"{len(paths)} were given.")
+        raise ModelError(session.model.name, f"{len(paths)} .npy files for its {count} inputs ({names})",
+                         "one for each, in this order")
     written: dict[str, list] = {info.name: [] for info in session.outputs}
     for start in range(0, len(paths), count):
         group = paths[start : start + count]

@@ -3,15 +3,43 @@
 from __future__ import annotations
 
 import os
+import re
 
 import click
 
-from dscompress.cli import Command, extras, show
-from dscompress.cli.options import Activations, Json, json_option, layer_bits_option, quiet_option
+from dscompress.cli import Command, complete, extras, show
+from dscompress.cli.options import (
+    PREPROCESS,
+    Activations,
+    Json,
+    Number,
+    json_option,
+    layer_bits_option,
+    quiet_option,
+    section,
+)
 
 
-class Numbers(click.ParamType):
-    """80,120,160: numbers between commas."""
+class Field(click.ParamType):
+    """A number for a field of Recipe, in the range that dscompress.recipes.RANGES gives it."""
+
+    def __init__(self, field: str, kind: type = float) -> None:
+        self.field, self.kind, self.name = field, kind, "number"
+
+    def convert(self, value, parameter, context):
+        from dscompress.recipes import allowed, in_range
+
+        try:
+            number = self.kind(value)
+        except ValueError:
+            self.fail(f"'{value}' is no {'whole number' if self.kind is int else 'number'}.", parameter, context)
+        if not in_range(self.field, number):
+            self.fail(f"{value} is not {allowed(self.field)}.", parameter, context)
+        return number
+
+
+class Milestones(click.ParamType):
+    """80,120,160: epochs, in order."""
 
     name = "numbers"
 
@@ -19,72 +47,139 @@ class Numbers(click.ParamType):
         if not isinstance(value, str):
             return value
         try:
-            return tuple(float(part) for part in value.split(","))
+            epochs = tuple(float(part) for part in value.split(","))
         except ValueError:
             self.fail(f"'{value}' is not a list of numbers with commas between.", parameter, context)
+        if list(epochs) != sorted(epochs) or not min(epochs) > 0:
+            self.fail(f"'{value}' is not a list of epochs above 0, in order.", parameter, context)
+        return epochs
 
 
-# Fields of training.Recipe, in its order.
-RECIPE_OPTIONS = (
-    click.option("--epochs", type=int, help="How often every image is seen."),
-    click.option("--batch", type=int, help="Images of one step, over all processes."),
-    click.option("--optimizer", type=click.Choice(("sgd", "radam", "adam", "adamw")), help="Of all parameters."),
-    click.option("--rate", type=float, help="The learning rate at the start, after the warm-up."),
-    click.option("--schedule", type=click.Choice(("constant", "steps", "cosine")),
-                 help="How the rate falls: by --factor at --milestones, or to zero along a cosine."),
-    click.option("--milestones", type=Numbers(), metavar="EPOCHS", help="80,120: where the rate falls by --factor."),
-    click.option("--factor", type=float, help="What the rate is multiplied by there."),
-    click.option("--warmup", type=float, metavar="EPOCHS", help="Over which the rate rises from zero."),
-    click.option("--momentum", type=float, help="Of sgd."),
-    click.option("--weight-decay", type=float, help="L2, of everything but signs and shifts."),
-    click.option("--shift-decay", type=float, help="d of the loss's 0.5·d·Σ(2^P)² over the shifts of ps layers."),
-    click.option("--sign-rate", type=float, help="The learning rate of signs; 0 leaves them."),
-    click.option("--clip", type=float, help="Largest norm of all gradients together."),
-    click.option("--label-smoothing", type=float, help="Probability spread over all classes."),
-    click.option("--distill", type=float, help="Share of the loss that follows the float network's answers."),
-    click.option("--temperature", type=float, help="Of the softmax of both sides in that share."),
-    click.option("--shift", type=float, help="Augmentation: moved by up to this part of the side."),
-    click.option("--rotate", type=float, metavar="DEGREES", help="Augmentation: turned by up to this, each way."),
-    click.option("--zoom", type=float, help="Augmentation: 0.1 is 0.9 to 1.1 times the size."),
-    click.option("--flip/--no-flip", default=None, help="Augmentation: mirrored, left and right."),
-    click.option("--crop", type=float, help="Augmentation: a crop of at least this part of the area; 1: none."),
+class RecipeName(click.ParamType):
+    name = "recipe"
+
+    def convert(self, value, parameter, context):
+        from difflib import get_close_matches
+
+        from dscompress.recipes import RECIPES
+
+        if value not in RECIPES:
+            close = get_close_matches(value, RECIPES, n=1)
+            hint = f"did you mean {close[0]}?" if close else "dscompress train --recipes lists them."
+            self.fail(f"no recipe is called '{value}'; {hint}", parameter, context)
+        return value
+
+    def shell_complete(self, context, parameter, incomplete):
+        return complete.training_recipes(context, parameter, incomplete)
+
+
+class Device(click.ParamType):
+    name = "device"
+
+    def convert(self, value, parameter, context):
+        if not re.fullmatch(r"(cpu|cuda|xpu|mps)(:\d{1,3})?", value):
+            self.fail(f"'{value}' is no device, such as cpu, cuda or cuda:1.", parameter, context)
+        return value
+
+
+# Bits that a weight may have, and has unless told otherwise. As in dscompress.nn.METHODS, which would load PyTorch.
+BITS = {"ps": (2, 5), "q": (2, 5), "s3": (2, 4), "dense": (2, 4)}
+USUAL_BITS = {"ps": 5, "q": 5, "s3": 3, "dense": 3}
+
+NETWORK_OPTIONS = (
+    click.option("--model", metavar="NAME",
+                 help="The network: small_resnet, small_mobilenet, cifar_resnet20 and its kin, "
+                 "torchvision.models:resnet18, or your own MODULE:CALLABLE.  [default: that of a checkpoint of train "
+                 "in --weights, else small_resnet]"),
+    click.option("--model-args", type=Json(), metavar="JSON",
+                 help="Arguments of --model, an object for keywords or an array; the numbers of classes and channels "
+                 "follow the data."),
+    click.option("--weights", type=click.Path(), metavar="FILE",
+                 help="Start from the weights in a checkpoint of train, a state_dict, or a file of the original "
+                 "DeepShift.  [default: random weights]"),
+    click.option("--fresh", multiple=True, metavar="LAYER",
+                 help="A layer that starts from random weights although --weights has it. Repeatable."),
 )
-RECIPE_FIELDS = ("epochs", "batch", "optimizer", "rate", "schedule", "milestones", "factor", "warmup", "momentum",
-                 "weight_decay", "shift_decay", "sign_rate", "clip", "label_smoothing", "distill", "temperature",
-                 "shift", "rotate", "zoom", "flip", "crop")
 
-# What dscompress.nn.convert takes beside the method and the bits.
+# What dscompress.nn.convert takes.
 LAYER_OPTIONS = (
-    click.option("--method", type=click.Choice(("ps", "q", "s3", "dense", "float")), default="ps", show_default=True,
-                 help="How weights become powers of two; float: they do not."),
-    click.option("--bits", type=int, default=None, help="Of a weight.  [default: 5, for s3 and dense 3]"),
+    click.option("--method", type=click.Choice((*BITS, "float")), default="ps", show_default=True,
+                 help="How weights are powers of two while they learn; with float they are not."),
+    click.option("--bits", type=Number(int, 2, 5), metavar="BITS",
+                 help="Bits of a weight, 2 to 5, of s3 and dense 2 to 4.  [default: 5, of s3 and dense 3]"),
     layer_bits_option,
     click.option("--activations", type=Activations(), metavar="FORM",
                  help="How layers round their inputs: float, or as DeepShift does, deepshift:3.5 for 3 integer bits, "
                  "the sign among them, and 5 fraction bits.  [default: float]"),
     click.option("--offset", type=click.Choice(("none", "tensor", "channel")),
-                 help="A power of two for the tensor or each channel, for weights beyond ±1."),
-    click.option("--scale", type=click.Choice(("none", "fixed", "trained")), help="A float for each output channel."),
-    click.option("--rounding", type=click.Choice(("nearest", "stochastic")), help="Of exponents while training."),
-    click.option("--sign-threshold", type=float, help="ps: the weight is 0 where abs(S) is not above it."),
-    click.option("--freeze-sign", is_flag=True, default=None, help="Signs stay as they are."),
+                 help="For weights beyond ±1: multiply the powers of two of the whole tensor, or of each channel, by "
+                 "one more power of two.  [default: the method's own]"),
+    click.option("--scale", type=click.Choice(("none", "fixed", "trained")),
+                 help="Multiply each output channel by a float, which stays or is trained.  [default: none]"),
+    click.option("--rounding", type=click.Choice(("nearest", "stochastic")),
+                 help="How exponents are rounded while training; at random is for ps and q.  [default: nearest]"),
+    click.option("--sign-threshold", type=Number(float, 0, 1, below=True), metavar="NUMBER",
+                 help="For ps: a weight is 0 where the absolute value of its sign is not above this.  [default: 0.5]"),
+    click.option("--freeze-sign", is_flag=True, default=None, help="Keep the signs that weights start with."),
 )
 SETTING_FIELDS = ("offset", "scale", "rounding", "sign_threshold", "freeze_sign")
 
-
-def all_of(options):
-    def decorate(command):
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return decorate
+# Fields of dscompress.recipes.Recipe; each is the recipe's unless given.
+COURSE_OPTIONS = (
+    click.option("--epochs", type=Field("epochs", int), metavar="COUNT", help="How often each image is seen."),
+    click.option("--batch", type=Field("batch", int), metavar="COUNT",
+                 help="Images that one step learns from, over all processes together."),
+    click.option("--optimizer", type=click.Choice(("sgd", "radam", "adam", "adamw")),
+                 help="What turns gradients into steps."),
+    click.option("--rate", type=Field("rate"), metavar="NUMBER",
+                 help="The learning rate with which the training begins, after the warm-up."),
+    click.option("--schedule", type=click.Choice(("constant", "steps", "cosine")),
+                 help="How the learning rate falls: not at all, at --milestones, or to zero along a cosine."),
+    click.option("--milestones", type=Milestones(), metavar="EPOCHS",
+                 help="With --schedule steps: the epochs after which the rate falls, such as 80,120."),
+    click.option("--factor", type=Field("factor"), metavar="NUMBER",
+                 help="With --schedule steps: what the rate is multiplied by at each milestone."),
+    click.option("--warmup", type=Field("warmup"), metavar="EPOCHS",
+                 help="Over how many epochs the learning rate rises from zero at the start."),
+    click.option("--momentum", type=Field("momentum"), metavar="NUMBER", help="The momentum of --optimizer sgd."),
+    click.option("--weight-decay", type=Field("weight_decay"), metavar="NUMBER",
+                 help="L2 regularisation of everything but signs and shifts."),
+    click.option("--shift-decay", type=Field("shift_decay"), metavar="NUMBER",
+                 help="Regularisation of the shifts P of ps layers: d adds 0.5·d·Σ(2^P)² to the loss."),
+    click.option("--sign-rate", type=Field("sign_rate"), metavar="NUMBER",
+                 help="A learning rate of their own for the signs of ps layers; 0 leaves them as they are."),
+    click.option("--clip", type=Field("clip"), metavar="NUMBER",
+                 help="The largest norm that all gradients together may have; 0 allows any."),
+    click.option("--label-smoothing", type=Field("label_smoothing"), metavar="NUMBER",
+                 help="How much of the right class's probability is spread over all classes."),
+)
+DISTILL_OPTIONS = (
+    click.option("--distill", type=Field("distill"), metavar="SHARE",
+                 help="How much of the loss follows the answers of a float network, 0 to 1."),
+    click.option("--temperature", type=Field("temperature"), metavar="NUMBER",
+                 help="What both networks' scores are divided by before that comparison."),
+)
+TEACHER = click.option("--teacher", type=click.Path(), metavar="FILE",
+                       help="The float network to follow.  [default: that of --weights]")
+AUGMENTATION_OPTIONS = (
+    click.option("--shift", type=Field("shift"), metavar="SHARE",
+                 help="Move each image by up to this share of its side, each way."),
+    click.option("--rotate", type=Field("rotate"), metavar="DEGREES", help="Turn each image by up to this, each way."),
+    click.option("--zoom", type=Field("zoom"), metavar="SHARE",
+                 help="Resize each image by up to this share: 0.1 gives 0.9 to 1.1 times the size."),
+    click.option("--flip/--no-flip", default=None, help="Mirror half of the images, left and right."),
+    click.option("--crop", type=Field("crop"), metavar="SHARE",
+                 help="Cut out a part of at least this share of each image's area, and resize it; 1 cuts nothing."),
+)
+RECIPE_FIELDS = ("epochs", "batch", "optimizer", "rate", "schedule", "milestones", "factor", "warmup", "momentum",
+                 "weight_decay", "shift_decay", "sign_rate", "clip", "label_smoothing", "distill", "temperature",
+                 "shift", "rotate", "zoom", "flip", "crop")
 
 
 def show_recipes(context, parameter, wanted):
     if not wanted or context.resilient_parsing:
         return
-    from dscompress.training.recipes import RECIPES, REFERENCES
+    from dscompress.recipes import RECIPES, REFERENCES
 
     sources = list(dict.fromkeys(each.source for each in RECIPES.values()))
     rows = [(name, each.optimizer, f"{each.rate:g}", schedule_of(each), each.epochs, each.batch,
@@ -101,40 +196,46 @@ def schedule_of(recipe) -> str:
     return "at " + ",".join(f"{each:g}" for each in recipe.milestones) if recipe.milestones else recipe.schedule
 
 
+DATA_OPTIONS = (
+    PREPROCESS,
+    click.option("--held-out", type=Number(float, 0, 1, above=True, below=True), default=0.2,
+                 show_default=True, metavar="SHARE",
+                 help="How much of each class is kept to judge the network on, where DATA has no val/."),
+    click.option("--workers", type=Number(int, 0, 256), metavar="COUNT",
+                 help="How many processes read images.  [default: up to 4]"),
+)
+MACHINE_OPTIONS = (
+    click.option("--device", type=Device(), metavar="NAME",
+                 help="What computes: cpu, cuda, cuda:1.  [default: a GPU if there is one]"),
+    click.option("--threads", type=Number(int, 1, 1024), metavar="COUNT",
+                 help="How many threads of the CPU compute.  [default: 1 for images of up to 16x16, else one per "
+                 "processor]"),
+    click.option("--precision", type=click.Choice(("auto", "float32", "bf16", "fp16")), default="auto",
+                 show_default=True,
+                 help="What the network computes in while it learns; auto is bf16 or fp16 on a GPU, float32 on a CPU."),
+    click.option("--seed", type=Number(int, 0, 2**32 - 1), default=0, show_default=True, metavar="NUMBER",
+                 help="Where all that is random begins: the same seed gives the same run, another one another."),
+)
+
+
 @click.command("train", cls=Command, short_help="Train a network with power-of-two weights.")
-@click.argument("data", metavar="DATA")
+@click.argument("data", metavar="DATA", shell_complete=complete.data)
 @click.option("-o", "--output", type=click.Path(), required=True, metavar="RUN", help="The folder of this run.")
 @click.option("--resume", is_flag=True,
               help="Go on with the run in RUN, if there is one: repeat the command and add this.")
-@click.option("--model", metavar="NAME", help="small_resnet, small_mobilenet, cifar_resnet20 and its kin, "
-              "torchvision.models:resnet18, or your MODULE:CALLABLE.  "
-              "[default: that of a checkpoint of train in --weights, else small_resnet]")
-@click.option("--model-args", type=Json(), metavar="JSON", help="Its arguments; classes and channels follow the data.")
-@click.option("--weights", type=click.Path(), metavar="FILE",
-              help="Start from these: a checkpoint of train, a state_dict, or a file of the original DeepShift.")
-@click.option("--fresh", multiple=True, metavar="NAME", help="Layers that start from scratch all the same. Repeatable.")
-@all_of(LAYER_OPTIONS)
-@click.option("--recipe", metavar="NAME",
-              help="A preset; --recipes lists them.  [default: the one for method and data]")
-@click.option("--recipes", is_flag=True, is_eager=True, expose_value=False, callback=show_recipes,
-              help="List the presets and leave.")
-@all_of(RECIPE_OPTIONS)
-@click.option("--teacher", type=click.Path(), metavar="FILE",
-              help="The float network of --distill.  [default: that of --weights]")
-@click.option("--preprocess", metavar="RECIPE",
-              help="How an image becomes the input: imagenet, cifar, mnist, digits, or a JSON file.  "
-              "[default: imagenet for "
-              "torchvision's networks, else measured on the images]")
-@click.option("--held-out", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.2, show_default=True,
-              help="Part of each class to judge on, where DATA has no val/.")
-@click.option("--workers", type=click.IntRange(0, 256), default=None,
-              help="Processes that read images.  [default: up to 4]")
-@click.option("--threads", type=click.IntRange(1, 1024), metavar="COUNT",
-              help="Of the CPU.  [default: 1 for images of up to 16x16, else one per processor]")
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True)
-@click.option("--device", help="cpu, cuda, cuda:1.  [default: a GPU if there is one]")
-@click.option("--precision", type=click.Choice(("auto", "float32", "bf16", "fp16")), default="auto", show_default=True,
-              help="Of the passes; auto is bf16 or fp16 on a GPU and float32 on a CPU.")
+@section("The network", *NETWORK_OPTIONS)
+@section("Its weights", *LAYER_OPTIONS)
+@section("The data", *DATA_OPTIONS)
+@section("The recipe",
+         click.option("--recipe", type=RecipeName(), metavar="NAME",
+                      help="A preset that says all of the following.  [default: the one for the method, the data and "
+                      "the start]"),
+         click.option("--recipes", is_flag=True, is_eager=True, expose_value=False, callback=show_recipes,
+                      help="List the presets and leave."))
+@section("The course of the training, instead of the recipe's", *COURSE_OPTIONS)
+@section("A float network to learn from", *DISTILL_OPTIONS, TEACHER)
+@section("Changes to the images while it learns, instead of the recipe's", *AUGMENTATION_OPTIONS)
+@section("The machine", *MACHINE_OPTIONS)
 @json_option
 @quiet_option
 def command(data, output, as_json, **options):
@@ -150,12 +251,38 @@ def command(data, output, as_json, **options):
       dscompress train digits -o run --weights float/best.pt --method ps --bits 4
       dscompress export run/best.pt -o digits.dsf
     """
+    refuse_what_has_no_effect(data, options)
     extras.require("train", "compiler", only=("PyTorch", "ONNX"))
     extras.require("train", "train")
     leader = os.environ.get("RANK", "0") == "0"
     if not leader:
         show.set_quiet(True)
     run_it(data, output, as_json and leader, leader, options)
+
+
+def refuse_what_has_no_effect(data, options) -> None:
+    """An option that would change nothing was meant to."""
+    method = options["method"]
+    if method == "float":
+        for name in ("bits", "layer_bits", "activations", *SETTING_FIELDS):
+            if options[name]:
+                raise click.UsageError(f"--{name.replace('_', '-')} is for weights that are powers of two; "
+                                       "leave it out with --method float.")
+    elif any(bits is not None and not lowest(method) <= bits <= highest(method)
+             for bits in (options["bits"], *options["layer_bits"].values())):
+        raise click.UsageError(f"A weight of --method {method} has {lowest(method)} to {highest(method)} bits.")
+    if options["fresh"] and not options["weights"]:
+        raise click.UsageError("--fresh goes with --weights: without it every layer starts from random weights.")
+    if data in complete.BUILT_IN_DATA and options["preprocess"]:
+        raise click.UsageError(f"--preprocess is for folders of images; '{data}' has its own recipe.")
+
+
+def lowest(method: str) -> int:
+    return BITS[method][0]
+
+
+def highest(method: str) -> int:
+    return BITS[method][1]
 
 
 def run_it(data, output, as_json, leader, options) -> None:
@@ -166,8 +293,9 @@ def run_it(data, output, as_json, leader, options) -> None:
     setting = {name: value for name in SETTING_FIELDS if (value := options.pop(name)) is not None}
     if (form := options.pop("activations")) is not None:
         setting["activation"] = fixed_point(form)
-    bits = options.pop("bits") or (3 if options["method"] in ("s3", "dense") else 5)
-    bits = {**layer_bits, "*": bits} if (layer_bits := options.pop("layer_bits")) else bits
+    bits = options.pop("bits") or USUAL_BITS.get(options["method"], 5)
+    if layer_bits := options.pop("layer_bits"):
+        bits = layer_bits | {"*": layer_bits.get("*", bits)}
     if options["workers"] is None:
         options["workers"] = 0 if data in training.BUILT_IN_DATA else min(4, os.cpu_count() or 1)
     with show.progress("Preparing", total=1) as advance:

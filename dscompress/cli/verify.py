@@ -7,7 +7,7 @@ import math
 import click
 
 from dscompress.cli import DIFFERENT, Command, extras, show
-from dscompress.cli.options import json_option, model_argument, quiet_option, source_options
+from dscompress.cli.options import Number, json_option, model_argument, quiet_option, source_options
 
 
 @click.command("verify", cls=Command, short_help="Compare a .dsf with the model it was made from.")
@@ -16,15 +16,15 @@ from dscompress.cli.options import json_option, model_argument, quiet_option, so
 @source_options
 @click.option("--inputs", type=click.Path(), metavar="FILE.npy",
               help="Compare on these inputs, one after another on axis 0.  [default: random ones]")
-@click.option("--samples", type=click.IntRange(min=1), metavar="COUNT",
+@click.option("--samples", type=Number(int, 1), metavar="COUNT",
               help="How many inputs to compare on; of --inputs, evenly from all there are.  [default: 8 random ones, "
               "or all of --inputs]")
-@click.option("--seed", type=int, default=0, show_default=True, metavar="NUMBER",
+@click.option("--seed", type=Number(int, 0), default=0, show_default=True, metavar="NUMBER",
               help="Where the random inputs begin: another seed gives others.")
 @click.option("--backend", type=click.Choice(("auto", "reference", "cpu", "cuda")), default="cpu", show_default=True,
               help="What runs the .dsf.")
-@click.option("--threads", type=click.IntRange(min=1), metavar="COUNT", help="Threads of the cpu backend.")
-@click.option("--layers", is_flag=True, help="Show every layer, and go on after the first bad one.")
+@click.option("--threads", type=Number(int, 1), metavar="COUNT", help="Threads of the cpu backend.")
+@click.option("--layers", is_flag=True, help="List every layer with its error, and go on after the first bad one.")
 @json_option
 @quiet_option
 @click.pass_context
@@ -39,7 +39,8 @@ def command(context, model, source, samples, inputs, seed, backend, threads, lay
     \b
     Example:
       dscompress verify model.dsf model.onnx
-      dscompress verify resnet18.dsf resnet18.pt --model torchvision.models:resnet18 --input-shape 1,3,224,224
+      dscompress verify resnet18.dsf resnet18.pt \\
+          --model torchvision.models:resnet18 --input-shape 1,3,224,224
     """
     extras.require("verify", "compiler")
     from dscompress.capture import CaptureOptions

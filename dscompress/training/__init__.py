@@ -7,13 +7,13 @@
     print(history.accuracy)
 """
 
+from dscompress.recipes import RECIPES, Recipe, recipe_named, usual_recipe
 from dscompress.training.data import Data, Tensors, in_memory
 from dscompress.training.digits import digits
 from dscompress.training.evaluate import Score, evaluate
 from dscompress.training.fit import Training, fit
 from dscompress.training.folder import image_folder
 from dscompress.training.history import Epoch, History
-from dscompress.training.recipes import RECIPES, Recipe, recipe_named, usual_recipe
 from dscompress.training.train import BUILT_IN_DATA, Result, Watcher, train
 
 __all__ = [

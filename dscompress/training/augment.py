@@ -11,7 +11,7 @@ import math
 import torch
 from torch.nn import functional
 
-from dscompress.training.recipes import Recipe
+from dscompress.recipes import Recipe
 
 
 def augment(images: torch.Tensor, draws: torch.Tensor, recipe: Recipe) -> torch.Tensor:

@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 import torch
 
 from dscompress.errors import TrainingError
+from dscompress.recipes import Recipe
 from dscompress.training.augment import augment
-from dscompress.training.recipes import Recipe
 from dsruntime.file import Image
 
 

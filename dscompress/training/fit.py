@@ -18,6 +18,7 @@ from torch import nn
 
 from dscompress.errors import TrainingError
 from dscompress.nn import regularization
+from dscompress.recipes import Recipe, check_recipe
 from dscompress.training import chances
 from dscompress.training.data import Batch, Data, Tensors
 from dscompress.training.evaluate import Score, evaluate
@@ -25,7 +26,6 @@ from dscompress.training.history import Epoch, History
 from dscompress.training.objective import summed_loss
 from dscompress.training.optimizers import make_optimizer, set_rate
 from dscompress.training.precision import Precision
-from dscompress.training.recipes import Recipe, check_recipe
 from dscompress.training.world import current_world, device_named
 
 LOOK_EVERY = 20  # steps between two looks at the loss, each of which waits for the device

@@ -13,9 +13,9 @@ import numpy as np
 import torch
 
 from dscompress.errors import ModelError
+from dscompress.recipes import Recipe
 from dscompress.training.augment import augment, crop_sides
 from dscompress.training.data import Batch
-from dscompress.training.recipes import Recipe
 from dsruntime.file import Image
 from dsruntime.image import cropped, from_path, import_pillow, pixel_cap, plain, resized, scaled, upright
 

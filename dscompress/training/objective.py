@@ -9,7 +9,7 @@ the methods: dscompress.nn.regularization.
 import torch
 from torch.nn import functional
 
-from dscompress.training.recipes import Recipe
+from dscompress.recipes import Recipe
 
 
 def summed_loss(

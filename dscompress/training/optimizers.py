@@ -5,7 +5,7 @@ from torch import nn
 
 from dscompress.errors import TrainingError
 from dscompress.nn import parameter_groups
-from dscompress.training.recipes import Recipe, rate_factor
+from dscompress.recipes import Recipe, rate_factor
 
 
 def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:

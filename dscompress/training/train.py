@@ -20,13 +20,13 @@ from dscompress.checkpoint import Card
 from dscompress.errors import TrainingError
 from dscompress.labelling import read_recipe
 from dscompress.nn import ConversionReport, describe
+from dscompress.recipes import Recipe, recipe_named, usual_recipe
 from dscompress.training.data import Data
 from dscompress.training.digits import digits
 from dscompress.training.fit import Training
 from dscompress.training.folder import image_folder
 from dscompress.training.history import History
 from dscompress.training.networks import Networks, Wanted, build_networks
-from dscompress.training.recipes import Recipe, recipe_named, usual_recipe
 from dscompress.training.run import Run
 from dscompress.training.world import joined
 

@@ -54,7 +54,7 @@ def test_require_shift_names_the_weight_and_writes_nothing(call, files, tmp_path
 
 @pytest.mark.parametrize(("arguments", "code", "says"), [
     (["--metadata", "novalue"], 2, "KEY=VALUE"),
-    (["--metadata", "source.kind=x"], 3, "source."),
+    (["--metadata", "source.kind=x"], 2, "source."),
     (["--input-shape", "1,3,big"], 2, "1,3,224,224"),
     (["--model-args", "{oops"], 2, "JSON"),
     (["--model-args", "3"], 2, "neither a JSON object nor an array"),

@@ -74,3 +74,31 @@ def test_an_option_of_another_name_says_what_it_is_called_now(call, command, old
     result = call(command, "x", old, "1")
     assert result.exit_code == 2
     assert f"there is no option {old} any more; it is {new} now" in result.stderr
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_fits_80_columns_and_each_option_explains_itself(call, name, monkeypatch):
+    import importlib
+
+    monkeypatch.setenv("COLUMNS", "80")
+    assert max(map(len, call(name, "--help").output.splitlines())) <= 80
+    for option in importlib.import_module(f"dscompress.cli.{name}").command.params:
+        text = getattr(option, "help", None)
+        assert text is None or (text[0].isupper() or text.startswith("low ")) and len(text.split()) > 2, option.name
+
+
+def test_no_heading_has_more_options_than_a_screen(call):
+    from dscompress.cli.train import command
+
+    headings = [getattr(option, "section", "Options") for option in command.params]
+    assert max(headings.count(heading) for heading in headings) < 15
+    assert call("train", "--help").output.index("The network:") < call("train", "--help").output.index("The machine:")
+
+
+def test_the_commands_tables_are_the_librarys():
+    from dscompress import nn
+    from dscompress.cli import train
+    from dscompress.recipes import RANGES, Recipe
+
+    assert {name: (method.BITS[0], method.BITS[-1]) for name, method in nn.methods.METHODS.items()} == train.BITS
+    assert set(RANGES) <= set(train.RECIPE_FIELDS) == set(Recipe.__dataclass_fields__) - {"source"}

@@ -91,7 +91,7 @@ def test_sensitivity_writes_nothing(folder):
 
 
 @pytest.mark.parametrize(("arguments", "code", "says"), [
-    (["--bits", "6"], 2, "not in 2..5"),
+    (["--bits", "6"], 2, "6 is not 2 to 5"),
     (["--target-bpw", "3", "--target-bytes", "9"], 2, "two targets"),
     (["--target-bpw", "3", "--bits", "4"], 2, "leave --bits"),
     (["--naive", "--without", "bias"], 2, "--naive"),

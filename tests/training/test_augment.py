@@ -3,9 +3,9 @@
 import pytest
 import torch
 
+from dscompress.recipes import Recipe
 from dscompress.training.augment import augment
 from dscompress.training.chances import DRAWS, draws, order, seed_everything
-from dscompress.training.recipes import Recipe
 
 DRAW = ("flip", "rotate", "x", "y", "zoom", "area", "aspect", "cx", "cy")
 MIDDLE = torch.full((1, DRAWS), 0.5)

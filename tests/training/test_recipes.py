@@ -6,10 +6,10 @@ import torch
 from dscompress.cli.train import RECIPE_FIELDS, command
 from dscompress.errors import TrainingError
 from dscompress.nn import METHODS, convert
+from dscompress.recipes import Recipe, rate_factor
 from dscompress.training import RECIPES, recipe_named, usual_recipe
 from dscompress.training.objective import summed_loss
 from dscompress.training.optimizers import make_optimizer, set_rate
-from dscompress.training.recipes import Recipe, rate_factor
 from tests.training.conftest import net
 
 

@@ -141,15 +141,25 @@ RANGES = {
 }
 
 
+def in_range(name: str, value: float) -> bool:
+    low, high, closed = RANGES[name]
+    return math.isfinite(value) and low <= value <= high and (closed or value > low)
+
+
+def allowed(name: str) -> str:
+    """ "1 to 100000"."""
+    low, high, closed = RANGES[name]
+    return f"{low} to {high}" if closed else f"above {low}, up to {high}"
+
+
 def check_recipe(recipe: Recipe) -> Recipe:
     """Refuses a value that no training can use, naming the field; returns the recipe."""
-    for name, (low, high, closed) in RANGES.items():
+    for name in RANGES:
         value = getattr(recipe, name)
         if name == "sign_rate" and value is None:
             continue
-        if not (math.isfinite(value) and low <= value <= high and (closed or value > low)):
-            allowed = f"{low} to {high}" if closed else f"above {low}, up to {high}"
-            raise TrainingError("recipe", f"{name} is {value}", allowed)
+        if not in_range(name, value):
+            raise TrainingError("recipe", f"{name} is {value}", allowed(name))
     for name, known in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
         if getattr(recipe, name) not in known:
             raise TrainingError("recipe", f"{name} is {getattr(recipe, name)!r}", ", ".join(known))
