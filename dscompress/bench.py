@@ -16,7 +16,7 @@ import numpy as np
 
 from dsruntime import ModelError
 from dsruntime.model import Model
-from dsruntime.session import Step
+from dsruntime.session import Arithmetic, Step
 
 PAUSE = 0.01  # seconds between turns
 
@@ -43,6 +43,7 @@ class Op:
     kernel: str
     seconds: float
     share: float
+    arithmetic: Arithmetic
 
 
 @dataclass
@@ -157,7 +158,7 @@ def profile_ops(model: Model, backend: str, threads: int | None, options: dict, 
             advance()
     seconds = [float(np.median([run[i].seconds for run in collected])) for i in range(len(collected[0]))]
     whole = sum(seconds) or 1.0
-    ops = [Op(step.op, step.node, step.module, step.kernel, spent, spent / whole)
+    ops = [Op(step.op, step.node, step.module, step.kernel, spent, spent / whole, step.arithmetic)
            for step, spent in zip(collected[0], seconds, strict=True)]
     return sorted(ops, key=lambda op: -op.seconds)
 

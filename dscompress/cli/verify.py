@@ -7,7 +7,7 @@ import math
 import click
 
 from dscompress.cli import DIFFERENT, Command, extras, show
-from dscompress.cli.options import Number, json_option, model_argument, quiet_option, source_options
+from dscompress.cli.options import Number, json_option, model_argument, quiet_option, run_options, source_options
 
 
 @click.command("verify", cls=Command, short_help="Compare a .dsf with the model it was made from.")
@@ -21,15 +21,13 @@ from dscompress.cli.options import Number, json_option, model_argument, quiet_op
               "or all of --inputs]")
 @click.option("--seed", type=Number(int, 0), default=0, show_default=True, metavar="NUMBER",
               help="Where the random inputs begin: another seed gives others.")
-@click.option("--backend", type=click.Choice(("auto", "reference", "cpu", "cuda")), default="cpu", show_default=True,
-              help="What runs the .dsf.")
-@click.option("--threads", type=Number(int, 1), metavar="COUNT", help="Threads of the cpu backend.")
+@run_options
 @click.option("--layers", is_flag=True, help="List every layer with its error, and go on after the first bad one.")
 @json_option
 @quiet_option
 @click.pass_context
-def command(context, model, source, samples, inputs, seed, backend, threads, layers, as_json, factory,
-            **settings):
+def command(context, model, source, samples, inputs, seed, backend, threads, memory, precision, layers, as_json,
+            factory, **settings):
     """Compare MODEL (.dsf) with SOURCE, the file it was made from, by ONNX Runtime.
 
     Every weight must be the source's, bit for bit. Every layer must be within a bound computed from its own inputs and
@@ -50,7 +48,8 @@ def command(context, model, source, samples, inputs, seed, backend, threads, lay
     given = None if inputs is None else load_array(inputs)
     with show.progress("Verifying") as advance:
         found = verify_model(model, source, CaptureOptions(model=factory, **settings), samples=samples, inputs=given,
-                             seed=seed, backend=backend, threads=threads, every_layer=layers, advance=advance)
+                             seed=seed, backend=backend, threads=threads, memory=memory, precision=precision,
+                             every_layer=layers, advance=advance)
     if as_json:
         show.as_json(found.as_dict())
     else:

@@ -35,6 +35,8 @@ class Verification:
     model: str
     source: str
     backend: str
+    memory: str
+    precision: str
     samples: int
     mismatch: str = ""  # the graphs are not the same: why
     weights: int = 0
@@ -55,14 +57,15 @@ class Verification:
 
 
 def verify_model(path, source, options=None, *, samples: int | None = None, inputs: np.ndarray | None = None,
-                 backend: str = "cpu", threads: int | None = None, every_layer: bool = False, seed: int = 0,
+                 backend: str = "cpu", threads: int | None = None, memory: str = "fast", precision: str = "float32",
+                 every_layer: bool = False, seed: int = 0,
                  advance: Callable[..., None] = lambda count=1, label=None: None) -> Verification:
     """Compares the .dsf with the model it was made from.
 
     options: capture.CaptureOptions, those of the export. inputs: the samples of a model with one input, along the first
     axis; without them, normally distributed numbers, the same ones every time. samples: how many, 8 of random ones
-    unless given; fewer than there are `inputs` are taken evenly from them. every_layer: go on after the first layer
-    that is out of bounds.
+    unless given; fewer than there are `inputs` are taken evenly from them. backend, threads, memory, precision: of the
+    sessions that are compared, as in Model.session. every_layer: go on after the first layer that is out of bounds.
     """
     from dscompress.capture import CaptureOptions, capture
     from dsruntime import Model
@@ -73,18 +76,22 @@ def verify_model(path, source, options=None, *, samples: int | None = None, inpu
     captured = capture(source, options or CaptureOptions())
     with TemporaryDirectory(prefix="dscompress-verify-") as folder:
         return compare_models(str(path), str(source), model, captured, Path(folder), samples=samples, inputs=inputs,
-                              backend=backend, threads=threads, every_layer=every_layer, seed=seed, advance=advance)
+                              session={"backend": backend, "threads": threads, "memory": memory,
+                                       "precision": precision},
+                              every_layer=every_layer, seed=seed, advance=advance)
 
 
-def compare_models(path: str, source: str, model, captured, folder: Path, *, samples, inputs, backend, threads,
+def compare_models(path: str, source: str, model, captured, folder: Path, *, samples, inputs, session,
                    every_layer, seed, advance) -> Verification:
     """The captured graph says what the outputs are; after the passes, what each layer is."""
     from dscompress.passes import run_pipeline
+    from dsruntime.backends import resolve
 
     original = Oracle(captured.model, folder / "captured")
     graph = run_pipeline(captured.model)
 
-    found = Verification(path, source, backend, samples or 0)
+    found = Verification(path, source, resolve(session["backend"]), session["memory"], session["precision"],
+                         samples or 0)
     recorded = model.metadata.get("source.sha256")
     if recorded and captured.sha256 and recorded != captured.sha256:
         found.warnings.append(f"{source} is not the file that {path} was made from: its sha256 is "
@@ -99,7 +106,7 @@ def compare_models(path: str, source: str, model, captured, folder: Path, *, sam
 
     feeds = make_feeds(model.graph, samples, inputs, seed)
     found.samples = sum(batch_of(model.graph, feed) for feed in feeds)
-    comparison = Comparison(model, graph, Oracle(graph, folder / "passed"), backend, threads)
+    comparison = Comparison(model, graph, Oracle(graph, folder / "passed"), session)
     advance(label="Comparing outputs")
     results = comparison.outputs(feeds, original)
     found.outputs = [output_difference(*result) for result in results]

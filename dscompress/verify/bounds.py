@@ -6,8 +6,9 @@
     a function f           |y' - y| ≤ L·δ + rounding of both runs       L: the slope of f between x and x'
     moving, choosing       |y' - y| ≤ the same move or choice of δ      max_pool, concat, transpose, ...
 
-Where the kernel that ran says so: a conv by Winograd's way has a γ_n and a magnitude of its own instead of one of the
-two (winograd.py); one on bfloat16 activations, which have eight significant bits, has δ + 2^-8·(|x| + δ) for δ.
+A step states its arithmetic. A conv by Winograd's way has a γ_n and a magnitude of its own instead of one of the two
+(winograd.py); products of bfloat16 activations, which have eight significant bits, have δ + 2^-8·(|x| + δ) for δ; where
+values are float16, results are rounded once more (halves.py).
 
 The first term is what the inputs explain, the second what float32 explains in any order of summation; |w|*x is the
 node's own operator on absolute values, computed by the reference backend (conv by PyTorch, which is faster). What is
@@ -24,12 +25,13 @@ from math import prod
 
 import numpy as np
 
-from dscompress.verify import winograd
+from dscompress.verify import halves, winograd
 from dsruntime.backends.reference.executor import run_node
 from dsruntime.file import Node
+from dsruntime.session import Arithmetic
 
 U = 2.0**-24
-U_BF16 = 2.0**-8
+ROUNDED = {"bfloat16": 2.0**-8}  # what products round their activations to: how far that moves one, relatively
 TINY = 2.0**-125  # what both sides may flush to zero
 SLACK = 1 + 2.0**-18  # the bound itself is computed in float32 and float64
 
@@ -79,7 +81,7 @@ class Step:
     """One node with what one run fed to it and got from it, and how far the other run's inputs were.
 
     deltas are float64 arrays of the inputs' shapes; None: absent. batch is N, for attributes that hold dimensions.
-    kernel: what ran the other one, as a profile names it.
+    arithmetic: what the other run's step states.
     """
 
     node: Node
@@ -87,7 +89,7 @@ class Step:
     deltas: list
     outputs: list
     batch: int
-    kernel: str = ""
+    arithmetic: Arithmetic = Arithmetic()
 
     def apply(self, *inputs, **attributes) -> list[np.ndarray]:
         """The node's own operator on other inputs; more than it has are left out."""
@@ -116,7 +118,8 @@ def bounds(step: Step) -> list[np.ndarray | float]:
     with np.errstate(all="ignore"):
         found = BOUNDS[step.node.op](step)
         found = found if isinstance(found, list) else [found]
-        return [np.nan_to_num(np.asarray(b * SLACK), nan=np.inf, posinf=np.inf) for b in found]
+        found = [np.nan_to_num(np.asarray(b * SLACK), nan=np.inf, posinf=np.inf) for b in found]
+        return [halves.widened(step, i, bound) for i, bound in enumerate(found)] if halves.are_values(step) else found
 
 
 def conv(x, w, b=None, *, strides=None, pads=None, dilations=None, group=1) -> np.ndarray:
@@ -157,8 +160,7 @@ def sum_of_products(step: Step):
     """conv, conv_transpose, gemm, mat_mul: bilinear in the first two inputs, the third is added."""
     x, w = step.absolute(0), step.absolute(1)
     dx, dw = step.deltas[0], step.deltas[1]
-    if "bf16" in step.kernel:
-        dx = dx + U_BF16 * (x + dx)
+    dx = dx + ROUNDED.get(step.arithmetic.activation_type, 0.0) * (x + dx)
     added = len(step.inputs) > 2 and step.inputs[2] is not None
     c, dc = (step.absolute(2), step.deltas[2]) if added else (None, None)
     signs = {name: abs(step.attribute(name, 1.0)) for name in ("alpha", "beta")} if step.node.op == "gemm" else {}
@@ -169,13 +171,20 @@ def sum_of_products(step: Step):
     if dw.any():
         carried = carried + step.apply(x, dw, None, **signs)[0]
     n = terms(step) + 5  # bias, alpha, beta
-    magnitude = step.apply(x + dx, w + dw, None if c is None else c + dc, **signs)[0]
-    rounded = 2 * gamma(n) * magnitude
-    if step.kernel.startswith("winograd"):
-        inside = winograd.magnitude(x + dx, w + dw, step.attribute("pads", None))
-        inside = inside if c is None else inside + (c + dc).reshape(-1, 1, 1)
-        rounded = gamma(n) * magnitude + gamma(w.shape[1] + winograd.STEPS) * inside
+    largest = (x + dx, w + dw, None if c is None else c + dc)
+    once = gamma(n) * step.apply(*largest, **signs)[0]
+    rounded = once + ALGORITHMS[step.arithmetic.algorithm](step, once, *largest)
     return (carried + rounded) * (1 + 2 * gamma(n)) + n * TINY
+
+
+def winograd_4x4(step: Step, once, x, w, c):
+    inside = winograd.magnitude(x, w, step.attribute("pads", None))
+    inside = inside if c is None else inside + c.reshape(-1, 1, 1)
+    return gamma(w.shape[1] + winograd.STEPS) * inside
+
+
+# What rounding does to a sum of products; once: what it does to one that is computed as it is defined.
+ALGORITHMS = {"direct": lambda step, once, x, w, c: once, "winograd_4x4": winograd_4x4}
 
 
 def slope(step: Step):

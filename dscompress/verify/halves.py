@@ -11,8 +11,15 @@ from __future__ import annotations
 
 import numpy as np
 
+from dsruntime.session import Arithmetic
+
 H, TINY, LARGEST = 2.0**-11, 2.0**-25, 65504.0
 PRODUCTS = ("conv", "conv_transpose", "gemm", "mat_mul")
+VALUES = Arithmetic("float16", "float32")  # what steps state whose inputs and results are halves
+
+
+def are_values(step) -> bool:
+    return step.arithmetic == VALUES
 
 
 def rounding(x) -> np.ndarray:

@@ -6,7 +6,6 @@ the first half decides before the second is run.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -15,10 +14,11 @@ import numpy as np
 from dscompress.verify import feeds as feeding
 from dscompress.verify.bounds import BOUNDS, Step, bounds
 from dscompress.verify.feeds import batch_of, value_bytes
-from dscompress.verify.halves import weight_delta, widened
+from dscompress.verify.halves import VALUES, weight_delta
 from dscompress.verify.matching import source_tensor
 from dscompress.verify.measures import difference, largest, snr
 from dscompress.verify.oracle import Oracle
+from dsruntime.session import Arithmetic
 
 FUSING = 16  # a fused session may be this many times further from the unfused one than that is from ONNX Runtime
 FOLDING = 64  # and the graph after the passes from the graph before: folded weights are rounded, too
@@ -37,20 +37,21 @@ class Layer:
     ratio: float
     snr: float  # dB; infinite: equal
     within: bool
+    arithmetic: Arithmetic | None  # of the step that ran it; None: no step of its own did
 
 
 class Comparison:
     """The .dsf's sessions beside the oracle."""
 
-    def __init__(self, model, source, oracle: Oracle, backend: str, threads: int | None) -> None:
+    def __init__(self, model, source, oracle: Oracle, session: dict) -> None:
+        """session: the arguments of model.session(), for the sessions that are compared."""
         self._graph = model.graph
         self._source = source
         self._oracle = oracle
         self._names = [self._graph.values[output.value].name for output in self._graph.outputs]
-        self._ordinary = model.session(backend, threads)
-        self._keeping = model.session(backend, threads, keep_values=True, profile=True)
+        self._ordinary = model.session(**session)
+        self._keeping = model.session(**session, keep_values=True, profile=True)
         self._weights = {weight.value: weight for weight in self._graph.weights}
-        self._halves = self._keeping.backend == "cuda"
         self.unchecked: list[str] = []
 
     def outputs(self, feeds, original: Oracle) -> list[tuple[str, np.ndarray, np.ndarray]]:
@@ -99,19 +100,21 @@ class Comparison:
         names = [self._graph.values[i].name for i in touched]
         theirs = {**feed, **self._oracle.run(names, feed)}
         ours = self._keeping.values()
-        kernels = self._kernels()
+        arithmetics = self._arithmetics()
         for position in range(start, end):
             node = self._graph.nodes[position]
             advance(label=f"Comparing layer {position + 1} of {len(self._graph.nodes)}")
-            layer = self._layer(node, ours, theirs, batch, kernels.get(node.name, ""))
+            layer = self._layer(node, ours, theirs, batch, arithmetics.get(node.name))
             if layer is not None:
                 yield layer
 
-    def _kernels(self) -> dict[str, str]:
-        """What ran each node in the last run, by the node's name; nothing for nodes that share one."""
-        steps = [step for step in self._keeping.profile() if step.op in BOUNDS]
-        count = Counter(step.node for step in steps)
-        return {step.node: step.kernel for step in steps if count[step.node] == 1}
+    def _arithmetics(self) -> dict[str, Arithmetic]:
+        """What each node's steps stated in the last run, by the node's name; nothing where they differ."""
+        stated: dict[str, set[Arithmetic]] = {}
+        for step in self._keeping.profile():
+            if step.op in BOUNDS:
+                stated.setdefault(step.node, set()).add(step.arithmetic)
+        return {node: found.pop() for node, found in stated.items() if len(found) == 1}
 
     def _touched(self, start: int, end: int) -> list[int]:
         """Values that the nodes of a range read or write, without weights."""
@@ -119,7 +122,7 @@ class Comparison:
         every = dict.fromkeys(i for node in nodes for i in (*node.inputs, *node.outputs) if i is not None)
         return [i for i in every if i not in self._weights]
 
-    def _layer(self, node, ours, theirs, batch: int, kernel: str) -> Layer | None:
+    def _layer(self, node, ours, theirs, batch: int, arithmetic: Arithmetic | None) -> Layer | None:
         values = self._graph.values
         involved = [i for i in (*node.inputs, *node.outputs) if i is not None and i not in self._weights]
         if node.op not in BOUNDS or any(values[i].name not in theirs for i in involved):
@@ -134,22 +137,22 @@ class Comparison:
                 deltas.append(None)
             elif i in self._weights:
                 inputs.append(self._source_weight(i))
-                deltas.append(self._weight_delta(node.op, place, i, inputs[-1]))
+                deltas.append(self._weight_delta(node.op, place, i, inputs[-1], arithmetic))
             else:
                 inputs.append(theirs[values[i].name])
                 deltas.append(difference(ours[values[i].name], inputs[-1]))
         outputs = [theirs[values[i].name] for i in node.outputs]
-        step = Step(node._replace(inputs=tuple(range(len(inputs)))), inputs, deltas, outputs, batch, kernel)
+        step = Step(node._replace(inputs=tuple(range(len(inputs)))), inputs, deltas, outputs, batch,
+                    arithmetic or Arithmetic())
         worst = None
-        for place, (i, y, bound) in enumerate(zip(node.outputs, outputs, bounds(step), strict=True)):
-            bound = widened(step, place, bound) if self._halves else bound
-            layer = compare(node, values[i].name, ours[values[i].name], y, bound)
+        for i, y, bound in zip(node.outputs, outputs, bounds(step), strict=True):
+            layer = compare(node, values[i].name, ours[values[i].name], y, bound, arithmetic)
             if worst is None or layer.ratio > worst.ratio:
                 worst = layer
         return worst
 
-    def _weight_delta(self, op: str, place: int, value: int, array: np.ndarray) -> np.ndarray:
-        if not self._halves:
+    def _weight_delta(self, op: str, place: int, value: int, array: np.ndarray, arithmetic) -> np.ndarray:
+        if arithmetic != VALUES:
             return np.zeros(array.shape)
         return weight_delta(op, place, array, self._weights[value].codec != "raw")
 
@@ -157,14 +160,15 @@ class Comparison:
         return source_tensor(self._graph, self._source, self._weights[value])
 
 
-def compare(node, value: str, ours: np.ndarray, theirs: np.ndarray, bound) -> Layer:
+def compare(node, value: str, ours: np.ndarray, theirs: np.ndarray, bound, arithmetic) -> Layer:
     apart = difference(ours, theirs)
     with np.errstate(all="ignore"):
         ratio = np.where(apart == 0, 0, np.where(np.isinf(bound), 0, apart / bound))
     at = int(ratio.argmax()) if ratio.size else 0
     worst = float(ratio.reshape(-1)[at]) if ratio.size else 0.0
     allowed = float(np.broadcast_to(bound, ratio.shape).reshape(-1)[at]) if ratio.size else 0.0
-    return Layer(node.name, node.op, node.module, value, largest(apart), allowed, worst, snr(apart, theirs), worst <= 1)
+    return Layer(node.name, node.op, node.module, value, largest(apart), allowed, worst, snr(apart, theirs), worst <= 1,
+                 arithmetic)
 
 
 def together(runs: list[list[np.ndarray]]) -> list[np.ndarray]:

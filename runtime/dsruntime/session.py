@@ -33,22 +33,29 @@ class Prediction:
 
 
 @dataclass(frozen=True)
-class Step:
-    """One step of a profiled run: a node, or several that run as one ("conv+relu").
+class Arithmetic:
+    """What a step computes in. Types are dtypes, or "bfloat16".
 
-    kernel is a name for people; what a step computes in, it states: activation_type, a dtype or "bfloat16", is what its
-    inputs are rounded to before it computes, sum_type what its products, sums and functions are rounded to, algorithm
-    "direct" (as the operator is defined) or "winograd_4x4".
+    activation_type is what its inputs are rounded to before it computes, if they are not of it already; sum_type what
+    its products, sums and functions are rounded to; algorithm is "direct", as the operator is defined with sums in any
+    order, or "winograd_4x4". A step of activations in float16 and sums in float32 rounds its results to float16, too.
     """
+
+    activation_type: str = "float32"
+    sum_type: str = "float32"
+    algorithm: str = "direct"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a profiled run: a node, or several that run as one ("conv+relu"). kernel is a name for people."""
 
     op: str
     node: str
     module: str
     kernel: str
     seconds: float
-    activation_type: str = "float32"
-    sum_type: str = "float32"
-    algorithm: str = "direct"
+    arithmetic: Arithmetic
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,16 @@ def test_json(call, files, tmp_path):
     assert json.loads(result.stdout)["first_bad"]["node"] == "first"
 
 
+def test_what_is_benchmarked_can_be_verified(call, files):
+    """The same options as bench, and each layer states what it was computed in."""
+    data = json.loads(call("verify", files.dsf, files.onnx, "--memory", "low", "--threads", 2, "--json").stdout)
+    assert data["same"] and (data["backend"], data["memory"], data["precision"]) == ("cpu", "low", "float32")
+    assert data["layers"][0]["arithmetic"] == {"activation_type": "float32", "sum_type": "float32",
+                                               "algorithm": "direct"}
+    refused = call("verify", files.dsf, files.onnx, "--backend", "reference", "--precision", "bf16")
+    assert refused.exit_code != 0 and "reference: precision bf16" in refused.stderr
+
+
 def test_another_checkpoint_is_a_sentence(call, files, tmp_path):
     write_onnx(tmp_path / "other.onnx", seed=5)
     result = call("verify", files.dsf, tmp_path / "other.onnx")

@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 
 from dscompress.verify import winograd
-from dscompress.verify.bounds import BOUNDS, Step, bounds
+from dscompress.verify.bounds import ALGORITHMS, BOUNDS, Step, bounds
 from dscompress.verify.measures import difference
+from dsruntime import library
 from dsruntime.backends.reference.ops import OPS
 from dsruntime.file import Node
+from dsruntime.session import Arithmetic
 from tests.support.cases import Case
 
 # What the bound lets pass: nothing (data is moved), rounding (about 1e-5 of the value), or another choice.
@@ -90,12 +92,24 @@ def test_winograd_stays_within_its_bound_and_needs_it(pads, scale):
         plain = OPS["conv"](x, w, pads=pads)
     np.testing.assert_allclose(exact, plain, atol=1e-3)
     step = step_of("conv", case, case.inputs, [plain], [np.zeros(x.shape), np.zeros(w.shape)])
-    allowed = bounds(replace(step, kernel="winograd_4x4_any"))[0]
+    allowed = bounds(replace(step, arithmetic=Arithmetic(algorithm="winograd_4x4")))[0]
     apart = np.abs(rounded - exact)
     assert (apart <= allowed).all()
     assert allowed.max() < 1e-2 * np.abs(exact).max(), "a bound that explains anything explains nothing"
     if scale < 1:
         assert (apart > bounds(step)[0]).any()
+
+
+def test_every_algorithm_of_the_header_has_a_bound():
+    assert set(ALGORITHMS) == set(library.ALGORITHMS.values())
+
+
+def test_halves_are_rounded_once_more():
+    y = np.float32([3.0, -1000.0])
+    step = step_of("relu", Case("halves", (y,)), [y], [y], [np.zeros(2)])
+    assert not bounds(step)[0].any()
+    widened = bounds(replace(step, arithmetic=Arithmetic("float16", "float32")))[0]
+    np.testing.assert_array_equal(widened, 2.0**-11 * np.abs(y) + 2.0**-25)
 
 
 def test_bfloat16_activations_explain_their_rounding_and_no_more():
@@ -108,6 +122,6 @@ def test_bfloat16_activations_explain_their_rounding_and_no_more():
     outputs = [OPS["conv"](x, w)]
     step = step_of("conv", case, case.inputs, outputs, [np.zeros(x.shape), np.zeros(w.shape)])
     apart = difference(OPS["conv"](rounded, w), outputs[0])
-    allowed = bounds(replace(step, kernel="panel_bf16_avx512bf16"))[0]
+    allowed = bounds(replace(step, arithmetic=Arithmetic("bfloat16", "float32")))[0]
     assert (apart <= allowed).all() and (apart > bounds(step)[0]).any()
     assert allowed.max() < 100 * apart.max()

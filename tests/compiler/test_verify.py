@@ -7,7 +7,8 @@ import dscompress
 from dscompress.capture import CaptureOptions
 from dscompress.verify import verify_model
 from dscompress.verify.feeds import make_feeds
-from dsruntime import Model, ModelError
+from dsruntime import Model, ModelError, library
+from dsruntime.session import Arithmetic
 from tests.support.dsf_files import repair_crc
 from tests.support.small_model import write_files, write_onnx
 
@@ -103,6 +104,44 @@ def test_a_module_is_verified_layer_by_layer(tmp_path):
     found = verify_model(tmp_path / "m.dsf", net, CaptureOptions(input_shape="1,3,8,8"))
     assert found.same, found
     assert {layer.op for layer in found.layers} >= {"conv", "sigmoid", "mul", "gemm", "softmax"}
+
+
+@pytest.fixture(scope="module")
+def linear(tmp_path_factory):
+    """A layer of 300 → 40 with powers of two, captured and exported."""
+    import torch
+
+    from dscompress.nn import ShiftLinear
+
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(ShiftLinear(300, 40, bias=False)).eval()
+    path = tmp_path_factory.mktemp("linear") / "linear.dsf"
+    dscompress.compile_model(net, path, input_shape=(1, 300))
+    return path, net, CaptureOptions(input_shape=(1, 300))
+
+
+BF16 = any(row["chosen"] and row["bf16"] for row in library.instruction_sets())
+
+
+@pytest.mark.parametrize("options, activations, moved", [
+    ({}, "float32", 0.0),
+    ({"memory": "low", "threads": 2}, "float32", 0.0),
+    ({"backend": "reference"}, "float32", 0.0),
+    pytest.param({"precision": "bf16"}, "bfloat16", 2.0**-8,
+                 marks=pytest.mark.skipif(not BF16, reason="this CPU multiplies no bfloat16 numbers")),
+], ids=str)
+def test_the_bound_is_that_of_the_session_s_arithmetic(linear, options, activations, moved):
+    """A float32 session has float32's bound, whichever instruction set its kernel is named for."""
+    path, net, source = linear
+    x = np.random.default_rng(0).standard_normal((1, 300)).astype(np.float32)
+    found = verify_model(path, net, source, inputs=x, **options)
+    (layer,) = found.layers
+    assert found.same and layer.arithmetic == Arithmetic(activations, "float32", "direct")
+    assert found.precision == options.get("precision", "float32") and found.memory == options.get("memory", "fast")
+    n, u = 305, 2.0**-24
+    sums = np.abs(x).astype(np.float64) @ np.abs(net[0].effective_weight.detach().double().numpy().T)
+    bounds = (moved + 2 * (1 + moved) * n * u / (1 - n * u)) * sums
+    assert np.isclose(layer.bound, bounds, rtol=1e-3).any()
 
 
 def test_given_inputs_are_used_and_checked(files):

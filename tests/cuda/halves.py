@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from dscompress.verify.bounds import Step, bounds
-from dscompress.verify.halves import LARGEST, rounding, weight_delta, widened
+from dscompress.verify.halves import LARGEST, VALUES, rounding, weight_delta
 
 
 def fits(*arrays) -> bool:
@@ -24,10 +24,8 @@ def half_bounds(node, inputs, outputs, batch: int, weights=(), shift: bool = Fal
             deltas.append(weight_delta(node.op, i, x, shift and i == 1))
         else:
             deltas.append(rounding(x) if x.dtype == np.float32 else np.zeros(x.shape))
-    step = Step(node, list(inputs), deltas, list(outputs), batch)
-    with np.errstate(all="ignore"):
-        return [np.broadcast_to(np.asarray(widened(step, i, np.asarray(bound, np.float64))), y.shape)
-                for i, (y, bound) in enumerate(zip(outputs, bounds(step), strict=True))]
+    found = bounds(Step(node, list(inputs), deltas, list(outputs), batch, VALUES))
+    return [np.broadcast_to(bound, y.shape) for y, bound in zip(outputs, found, strict=True)]
 
 
 def assert_agrees(have: np.ndarray, want: np.ndarray, bound: np.ndarray, where: str) -> None:

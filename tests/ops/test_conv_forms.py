@@ -1,4 +1,4 @@
-"""conv on the cpu backend by each way and in each form of its weights: the kernel that ran, and its bound.
+"""conv on the cpu backend by each way and in each form of its weights: what it computed in, and its bound.
 
 tests/ops/test_conv.py has what every backend must do; here are the sizes at which Winograd's way begins, and the
 sessions that keep weights packed or round activations to bfloat16.
@@ -16,6 +16,7 @@ from dscompress.verify.measures import difference
 from dsruntime import BackendError, Model
 from dsruntime.backends.reference.ops import OPS
 from dsruntime.file import Node
+from dsruntime.session import Arithmetic
 from tests.support.cases import Case, ints, normals, shifts
 from tests.support.one_node import one_node_file
 
@@ -50,21 +51,21 @@ DIRECT = [
 @pytest.mark.parametrize("options", SESSIONS, ids=str)
 @pytest.mark.parametrize("case", WINOGRAD + DIRECT, ids=str)
 def test_every_form_is_within_its_bound(case, options):
-    kernel, answers = run(case, options)
-    if case in WINOGRAD and "precision" not in options:
-        assert kernel.startswith("winograd"), kernel
-    check(case, kernel, answers)
-    if "precision" in options and case in DIRECT and case.label not in ("odd channels", "depthwise"):
-        assert "bf16" in kernel
+    arithmetic, answers = run(case, options)
+    check(case, arithmetic, answers)
+    rounds = "precision" in options and case.label not in ("odd channels", "winograd, uneven pads", "depthwise")
+    by_winograd = case in WINOGRAD and not rounds
+    assert arithmetic == Arithmetic("bfloat16" if rounds else "float32", "float32",
+                                    "winograd_4x4" if by_winograd else "direct")
 
 
 @pytest.mark.parametrize("case", WINOGRAD, ids=str)
 def test_winograd_of_any_weights_is_within_its_bound(case):
     x, w, *bias = case.inputs
     other = Case(case.label, (x, w * np.float32(1.1) + np.float32(0.01), *bias), case.attributes, case.weights)
-    kernel, answers = run(other, {}, codec="raw")
-    assert kernel.startswith("winograd"), kernel
-    check(other, kernel, answers)
+    arithmetic, answers = run(other, {}, codec="raw")
+    assert arithmetic == Arithmetic("float32", "float32", "winograd_4x4")
+    check(other, arithmetic, answers)
 
 
 @pytest.mark.parametrize("options", SESSIONS, ids=str)
@@ -86,7 +87,7 @@ def test_every_way_in_another_environment(environment, tmp_path):
     if "BackendError" in done.stderr:
         pytest.skip(done.stderr.splitlines()[-1])
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("panel_f32")
+    assert done.stdout.split() == ["float32", "float32", "direct"]
     expected = OPS["conv"](*case.inputs, **case.attributes)
     np.testing.assert_array_equal(np.load(tmp_path / "y.npy"), expected)
 
@@ -95,21 +96,22 @@ RUN = """
 import dsruntime, numpy
 with dsruntime.Model.open("conv.dsf").session("cpu", 2, profile=True) as session:
     numpy.save("y.npy", session.run(numpy.load("x.npy")))
-    print(next(step.kernel for step in session.profile() if step.op == "conv"))
+    (stated,) = [step.arithmetic for step in session.profile() if step.op == "conv"]
+    print(stated.activation_type, stated.sum_type, stated.algorithm)
 """
 
 
-def check(case, kernel, answers):
+def check(case, arithmetic, answers):
     expected = OPS["conv"](*(x.astype(np.float64) for x in case.inputs), **case.attributes)
     node = Node("conv", "conv", "", tuple(range(len(case.inputs))), (0,), case.attributes)
     deltas = [np.zeros(x.shape) for x in case.inputs]
-    allowed = bounds(Step(node, list(case.inputs), deltas, [expected], 1, kernel))[0]
+    allowed = bounds(Step(node, list(case.inputs), deltas, [expected], 1, arithmetic))[0]
     apart = difference(answers, expected.astype(np.float64))
-    assert (apart <= allowed).all(), f"{kernel}: {np.max(apart - allowed)} over the bound"
+    assert (apart <= allowed).all(), f"{arithmetic}: {np.max(apart - allowed)} over the bound"
 
 
 def run(case, options, codec="shift"):
-    """The kernel's name, and the answer, which must not depend on the number of threads."""
+    """What it computed in, and the answer, which must not depend on the number of threads."""
     model = Model.open(one_node_file("conv", case, codec=codec))
     answers = []
     for threads in (1, 2, 3):
@@ -119,6 +121,6 @@ def run(case, options, codec="shift"):
             pytest.skip(str(error))
         with session:
             answers.append(session.run(case.inputs[0]))
-            kernel = next(step.kernel for step in session.profile() if step.op == "conv")
+            (arithmetic,) = [step.arithmetic for step in session.profile() if step.op == "conv"]
     assert all(one.tobytes() == answers[0].tobytes() for one in answers[1:])
-    return kernel, answers[0]
+    return arithmetic, answers[0]

@@ -9,6 +9,7 @@ import pytest
 
 import dsruntime
 from dsruntime import BackendError, ModelError, library
+from dsruntime.session import Arithmetic
 from tests.support.dsf_files import build, shift_weight
 
 
@@ -83,6 +84,26 @@ def test_answers_do_not_depend_on_threads_or_on_neighbours(options):
     one, many = (dsruntime.load(file, "cpu", threads, **options) for threads in (1, 3))
     np.testing.assert_array_equal(one.run(x), many.run(x))
     np.testing.assert_array_equal(one.run(x)[5:6], many.run(x[5:6]))
+
+
+@pytest.mark.parametrize("options, activations", [
+    ({}, "float32"), ({"memory": "low"}, "float32"),
+    pytest.param({"precision": "bf16"}, "bfloat16", marks=needs_bf16),
+    pytest.param({"precision": "bf16", "memory": "low"}, "bfloat16", marks=needs_bf16),
+], ids=str)
+def test_a_step_states_what_it_computes_in(options, activations):
+    """Whatever its kernel is called: names may say for which instruction set it is."""
+    file, _ = mat_mul(130, 37, 5)
+    with dsruntime.Model.open(file).session("cpu", 1, profile=True, **options) as session:
+        for rows in (1, 100):
+            session.run(np.ones((rows, 130), np.float32))
+            assert session.profile()[0].arithmetic == Arithmetic(activations, "float32", "direct")
+
+
+def test_the_reference_states_its_arithmetic(linear):
+    with dsruntime.Model.open(linear).session("reference", profile=True) as session:
+        session.run(np.ones((1, *session.inputs[0].shape[1:]), np.float32))
+        assert {step.arithmetic for step in session.profile()} == {Arithmetic("float32", "float32", "direct")}
 
 
 def test_the_reference_refuses_bf16(linear):

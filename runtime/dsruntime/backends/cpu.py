@@ -8,7 +8,7 @@ import numpy as np
 
 from dsruntime import library
 from dsruntime.errors import BackendError, ModelError
-from dsruntime.session import Step
+from dsruntime.session import Arithmetic, Step
 
 
 def availability() -> tuple[bool, str]:
@@ -66,8 +66,9 @@ class Runner:
             step = library.StepProfile()
             library.call("dsf_session_profile", self.handle.pointer, i, ctypes.byref(step))
             names = (library.decoded(name) for name in (step.op, step.node, step.module, step.kernel))
-            types = (library.STEP_DTYPES[dtype] for dtype in (step.activation_type, step.sum_type))
-            steps.append(Step(*names, step.seconds, *types, library.ALGORITHMS[step.algorithm]))
+            arithmetic = Arithmetic(library.STEP_DTYPES[step.activation_type], library.STEP_DTYPES[step.sum_type],
+                                    library.ALGORITHMS[step.algorithm])
+            steps.append(Step(*names, step.seconds, arithmetic))
         return steps
 
     def arena_bytes(self) -> int:

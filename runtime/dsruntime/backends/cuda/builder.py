@@ -18,6 +18,7 @@ from dsruntime.backends.cuda.kernels import elementwise
 from dsruntime.backends.cuda.launch import Launch
 from dsruntime.backends.cuda.tensor import SIZES, Tensor, channels_last, dense_strides
 from dsruntime.errors import ModelError
+from dsruntime.session import Arithmetic
 
 MOST_BYTES = 2**31 - 1
 BEFORE, ALWAYS = -1, MOST_BYTES  # as first and last step of a buffer: when inputs are converted; at the end and later
@@ -31,6 +32,7 @@ class Step:
     op: str
     node: str
     module: str
+    arithmetic: Arithmetic
     make: Callable[[Callable[[Tensor], int]], list[Launch]]
     launches: list[Launch] = field(default_factory=list)
 
@@ -134,7 +136,14 @@ class Builder:
             buffer.last = max(buffer.last, now)
         node = self.group.node if self.group else None
         name = op or (self.group.name if self.group else "")
-        self.steps.append(Step(name, node.name if node else "", node.module if node else "", make))
+        where = (node.name, node.module) if node else ("", "")
+        self.steps.append(Step(name, *where, self.arithmetic(node), make))
+
+    def arithmetic(self, node) -> Arithmetic:
+        """Halves go in and out, and sums are float32; what is no float stays as it is."""
+        ends = [] if node is None else [i for i in (*node.inputs, *node.outputs) if i is not None]
+        dtypes = [device_dtype(self.graph.values[i].dtype) for i in ends] or ["float16"]
+        return Arithmetic("float16") if "float16" in dtypes else Arithmetic(dtypes[0], dtypes[0])
 
     def copy(self, source: Tensor, target: Tensor, op: str = "") -> None:
         if target.count:

@@ -169,8 +169,9 @@ class Runner:
 
     def profile(self) -> list[Step]:
         assert self.last is not None
+        timed = zip(self.last.plan.steps, self.seconds, strict=True)
         return [Step(step.op, step.node, step.module, "+".join(dict.fromkeys(one.kernel for one in step.launches)),
-                     seconds) for step, seconds in zip(self.last.plan.steps, self.seconds, strict=True)]
+                     seconds, step.arithmetic) for step, seconds in timed]
 
     def values(self) -> dict[str, np.ndarray]:
         """Every value but weights, as the file says it is."""

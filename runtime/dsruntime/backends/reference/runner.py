@@ -5,7 +5,7 @@ from __future__ import annotations
 from dsruntime.backends import refuse_precision
 from dsruntime.backends.reference.codecs import decode
 from dsruntime.backends.reference.executor import execute
-from dsruntime.session import Step
+from dsruntime.session import Arithmetic, Step
 
 
 def availability() -> tuple[bool, str]:
@@ -40,7 +40,13 @@ class Runner:
 
     def profile(self):
         timed = zip(self.graph.nodes, self.seconds, strict=True)
-        return [Step(node.op, node.name, node.module, "numpy", seconds) for node, seconds in timed]
+        return [Step(node.op, node.name, node.module, "numpy", seconds, self.arithmetic(node))
+                for node, seconds in timed]
+
+    def arithmetic(self, node) -> Arithmetic:
+        given = next(index for index in (*node.inputs[:1], *node.outputs) if index is not None)
+        dtype = self.graph.values[given].dtype
+        return Arithmetic(dtype, dtype)
 
     def arena_bytes(self):
         return None
