@@ -9,6 +9,7 @@ To add an operator: write its lowering into the file of dscompress/lowerings/ it
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -16,7 +17,16 @@ import onnx_ir as ir
 
 from dscompress.errors import CompileError
 from dscompress.lowerings import compute, movement, resize, windows
-from dscompress.lowerings.source import DTYPES, Lowered, Source, Unsupported, check_fits, dtype_name, shape_of
+from dscompress.lowerings.source import (
+    DTYPES,
+    Lowered,
+    Source,
+    Unknown,
+    Unsupported,
+    check_fits,
+    dtype_name,
+    shape_of,
+)
 from dscompress.passes.source import describe, module_path
 
 LOWERINGS: dict[str, Callable[[Source], Lowered]] = {
@@ -124,7 +134,7 @@ def lowering_name(op_type: str) -> str:
 def lower(model: ir.Model) -> list[LoweredNode]:
     """The nodes of the file in topological order, or one CompileError that names everything in the way."""
     opset = model.graph.opset_imports.get("", 20)
-    problems: list[str] = []
+    problems: dict[ir.Node, Unsupported] = {}
     needed = set(model.graph.outputs)
     nodes: list[LoweredNode] = []
     for node in reversed(model.graph):
@@ -133,15 +143,46 @@ def lower(model: ir.Model) -> list[LoweredNode]:
         try:
             lowered = lower_node(node, opset)
         except Unsupported as reason:
-            problems.append("; ".join(filter(None, [f"{describe(node)}: {reason.why}", reason.suggestion])))
+            problems[node] = reason
             needed.update(value for value in node.inputs if value is not None and not is_known(value))
             continue
         nodes.append(lowered)
         needed.update(value for value in lowered.inputs if value is not None)
     if problems:
-        count = "1 node cannot be stored" if len(problems) == 1 else f"{len(problems)} nodes cannot be stored"
-        raise CompileError(model_name(model), count, details=problems[::-1])
+        roots = {node: reason for node, reason in problems.items() if not follows_another(node, reason, problems)}
+        count = "1 node cannot be stored" if len(roots) == 1 else f"{len(roots)} nodes cannot be stored"
+        raise CompileError(model_name(model), count, details=one_line_a_kind(roots))
     return nodes[::-1]
+
+
+def follows_another(node: ir.Node, reason: Unsupported, problems: dict[ir.Node, Unsupported]) -> bool:
+    """A shape or a type is unknown because a node before this one cannot be stored."""
+    if not isinstance(reason, Unknown):
+        return False
+    seen: set[ir.Node] = set()
+    waiting = [value.producer() for value in node.inputs if value is not None]
+    while waiting:
+        earlier = waiting.pop()
+        if earlier is None or earlier in seen:
+            continue
+        if earlier in problems:
+            return True
+        seen.add(earlier)
+        waiting.extend(value.producer() for value in earlier.inputs if value is not None)
+    return False
+
+
+def one_line_a_kind(problems: dict[ir.Node, Unsupported]) -> list[str]:
+    """From the first node on; problems of one operator that differ in names and numbers alone share a line."""
+    kinds: dict[tuple[str, str], list[ir.Node]] = {}
+    for node in reversed(problems):
+        kind = node.op_type, re.sub(r"'[^']*'|[-\d, ]+", "", problems[node].why)
+        kinds.setdefault(kind, []).append(node)
+    lines = []
+    for first, *others in kinds.values():
+        reason, more = problems[first], f" and {len(others)} more" if others else ""
+        lines.append("; ".join(filter(None, [f"{describe(first)}{more}: {reason.why}", reason.suggestion])))
+    return lines
 
 
 def lower_node(node: ir.Node, opset: int) -> LoweredNode:
@@ -149,6 +190,8 @@ def lower_node(node: ir.Node, opset: int) -> LoweredNode:
         raise Unsupported(f"the domain '{node.domain}' is not supported", "export with standard ONNX operators")
     if node.op_type not in LOWERINGS:
         raise Unsupported(*unknown(node))
+    for refusal in filter(None, (value.meta.get("refusal") for value in node.outputs)):
+        raise Unsupported(f"ONNX's shape inference refuses it: {refusal}", "correct the model and export it again")
     lowered = LOWERINGS[node.op_type](Source(node, node.version or opset))
     outputs = list(node.outputs[: lowered.outputs])
     for index, value in enumerate(outputs):

@@ -34,6 +34,10 @@ class Unsupported(Exception):  # noqa: N818  (it is a verdict on a node, not an 
         self.why, self.suggestion = why, suggestion
 
 
+class Unknown(Unsupported):
+    """A shape or a type that nobody knows; where a node before this one is refused, that is the reason."""
+
+
 @dataclass(frozen=True)
 class Lowered:
     op: str
@@ -76,6 +80,8 @@ class Source:
                 "it computes with numbers that depend on the batch size in a way the file cannot hold",
                 "export with a fixed batch size: --no-dynamic-batch",
             )
+        if value.dtype is None:
+            raise Unknown(f"the type of '{value.name}' is unknown", "export the model with standard ONNX operators")
         if value.dtype in (ir.DataType.FLOAT16, ir.DataType.BFLOAT16, ir.DataType.DOUBLE):
             remedy = "export the model in float32: model.float()"
         else:
@@ -140,14 +146,14 @@ class Source:
 
 def shape_of(value: ir.Value) -> tuple[int, ...]:
     if value.shape is None or any(not isinstance(d, int) and d.value is None for d in value.shape):
-        raise Unsupported(
+        raise Unknown(
             f"the shape of '{value.name}' depends on the values of the input, or its operator is unknown",
             "use operators whose result has a fixed shape",
         )
     try:
         return batch.dimensions(value)
     except ValueError as reason:
-        raise Unsupported(f"the shape of '{value.name}': {reason}", "give the sizes with --input-shape") from None
+        raise Unknown(f"the shape of '{value.name}': {reason}", "give the sizes with --input-shape") from None
 
 
 def check_fits(shape: tuple[int, ...], what: str) -> None:

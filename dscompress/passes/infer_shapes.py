@@ -38,6 +38,7 @@ class Facts:
     shapes: dict[ir.Value, tuple[int, ...]] = field(default_factory=dict)
     dtypes: dict[ir.Value, ir.DataType] = field(default_factory=dict)
     constants: dict[ir.Value, np.ndarray] = field(default_factory=dict)
+    refusals: dict[ir.Value, str] = field(default_factory=dict)  # results of nodes that ONNX's inference refuses
 
     def constant(self, value: ir.Value) -> np.ndarray | None:
         tensor = value.const_value if value.is_initializer() else None
@@ -56,6 +57,8 @@ class InferShapes(ir.passes.InPlacePass):
         facts = [specialise(model, size) for size in batch.BATCHES]
         problems = []
         for value in all_values(model.graph):
+            if value in facts[0].refusals and value not in facts[0].shapes:
+                value.meta["refusal"] = facts[0].refusals[value]
             shapes = [fact.shapes.get(value) for fact in facts]
             if None in shapes:
                 continue
@@ -168,7 +171,8 @@ def infer_node(facts: Facts, node: ir.Node, inputs: list[np.ndarray | None]) -> 
         found = onnx.shape_inference.infer_node_outputs(
             schema, ir.serde.serialize_node(node), types, hints, opset_imports=[onnx.helper.make_opsetid("", version)]
         )
-    except Exception:  # unknown operator, or one whose inference refuses: lower reports the node
+    except Exception as error:  # unknown operator, or one whose inference refuses: lower reports the node
+        facts.refusals.update(dict.fromkeys(node.outputs, str(error).splitlines()[0].rpartition("] ")[2]))
         return
     for value in node.outputs:
         tensor = found.get(value.name or "")

@@ -209,3 +209,45 @@ def test_what_the_passes_stumble_over_is_refused_by_name(text, named):
     constants = {"t": np.array(["a", "b"], object)} if "(t, t)" in text else {}
     with pytest.raises(CompileError, match=named):
         lowered(parse("g " + text, **constants))
+
+
+def refusal(text: str, **constants) -> list[str]:
+    with pytest.raises(CompileError) as caught:
+        lowered(parse(f"g {text}", **constants))
+    return str(caught.value).splitlines()
+
+
+def test_what_follows_an_unknown_operator_is_not_reported():
+    """Its result has neither type nor shape, so nothing after it has."""
+    lines = refusal("""(float[n, 2, 4, 4] x) => (float[n, m] y) {
+        a = com.microsoft.Swirl(x)
+        b = Conv(a, w)
+        c = Relu(b)
+        d = MaxPool<kernel_shape = [2, 2]>(c)
+        e = Flatten(a)
+        f = Flatten(d)
+        y = Concat<axis = 1>(e, f)
+    }""", w=random(2, 2, 3, 3))
+    assert lines == ["g: 1 node cannot be stored",
+                     "  node 'node' (Swirl): the domain 'com.microsoft' is not supported; export with standard ONNX "
+                     "operators"]
+
+
+def test_one_line_for_one_kind_of_node():
+    """In order of the first of each: two operators, one of them four times, and one for two reasons."""
+    lines = refusal("""(float[n, 2, 4] x) => (float[n, 2, 4] y, float[n, 2, 4] z) {
+        a = Celu(x) b = Celu(a) c = Mish(b) d = Celu(c) e = Celu(d)
+        f = Pad<mode = "wrap">(e, pads)
+        y = Add(f, x)
+        z = Pad(x, less)
+    }""", pads=ints(0, 0, 0, 0, 0, 0), less=ints(0, 0, -1, 0, 0, 1))
+    assert lines[0] == "g: 7 nodes cannot be stored" and len(lines) == 5
+    assert "(Celu) and 3 more: the operator is not supported" in lines[1] and "(Mish): " in lines[2]
+    assert "mode='wrap'" in lines[3] and "negative number" in lines[4]
+
+
+def test_a_node_that_shape_inference_refuses_is_named_with_its_fault():
+    text = "(float[n, 3] x) => (float[n, m] y) { a = MatMul(x, w) b = Relu(a) y = Flatten(b) }"
+    lines = refusal(text, w=random(4, 5))
+    assert len(lines) == 2 and "(MatMul): ONNX's shape inference refuses it: " in lines[1]
+    assert "Incompatible dimensions" in lines[1]
