@@ -19,6 +19,7 @@ from dscompress.capture.old_slopes import LAST_BY_CHANNEL, spread_slopes
 from dscompress.capture.onnx_check import MOST_RANK, check_bytes, check_model, messages
 from dscompress.capture.options import Captured, CaptureOptions
 from dscompress.capture.quiet import quiet
+from dscompress.capture.shapeless import as_if_shaped
 from dscompress.errors import CompileError
 from dscompress.library import refusals_of
 
@@ -55,7 +56,7 @@ def from_proto(proto: onnx.ModelProto, options: CaptureOptions, where: str) -> C
     notes: list[str] = []
     refuse_external_data(proto, where)
     check_model(proto, where)
-    with refusals_of("onnx.checker", where):
+    with refusals_of("onnx.checker", where), as_if_shaped(proto):
         onnx.checker.check_model(proto)
     weights = [tensor for tensor in tensors(proto) if math.prod(tensor.dims) > 1]  # a scalar is a setting, not a weight
     note_dtypes((OTHER_FLOATS.get(tensor.data_type, "float32") for tensor in weights), notes)

@@ -100,6 +100,30 @@ def test_the_checker_is_asked(tmp_path):
         capture(tmp_path / "bad.onnx")
 
 
+@pytest.mark.parametrize("opset", [13, 20])
+@pytest.mark.parametrize("missing", ["shape", "type"])
+@pytest.mark.parametrize("batch", ["N", "2"])
+def test_outputs_without_a_shape_are_inferred(tmp_path, opset, missing, batch):
+    proto = onnx.load(written(tmp_path, CONV, opset=opset, batch=batch, size=5, out=3))
+    if missing == "shape":
+        proto.graph.output[0].type.tensor_type.ClearField("shape")
+    else:
+        proto.graph.output[0].ClearField("type")
+    onnx.save(proto, tmp_path / "less.onnx")
+    with load(compile_model(tmp_path / "less.onnx").data) as session:
+        assert session.outputs[0].shape == ("N", 2, 3, 3)
+
+
+def test_an_input_without_a_shape_is_asked_for_it(tmp_path):
+    proto = onnx.load(conv(tmp_path))
+    proto.graph.input[0].type.tensor_type.ClearField("shape")
+    onnx.save(proto, tmp_path / "less.onnx")
+    with pytest.raises(CompileError, match="input 'x' has no shape; add --input-shape"):
+        compile_model(tmp_path / "less.onnx")
+    with load(compile_model(tmp_path / "less.onnx", input_shape="1,1,5,5").data) as session:
+        assert session.outputs[0].shape == ("N", 2, 3, 3)
+
+
 @pytest.mark.parametrize("opset, shape", [(6, (2, 3)), (6, (2, 3, 4)), (6, (2, 3, 4, 3)), (7, (2, 4, 3))])
 def test_old_slopes_belong_to_the_channels(tmp_path, opset, shape):
     """PRelu of opset 6: by channel, also where the last dimension is as large as the channels."""
