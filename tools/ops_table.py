@@ -1,6 +1,7 @@
-"""ops_table: writes docs/ops.md from the reference backend: names, inputs, attributes with defaults, and first lines.
+"""ops_table: writes what is told of operators: docs/ops.md from the reference backend (names, inputs, attributes with
+defaults, and first lines), and dscompress/onnx_names.py from the table of lowerings, which would load onnx-ir.
 
-python tools/ops_table.py [FILE]
+python tools/ops_table.py [PAGE NAMES]
 """
 
 import inspect
@@ -9,9 +10,11 @@ from collections.abc import Callable
 from math import isinf
 from pathlib import Path
 
+from dscompress.lower import supported_ops
 from dsruntime.backends.reference.ops import OPS
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "ops.md"
+ROOT = Path(__file__).resolve().parents[1]
+PAGE, NAMES = ROOT / "docs" / "ops.md", ROOT / "dscompress" / "onnx_names.py"
 
 HEAD = """# Operators
 
@@ -31,6 +34,14 @@ without a default is required. `dscompress ops` prints what the installed backen
 |---|---|---|---|
 """
 
+NAMES_HEAD = '''"""ONNX operators that export takes, and what stands in the file for each: for `dscompress ops`, which loads no onnx.
+
+Written by tools/ops_table.py from dscompress/lower.py.
+"""
+
+SUPPORTED = {
+'''
+
 # What None stands for in a signature.
 WHEN_NONE = {
     "strides": "all 1",
@@ -42,8 +53,10 @@ WHEN_NONE = {
 
 
 def main() -> None:
-    page = Path(sys.argv[1]) if len(sys.argv) > 1 else PAGE
+    page, names = map(Path, sys.argv[1:]) if len(sys.argv) > 1 else (PAGE, NAMES)
     page.write_text(HEAD + "".join(row(name, OPS[name]) for name in sorted(OPS)))
+    lines = [f'    "{name}": "{what}",\n' for name, what in supported_ops().items()]
+    names.write_text(NAMES_HEAD + "".join(lines) + "}\n")
 
 
 def row(name: str, function: Callable) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from dscompress.cli import Command, extras, show
+from dscompress.cli import Command, show
 from dscompress.cli.options import json_option
 
 
@@ -13,7 +13,8 @@ from dscompress.cli.options import json_option
 def command(as_json):
     """List every operator with its attributes, the ONNX operators that become it and the backends that run it.
 
-    An operator means what ONNX's operator page says. The ONNX column needs the compiler extra.
+    An operator means what ONNX's operator page says. The operators of ONNX that leave none of their own in the file come
+    last, with what becomes of them.
 
     \b
     Example:
@@ -24,27 +25,26 @@ def command(as_json):
     if as_json:
         show.as_json({"ops": rows, "removed_at_export": export_only})
         return
-    show.table(("op", "ONNX", "attributes", "backends"),
-               [(row["op"], ", ".join(row["onnx"] or ()), ", ".join(f"{k}={v}" if v is not None else k for k, v in
-                 row["attributes"].items()), ", ".join(row["backends"])) for row in rows])
-    for name, what in export_only.items():
-        show.note(f"{name}: {what}")
+    show.table(("op", "ONNX", "backends", "attributes?"),
+               [(row["op"], ", ".join(row["onnx"]), ", ".join(row["backends"]),
+                 ", ".join(f"{k}={v}" if v is not None else k for k, v in row["attributes"].items())) for row in rows])
+    show.line()
+    show.fields(export_only.items())
 
 
 def list_ops() -> tuple[list[dict], dict[str, str]]:
     """A row for each op of the file; ONNX operators that leave no op of their own."""
+    from dscompress.onnx_names import SUPPORTED
     from dsruntime.backends.cuda.lower import OPS as CUDA
     from dsruntime.backends.reference.ops import OPS
 
     cpu = ops_of_libdsf()
-    sources = onnx_names()
     rows = []
     for op in sorted({*OPS, *cpu}):
         backends = [name for name, ops in (("cpu", cpu), ("cuda", CUDA), ("reference", OPS)) if op in ops]
-        onnx = None if sources is None else sorted(name for name, target in sources.items() if target == op)
+        onnx = sorted(name for name, target in SUPPORTED.items() if target == op)
         rows.append({"op": op, "onnx": onnx, "attributes": attributes_of(OPS.get(op)), "backends": backends})
-    left = {} if sources is None else {name: what for name, what in sources.items() if what not in OPS}
-    return rows, left
+    return rows, {name: what for name, what in SUPPORTED.items() if what not in OPS}
 
 
 def ops_of_libdsf() -> list[str]:
@@ -56,15 +56,6 @@ def ops_of_libdsf() -> list[str]:
         show.warn(str(error))
         return []
     return [dsf.dsf_op_name(i).decode() for i in range(dsf.dsf_op_count())]
-
-
-def onnx_names() -> dict[str, str] | None:
-    """ONNX operator: what stands in the file for it. None without the compiler extra."""
-    if not extras.installed("onnx_ir"):
-        return None
-    from dscompress.lower import supported_ops
-
-    return supported_ops()
 
 
 def attributes_of(function) -> dict:
