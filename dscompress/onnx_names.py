@@ -1,4 +1,4 @@
-"""ONNX operators that export takes, and what stands in the file for each: for `dscompress ops`, which loads no onnx.
+"""ONNX operators that export takes, and what stands in the file for each, for those who load no onnx.
 
 Written by tools/ops_table.py from dscompress/lower.py.
 """

@@ -1,5 +1,4 @@
-"""ops_table: writes what is told of operators: docs/ops.md from the reference backend (names, inputs, attributes with
-defaults, and first lines), and dscompress/onnx_names.py from the table of lowerings, which would load onnx-ir.
+"""ops_table: writes docs/ops.md from the reference backend, and dscompress/onnx_names.py from the table of lowerings.
 
 python tools/ops_table.py [PAGE NAMES]
 """
@@ -34,7 +33,7 @@ without a default is required. `dscompress ops` prints what the installed backen
 |---|---|---|---|
 """
 
-NAMES_HEAD = '''"""ONNX operators that export takes, and what stands in the file for each: for `dscompress ops`, which loads no onnx.
+NAMES_HEAD = '''"""ONNX operators that export takes, and what stands in the file for each, for those who load no onnx.
 
 Written by tools/ops_table.py from dscompress/lower.py.
 """

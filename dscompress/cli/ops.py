@@ -13,8 +13,8 @@ from dscompress.cli.options import json_option
 def command(as_json):
     """List every operator with its attributes, the ONNX operators that become it and the backends that run it.
 
-    An operator means what ONNX's operator page says. The operators of ONNX that leave none of their own in the file come
-    last, with what becomes of them.
+    An operator means what ONNX's operator page says. The operators of ONNX that leave none of their own in the file
+    come last, with what becomes of them. Attributes are shown where there is room for them.
 
     \b
     Example:

@@ -13,7 +13,7 @@ from dscompress.cli.options import Number, json_option, model_argument, quiet_op
 @click.command("verify", cls=Command, short_help="Compare a .dsf with the model it was made from.")
 @model_argument
 @click.argument("source", type=click.Path())
-@source_options
+@click.option("--layers", is_flag=True, help="List every layer with its error, and go on after the first bad one.")
 @click.option("--inputs", type=click.Path(), metavar="FILE.npy",
               help="Compare on these inputs, one after another on axis 0.  [default: random ones]")
 @click.option("--samples", type=Number(int, 1), metavar="COUNT",
@@ -21,8 +21,8 @@ from dscompress.cli.options import Number, json_option, model_argument, quiet_op
               "or all of --inputs]")
 @click.option("--seed", type=Number(int, 0), default=0, show_default=True, metavar="NUMBER",
               help="Where the random inputs begin: another seed gives others.")
+@source_options
 @run_options
-@click.option("--layers", is_flag=True, help="List every layer with its error, and go on after the first bad one.")
 @json_option
 @quiet_option
 @click.pass_context
@@ -31,8 +31,9 @@ def command(context, model, source, samples, inputs, seed, backend, threads, mem
     """Compare MODEL (.dsf) with SOURCE, the file it was made from, by ONNX Runtime.
 
     Every weight must be the source's, bit for bit. Every layer must be within a bound computed from its own inputs and
-    weights; the first one that is not is named. Give the same source options as to export. Exit code 0: the same
-    model; 1: different.
+    weights; the first one that is not is named. --layers shows how much of its bound each layer's error is; "passed on"
+    is an error that came with the layer's inputs, to which it adds none of its own. Give the same source options as to
+    export. Exit code 0: the same model; 1: different.
 
     \b
     Example:
@@ -84,9 +85,17 @@ def print_details(found, every_layer: bool) -> None:
     show.fields(pairs)
     if every_layer:
         show.line()
-        rows = [(layer.node, layer.op, layer.module, f"{layer.error:.3g}", show.decibels(layer.snr),
-                 f"{layer.ratio:.2g}", "" if layer.within else "BAD") for layer in found.layers]
-        show.table(("node", "op", "module", "max error>", "SNR>", "× bound>", ""), rows)
+        rows = [(layer.node, layer.op, f"{layer.error:.3g}", show.decibels(layer.snr), of_bound(layer),
+                 "" if layer.within else "BAD", layer.module) for layer in found.layers]
+        show.table(("node", "op", "max error>", "SNR>", "× bound>", "", "module?"), rows)
+
+
+def of_bound(layer) -> str:
+    """How much of its bound a layer's error is. Of one that adds nothing to the error of its inputs this would be 1."""
+    if not layer.error:
+        return ""
+    text = f"{layer.ratio:.2g}"
+    return "passed on" if layer.within and text == "1" else text
 
 
 def noisiest(layers) -> str:

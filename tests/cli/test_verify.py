@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from dscompress.cli.verify import noisiest
+from dscompress.cli.verify import noisiest, of_bound
 from tests.compiler.test_verify import flip_sign
 from tests.support.small_model import write_onnx
 
@@ -16,6 +16,15 @@ def test_the_same_model(call, files):
     assert result.exit_code == 0, result.output
     assert result.output.splitlines()[-1] == f"same: {files.dsf} is {files.onnx}"
     assert "top-1 agreement 100.00%" in result.output and "second_relu" in result.output
+
+
+@pytest.mark.parametrize(("error", "ratio", "within", "says"), [
+    (0.0, 0.0, True, ""), (1e-6, 0.0321, True, "0.032"), (1e-6, 0.9999, True, "passed on"),
+    (1e-6, 1.0, True, "passed on"),
+    (1e-6, 1.0001, False, "1"), (1e-3, 250.0, False, "2.5e+02"),
+])
+def test_a_layer_that_adds_no_error_does_not_look_as_if_it_were_at_its_bound(error, ratio, within, says):
+    assert of_bound(SimpleNamespace(error=error, ratio=ratio, within=within)) == says
 
 
 def test_a_tampered_model(call, files, tmp_path):
