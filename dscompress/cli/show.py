@@ -11,6 +11,7 @@ import errno
 import math
 import os
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
@@ -20,6 +21,7 @@ QUIET, BAR = "dscompress.quiet", "dscompress.bar"
 STDOUT = "standard output"
 EIGHTHS = " ▏▎▍▌▋▊▉"
 GAP = 2  # blanks between two columns
+LINE_EVERY = 10.0  # seconds
 NARROWEST = 12  # what is left of a column of text that does not fit
 
 
@@ -277,14 +279,28 @@ def shows_progress() -> bool:
     return not is_quiet() and draws(sys.stderr)
 
 
+class Lines:
+    """Progress for a file or a pipe: a line whenever LINE_EVERY seconds have passed since the one before."""
+
+    def __init__(self, label: str, total: int | None) -> None:
+        self.label, self.total, self.done, self.told = label, total, 0, time.monotonic()
+
+    def advance(self, count: int = 1, label: str | None = None, total: int | None = None) -> None:
+        self.done += count
+        self.label, self.total = label or self.label, total or self.total
+        if time.monotonic() - self.told >= LINE_EVERY:
+            self.told = time.monotonic()
+            note(self.label if self.total is None else f"{self.label}: {self.done:,} of {self.total:,}")
+
+
 @contextmanager
 def progress(label: str, total: int | None = None) -> Iterator[Callable[..., None]]:
-    """A bar (or, without a total, a spinner) on stderr while the block runs; nothing unless stderr is a terminal.
+    """A bar (or, without a total, a spinner) on stderr while the block runs; where none can be drawn, lines.
 
     Yields advance(count=1, label=None, total=None); a total replaces the one before.
     """
     if not shows_progress():
-        yield lambda count=1, label=None, total=None: None
+        yield Lines(label, total).advance
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn

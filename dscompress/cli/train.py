@@ -316,7 +316,7 @@ def run_it(data, output, as_json, leader, options) -> None:
 
 
 class Teller:
-    """Says how it goes: a bar where stderr is a terminal, else a line an epoch."""
+    """Says how it goes: a bar where stderr is a terminal, else a line an epoch, and in long ones more."""
 
     def __init__(self, advance) -> None:
         self.advance, self.run, self.told, self.last = advance, None, 0, ""

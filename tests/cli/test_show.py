@@ -107,6 +107,25 @@ def test_bars_are_for_terminals_that_know_more_than_letters(monkeypatch, term, t
     assert show.color() is (False if term == "dumb" else None)
 
 
+def test_progress_is_a_line_now_and_then_where_no_bar_can_be_drawn(capsys, monkeypatch, context):
+    now = [100.0]
+    monkeypatch.setattr(show.time, "monotonic", lambda: now[0])
+    with show.progress("Preparing", total=1) as advance:
+        begun = {"count": 4, "label": "Training", "total": 12}
+        for seconds, settings in ((3, begun), (5, {}), (3, {"label": "epoch\x1b"}), (9, {}), (30, {})):
+            now[0] += seconds
+            advance(**settings)
+    with show.progress("Capturing") as advance:
+        now[0] += 11
+        advance()
+    assert capsys.readouterr().err.splitlines() == [r"epoch\x1b: 6 of 12", r"epoch\x1b: 8 of 12", "Capturing"]
+    show.set_quiet(True)
+    with show.progress("Capturing") as advance:
+        now[0] += 11
+        advance()
+    assert capsys.readouterr().err == ""
+
+
 def test_the_examples():
     import doctest
 

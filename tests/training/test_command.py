@@ -95,6 +95,13 @@ def test_weights_of_the_original_deepshift(folder, tmp_path):
     torch.testing.assert_close(kept, model[0][0].effective_weight.detach(), rtol=1e-5, atol=1e-6)
 
 
+def test_a_long_epoch_shows_where_it_is_in_a_pipe_too(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("dscompress.cli.show.LINE_EVERY", 0.0)
+    result = call("train", folder, "-o", tmp_path / "run", *TINY, "--workers", 0, "--epochs", 2)
+    steps = [line for line in result.stderr.splitlines() if " of " in line and line.startswith("epoch")]
+    assert steps[0].startswith("epoch 1/2: 1 of ") and steps[-1].startswith("epoch 2/2, loss ")
+
+
 def test_the_list_of_recipes():
     result = call("train", "--recipes")
     assert result.exit_code == 0 and "ps-cifar-pretrained" in result.stdout and "radam" in result.stdout
