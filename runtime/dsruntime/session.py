@@ -8,7 +8,9 @@ finite, for a ranking of them means nothing.
 
 from __future__ import annotations
 
+import os
 import threading
+import weakref
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
@@ -20,7 +22,6 @@ from dsruntime.errors import ModelError
 if TYPE_CHECKING:
     from dsruntime.file import Image
     from dsruntime.model import Model, TensorInfo
-
 
 @dataclass(frozen=True)
 class Prediction:
@@ -83,9 +84,15 @@ class Session:
         self.backend = backends.resolve(backend)
         self._lock = threading.Lock()
         self._ran = False
+        LIVING.add(self)
         self.options = Options(keep_values, profile, memory, precision)
         self._runner = backends.open_runner(self.backend, model, threads, self.options)
         self.threads: int = self._runner.threads
+
+    def __reduce__(self):
+        raise ModelError("session", "it cannot be pickled or copied: it is memory and threads of this process",
+                         "its model's path or bytes",
+                         "pickle session.model.path or bytes(session.model.bytes), and load that in each process")
 
     @property
     def inputs(self) -> list[TensorInfo]:
@@ -189,6 +196,9 @@ class Session:
         self.close()
 
     def _open(self):
+        if id(self.model) in CAUGHT:
+            raise ModelError("session", "the process was forked while another thread ran this model", "a model at rest",
+                             "load the file again in this process")
         if self._runner is None:
             raise ModelError("session", "it is closed", "an open session", "open another: model.session()")
         return self._runner
@@ -314,3 +324,16 @@ def ranked(scores: np.ndarray, info: TensorInfo, top: int) -> list[Prediction]:
         )
         for i in np.argsort(-scores, kind="stable")[:top].tolist()
     ]
+
+
+def look_after_a_fork() -> None:
+    """In a child. A thread that ran there is gone, and what it held is held for ever: locks of its session and model."""
+    for session in list(LIVING):
+        if session._lock.locked():
+            session._lock = threading.Lock()
+            CAUGHT[id(session.model)] = session.model
+
+
+LIVING: weakref.WeakSet[Session] = weakref.WeakSet()
+CAUGHT: dict[int, Model] = {}
+os.register_at_fork(after_in_child=look_after_a_fork)

@@ -118,6 +118,46 @@ def test_a_forked_child_runs_or_gets_a_typed_error(tmp_path):
     assert done.returncode == 0, done.stderr[-2000:]
 
 
+FORK_DURING_A_RUN = """
+    import os, signal, sys, threading
+    import numpy as np
+    import dsruntime
+    x = np.ones((2, 3, 4, 4), np.float32)
+    session = dsruntime.load(sys.argv[1])
+    running, done = threading.Event(), threading.Event()
+    run = session._runner.run
+    session._runner.run = lambda *given: (running.set(), done.wait(), run(*given))[-1]
+    thread = threading.Thread(target=session.run, args=[x])
+    thread.start()
+    running.wait()
+    child = os.fork()
+    if child == 0:
+        signal.alarm(20)
+        for other in (session, session.model.session()):
+            try:
+                other.run(x)
+            except dsruntime.ModelError as error:
+                print(error, flush=True)
+        print(dsruntime.load(sys.argv[1]).run(x).shape, flush=True)
+        os._exit(0)
+    done.set()
+    thread.join()
+    _, status = os.waitpid(child, 0)
+    assert status == 0, status
+    session.run(x)
+"""
+
+
+def test_a_model_that_runs_while_the_process_is_forked_is_refused_in_the_child(tmp_path):
+    path = tmp_path / "small.dsf"
+    path.write_bytes(small_model())
+    done = run_script(FORK_DURING_A_RUN, str(path))
+    assert done.returncode == 0, done.stderr[-2000:]
+    *refused, shape = done.stdout.splitlines()
+    assert len(refused) == 2 and all("load the file again" in line for line in refused)
+    assert shape.startswith("(2,")
+
+
 def test_a_model_whose_file_is_deleted_truncated_or_replaced_runs_on(tmp_path):
     path = tmp_path / "small.dsf"
     path.write_bytes(small_model())
