@@ -15,6 +15,7 @@ from dscompress.encode import Encoded, encode
 from dscompress.errors import CompileError
 from dscompress.lower import LoweredNode
 from dscompress.lowerings.source import DTYPES, Unsupported, check_fits, dtype_name, shape_of
+from dscompress.meaning import meanings_of
 from dscompress.names import storable
 from dscompress.write import Description, Stored
 from dsruntime.file import Image, Input, Node, Output, Value
@@ -26,11 +27,16 @@ READS_CHANNELS = {"conv", "conv_transpose", "max_pool", "average_pool", "batch_n
 
 @dataclass(frozen=True)
 class Labelling:
-    """What the user says about inputs and outputs."""
+    """What the user or the source says about inputs and outputs.
+
+    meanings: of the outputs, as the user gives them; told: of a single output, as the source knows it.
+    """
 
     name: str
     image: Image | None = None
     labels: tuple[str, ...] = ()
+    meanings: tuple[str, ...] = ()
+    told: str = ""
     metadata: dict[str, str] = field(default_factory=dict)
 
 
@@ -167,8 +173,8 @@ def check_image(graph: ir.Graph, image: Image) -> ir.Value:
 
 
 def outputs_of(graph: ir.Graph, nodes: list[LoweredNode], index: dict, labelling: Labelling) -> list[Output]:
-    makers = {value: node for node in nodes for value in node.outputs}
-    found = [Output(index[value], meaning_of(makers.get(value), value), ()) for value in graph.outputs]
+    meanings = meanings_of(graph.outputs, nodes, labelling.meanings, labelling.told)
+    found = [Output(index[value], meaning, ()) for value, meaning in zip(graph.outputs, meanings, strict=True)]
     if not labelling.labels:
         return found
     shape = shape_of(graph.outputs[0])
@@ -179,12 +185,8 @@ def outputs_of(graph: ir.Graph, nodes: list[LoweredNode], index: dict, labelling
             "labels", f"{count} for output '{graph.outputs[0].name}'", f"{last}, one a class",
             "give one name for each class, in the order of the model's output",
         )
-    found[0] = found[0]._replace(labels=labelling.labels, meaning=found[0].meaning or "logits")
+    if found[0].meaning == "embedding":
+        raise CompileError("labels", f"names of classes for output '{graph.outputs[0].name}', an embedding", "none",
+                           "leave --labels or --meaning out")
+    found[0] = found[0]._replace(labels=labelling.labels)
     return found
-
-
-def meaning_of(node: LoweredNode | None, value: ir.Value) -> str:
-    """Said only where it is certain: a softmax over the last dimension makes probabilities."""
-    last = len(shape_of(value)) - 1
-    is_softmax = node is not None and node.op == "softmax" and node.attributes.get("axis", last) == last
-    return "probabilities" if is_softmax else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from dscompress.capture import Captured, CaptureOptions, capture
 from dscompress.errors import CompileError
 from dscompress.labelling import read_labels, read_recipe
 from dscompress.lower import lower
+from dscompress.meaning import read_meanings, unknown_meaning
 from dscompress.names import refuse_controls, storable
 from dscompress.passes import run_pipeline
 from dscompress.prove import prove
@@ -32,6 +33,7 @@ def compile_model(
     dynamic_batch: bool = True,
     preprocess=None,
     labels=None,
+    meaning: str | Sequence[str] | None = None,
     name: str | None = None,
     metadata: dict[str, str] | None = None,
     trust_pickle: bool = False,
@@ -47,6 +49,8 @@ def compile_model(
     source: an nn.Module, an ExportedProgram, or the path of a .pt2, .pt, .pth or .onnx file; its content says which.
     input_shape: "1,3,224,224" or a tuple, batch first. model, model_args: what makes the module that a state_dict fits.
     preprocess: "imagenet", "digits", a JSON file or a dsruntime.file.Image. labels: a text file, one a line, or a list.
+    meaning: "logits", "probabilities", "scores" or "embedding", of the first output, or a list of them, one an output:
+    what its numbers are, where the graph's last operator or the source does not say it.
     A checkpoint of `dscompress train` says all of these itself; what is given here goes before it. bits, method,
     sign_threshold, activations ("float" or "deepshift:3.5"): of a DeepShift checkpoint, where its folder does not say
     them or is wrong. require_shift: refuse if the weight of a conv or linear layer stays float. on_step: called with
@@ -54,7 +58,7 @@ def compile_model(
     """
     if output is not None:
         check_target(output)
-    image, names = read_recipe(preprocess), read_labels(labels)
+    image, names, meanings = read_recipe(preprocess), read_labels(labels), read_meanings(meaning)
     refuse_controls("name", name or "")
     on_step("capture")
     options = CaptureOptions(
@@ -63,7 +67,8 @@ def compile_model(
     captured = capture(source, options)
     title = name or storable(captured.name or name_of(source))
     names = names or tuple(map(storable, captured.labels))
-    labelling = Labelling(title, image or captured.preprocess, names, all_metadata(metadata, captured))
+    labelling = Labelling(title, image or captured.preprocess, names, meanings, captured.meaning,
+                          all_metadata(metadata, captured))
     try:
         assembled, data, proof = translate(captured, labelling, on_step)
     except CompileError:
@@ -73,6 +78,8 @@ def compile_model(
         assembled, data, proof = translate(captured, labelling, on_step)
     if dynamic_batch:
         note_a_fixed_batch(assembled, captured.notes)
+    if unknown := unknown_meaning(assembled.description, meanings):
+        captured.notes.append(unknown)
     if require_shift:
         refuse_float_weights(assembled)
     path = None if output is None else os.fspath(output)

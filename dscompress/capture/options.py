@@ -32,7 +32,8 @@ class Captured:
     """model: dimension 0 of its inputs is "N" where the batch is free. sha256: of the source file.
 
     freed: the source fixes its batch, and capture freed it because nothing seemed to depend on it. name, preprocess and
-    labels: what the source says of itself, its images and its classes. imported: what was done to a
+    labels: what the source says of itself, its images and its classes. meaning: "logits" where it knows that its output
+    was trained with cross-entropy, else "". imported: what was done to a
     DeepShift checkpoint.
     """
 
@@ -44,4 +45,5 @@ class Captured:
     name: str | None = None
     preprocess: Image | None = None
     labels: tuple[str, ...] = ()
+    meaning: str = ""
     imported: ImportReport | None = None

@@ -12,6 +12,8 @@ from dscompress.cli.options import PREPROCESS, json_option, quiet_option, sectio
 MOST_WARNINGS = 10
 MOST_LAYERS = 30
 
+MEANINGS = ("logits", "probabilities", "scores", "embedding")  # as in dscompress.meaning, which would load onnx_ir
+
 
 def key_value(context, parameter, values):
     """KEY=VALUE, repeated, as a dict."""
@@ -34,6 +36,10 @@ def key_value(context, parameter, values):
 @section("What else the file says", PREPROCESS,
          click.option("--labels", type=click.Path(), metavar="FILE",
                       help="The names of the classes: a UTF-8 text file with one a line."),
+         click.option("--meaning", multiple=True, type=click.Choice(MEANINGS),
+                      help="What the output's numbers are, where the network's last operator does not say it: logits "
+                           "become probabilities by a softmax, scores are shown as they are. Repeatable: once per "
+                           "output, in order."),
          click.option("--name", metavar="NAME",
                       help="The model's name.  [default: the network's, or SOURCE without its ending]"),
          click.option("--metadata", multiple=True, callback=key_value, metavar="KEY=VALUE",

@@ -29,7 +29,9 @@ BAR = 20  # characters
 def command(context, model, inputs, top, batch, output, backend, threads, memory, precision, as_json):
     """Run MODEL on every INPUT: an image (PNG, JPEG, BMP), a folder of images, or a .npy array.
 
-    Images become predictions: labels with probabilities. An array is fed as it is; its outputs are summed up, or
+    Images become predictions: labels with probabilities, or with the network's own numbers where the file does not say
+    that they are logits or probabilities. Those of a network that ends in a sigmoid are each for itself and need not
+    add up to 100 %. An array is fed as it is; its outputs are summed up, or
     written with --output. A model with several inputs takes as many .npy files, in its order. An input that cannot be
     read is named and the others still run; the exit code is then 3.
 
@@ -189,7 +191,7 @@ class Results:
         from dsruntime.session import ranked
 
         info = next(info for info in self.session.outputs if info.name == name)
-        if not info.labels or array.ndim != 2:
+        if not info.labels or array.ndim != 2 or info.meaning == "embedding":
             return []
         try:
             return [ranked(row, info, self.top) for row in array]

@@ -30,8 +30,10 @@ class Limits:
 class TensorInfo:
     """An input or output. A dimension is a number, "N" (the batch size of a run) or a multiple of it, "2N".
 
-    layout and image belong to inputs ("" and None where unknown); meaning ("logits", "probabilities", "embedding" or
-    "") and labels, one per entry of the last dimension, to outputs.
+    layout and image belong to inputs ("" and None where unknown); meaning and labels, one per entry of the last
+    dimension, to outputs. meaning: "logits" (a softmax over the last dimension makes probabilities; a sigmoid, where it
+    has one entry), "probabilities" (each from 0 to 1; not always adding up to 1), "embedding", or "": scores, of which
+    nothing more is known.
     """
 
     name: str
@@ -128,8 +130,12 @@ class Model:
 
     @cached_property
     def outputs(self) -> tuple[TensorInfo, ...]:
-        entries = self.graph.outputs
-        return tuple(self._info(entry.value, meaning=entry.meaning, labels=entry.labels) for entry in entries)
+        return tuple(self._info(entry.value, meaning=self._meaning(i), labels=entry.labels)
+                     for i, entry in enumerate(self.graph.outputs))
+
+    def _meaning(self, output: int) -> str:
+        """As libdsf says it: a file that calls what a sigmoid made logits is not believed."""
+        return (library.library().dsf_model_output_meaning(self._handle.pointer, output) or b"").decode()
 
     def _info(self, index: int, **more) -> TensorInfo:
         value = self.graph.value(index)

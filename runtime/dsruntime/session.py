@@ -23,9 +23,17 @@ if TYPE_CHECKING:
     from dsruntime.file import Image
     from dsruntime.model import Model, TensorInfo
 
+SLACK = 0.01  # by which arithmetic in 16 bits may carry a probability beyond 0 or 1
+
+
 @dataclass(frozen=True)
 class Prediction:
-    """One class. score is the model's own number; probability is None where the file does not say what scores mean."""
+    """One class. score is the model's own number; probability is None where nobody knows one.
+
+    Of a model whose output is logits, probability is the softmax of the scores, or the sigmoid of a single one. Of one
+    whose output is probabilities it is the score: after a sigmoid, several classes may hold and they need not add up to
+    1. An output of any other meaning has scores alone.
+    """
 
     label: str
     index: int
@@ -309,12 +317,7 @@ def ranked(scores: np.ndarray, info: TensorInfo, top: int) -> list[Prediction]:
         index = int(np.flatnonzero(~np.isfinite(scores))[0])
         raise ModelError(f"output {info.name!r}", f"{scores[index]} as the score of class {index}", "finite scores",
                          "the model cannot judge this image; look for NaN in it with inspect and verify")
-    probabilities = None
-    if info.meaning == "logits":
-        powers = np.exp(scores.astype(np.float64) - scores.max())
-        probabilities = powers / powers.sum()
-    elif info.meaning == "probabilities":
-        probabilities = scores
+    probabilities = probabilities_of(scores, info.meaning)
     return [
         Prediction(
             label=info.labels[i] if info.labels else f"class {i}",
@@ -324,6 +327,19 @@ def ranked(scores: np.ndarray, info: TensorInfo, top: int) -> list[Prediction]:
         )
         for i in np.argsort(-scores, kind="stable")[:top].tolist()
     ]
+
+
+def probabilities_of(scores: np.ndarray, meaning: str) -> np.ndarray | None:
+    """Of the classes of one row, or None where its numbers are not known to say them."""
+    if meaning == "logits":
+        wide = scores.astype(np.float64)
+        if len(wide) == 1:  # the odds of one class against its absence: a sigmoid, without overflow
+            return np.exp(-np.logaddexp(0, -wide))
+        powers = np.exp(wide - wide.max())
+        return powers / powers.sum()
+    if meaning == "probabilities" and scores.min() >= -SLACK and scores.max() <= 1 + SLACK:
+        return scores
+    return None
 
 
 def look_after_a_fork() -> None:

@@ -1,6 +1,8 @@
 """Sessions: what goes in is checked alike on every backend, what comes out is the caller's."""
 
+import copy
 import gc
+import pickle
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -10,6 +12,7 @@ import pytest
 import dsruntime
 from dsruntime import BackendError, Model, ModelError
 from dsruntime.backends import availability
+from dsruntime.session import probabilities_of
 from tests.runtime.models import BIAS, IMAGE, classified, classifier, two_in_two_out
 from tests.support.dsf_files import build
 
@@ -137,8 +140,63 @@ def test_predicts_with_labels_and_softmax(backend):
 
 
 def test_probabilities_are_not_softened_again():
+    data = classifier(meaning="probabilities", bias=np.array([-0.25, 0.5], np.float32))
+    best, other = dsruntime.load(data).predict(np.array([[255, 0, 0]], np.uint8))
+    assert (best.label, best.probability, best.score) == ("cat", 0.75, 0.75)
+    assert (other.label, other.probability, other.score) == ("dog", 0.625, 0.625)
+
+
+def test_what_is_beyond_0_and_1_is_no_probability():
     best = dsruntime.load(classifier(meaning="probabilities")).predict(np.array([[255, 0, 0]], np.uint8))[0]
-    assert best.probability == best.score == 1.5
+    assert (best.score, best.probability) == (1.5, None)
+
+
+@pytest.mark.parametrize("scores, meaning, expected", [
+    ([2.0], "logits", [1 / (1 + np.exp(-2.0))]),
+    ([-800.0], "logits", [0.0]),
+    ([800.0], "logits", [1.0]),
+    ([0.0, np.log(3)], "logits", [0.25, 0.75]),
+    ([1000.0, 0.0], "logits", [1.0, 0.0]),
+    (np.log([0.1, 0.2, 0.7]), "logits", [0.1, 0.2, 0.7]),  # of a log_softmax
+    ([0.9, 0.8, 0.0], "probabilities", [0.9, 0.8, 0.0]),
+    ([1.0005], "probabilities", [1.0005]),  # rounded in 16 bits
+    ([-0.5, 0.5], "probabilities", None),
+    ([0.9, 0.1], "", None),
+    ([0.9, 0.1], "embedding", None),
+])
+def test_probabilities_of_scores(scores, meaning, expected):
+    found = probabilities_of(np.array(scores, np.float32), meaning)
+    assert (found is None) == (expected is None)
+    if expected is not None:
+        np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def ends_in(*ops, meaning="logits") -> bytes:
+    """x [N, 1, 1, 3] -> ops -> y [N, 3] with labels; the last op makes y."""
+    names = ["x", *(f"v{i}" for i in range(len(ops) - 1)), "y"]
+    shapes = [[-1, 1, 1, 3] if op in ("", "sigmoid", "relu") else [-1, 3] for op in ("", *ops)]
+    for i in range(1, len(ops) + 1):
+        shapes[i] = [-1, 3] if "flatten" in ops[:i] else [-1, 1, 1, 3]
+    return build(values=[{"name": name, "shape": shape} for name, shape in zip(names, shapes, strict=True)],
+                 nodes=[{"op": op, "inputs": [names[i]], "outputs": [names[i + 1]]} for i, op in enumerate(ops)],
+                 inputs=[{"value": "x", "layout": "NCHW", "image": IMAGE}],
+                 outputs=[{"value": "y", "meaning": meaning, "labels": ["a", "b", "c"]}])
+
+
+@pytest.mark.parametrize("data, meaning", [
+    (ends_in("flatten", "sigmoid"), "probabilities"),
+    (ends_in("sigmoid", "flatten"), "probabilities"),
+    (ends_in("sigmoid", "flatten", meaning=""), ""),
+    (ends_in("flatten", "relu"), "logits"),
+    (ends_in("sigmoid", "relu", "flatten"), "logits"),
+])
+def test_a_file_that_calls_a_sigmoid_logits_is_not_believed(data, meaning):
+    """As files were written that had labels, whatever their network ends in."""
+    model = Model.open(data)
+    assert model.outputs[0].meaning == meaning
+    probabilities = {p.label: p.probability for p in model.session().predict(np.array([[0, 51, 255]], np.uint8))}
+    if meaning == "probabilities":
+        assert probabilities == pytest.approx({label: 1 / (1 + np.exp(-x)) for label, x in zip("abc", (0, 0.2, 1))})
 
 
 def test_scores_without_a_meaning_have_no_probability():
@@ -302,3 +360,13 @@ def test_every_backend_says_what_it_found():
 def test_the_bias_is_what_a_zero_gives():
     assert IMAGE["mean"] == [0.0]
     np.testing.assert_array_equal(dsruntime.load(classifier()).run(np.zeros_like(X))[0], BIAS)
+
+
+@pytest.mark.parametrize("kind", ["session", "model"])
+@pytest.mark.parametrize("copy_of", [pickle.dumps, copy.copy, copy.deepcopy])
+def test_pickling_is_refused_with_what_to_pickle_instead(kind, copy_of):
+    session = dsruntime.load(classifier())
+    with pytest.raises(ModelError, match=rf"{kind}: it cannot be pickled or copied.*bytes\((session\.)?model\.bytes\)"):
+        copy_of(session if kind == "session" else session.model)
+    there = dsruntime.load(pickle.loads(pickle.dumps(bytes(session.model.bytes))))
+    np.testing.assert_array_equal(there.run(X), session.run(X))

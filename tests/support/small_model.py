@@ -25,7 +25,7 @@ def write_files(folder: Path, seed: int = 0) -> Files:
 
     files = Files(folder, *(folder / name for name in ("small.onnx", "small.dsf", "x.npy", "seven.png")))
     write_onnx(files.onnx, seed)
-    dscompress.compile_model(files.onnx, files.dsf, preprocess="digits", labels=LABELS)
+    dscompress.compile_model(files.onnx, files.dsf, preprocess="digits", labels=LABELS, meaning="logits")
     numbers = np.random.default_rng(1)
     np.save(files.array, numbers.standard_normal((2, 1, 8, 8)).astype("f4"))
     Image.fromarray(numbers.integers(0, 256, (8, 8), np.uint8)).save(files.image)

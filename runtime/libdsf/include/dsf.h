@@ -170,6 +170,9 @@ DSF_API int32_t dsf_model_weight_count(const dsf_model* model);
 DSF_API dsf_status dsf_model_value(const dsf_model* model, int32_t index, dsf_value_info* info, dsf_error* error);
 DSF_API dsf_status dsf_model_input(const dsf_model* model, int32_t index, dsf_value_info* info, dsf_error* error);
 DSF_API dsf_status dsf_model_output(const dsf_model* model, int32_t index, dsf_value_info* info, dsf_error* error);
+/* What the output's numbers are: "logits" (softmax over the last dimension makes probabilities; sigmoid, where it has
+ * one entry), "probabilities" (each from 0 to 1, not always adding up to 1), "embedding", or "": scores, of which
+ * nothing more is known. */
 DSF_API const char* dsf_model_output_meaning(const dsf_model* model, int32_t output);
 DSF_API int32_t dsf_model_label_count(const dsf_model* model, int32_t output);
 DSF_API const char* dsf_model_label(const dsf_model* model, int32_t output, int32_t index); /* null: no such label */

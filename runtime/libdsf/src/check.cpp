@@ -347,6 +347,7 @@ private:
             output.meaning = entry->meaning()->str();
             if (!one_of(output.meaning, {"", "logits", "probabilities", "embedding"}))
                 refuse(part, "its meaning is " + quoted(output.meaning), "logits, probabilities, embedding or ''");
+            if (output.meaning == "logits" && made_by_sigmoid(output.value)) output.meaning = "probabilities";
             if (entry->labels()) {
                 int64_t last = value.shape.rank == 0 ? 0 : value.shape[value.shape.rank - 1];
                 if (entry->labels()->size() != last)
@@ -356,6 +357,19 @@ private:
             }
             model_.outputs.push_back(std::move(output));
         }
+    }
+
+    // Exporters of dscompress 0.1 called every output with labels logits. What a sigmoid made is no logits: a softmax of it
+    // would be nobody's probabilities. Operators that only move numbers are passed over.
+    bool made_by_sigmoid(int value) const {
+        while (value >= 0 && model_.values[static_cast<size_t>(value)].node >= 0) {
+            const Node& node = model_.nodes[static_cast<size_t>(model_.values[static_cast<size_t>(value)].node)];
+            if (!one_of(node.op->name, {"identity", "reshape", "flatten", "squeeze", "unsqueeze", "transpose", "slice",
+                                        "gather", "split"}))
+                return std::string_view(node.op->name) == "sigmoid";
+            value = node.inputs.empty() ? -1 : node.inputs[0];
+        }
+        return false;
     }
 
     void values_are_defined() {
