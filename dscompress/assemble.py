@@ -150,7 +150,7 @@ def inputs_of(graph: ir.Graph, nodes: list[LoweredNode], index: dict, labelling:
 
 def check_image(graph: ir.Graph, image: Image) -> ir.Value:
     """The input that a recipe is for, if what the recipe makes fits into it."""
-    from dsruntime.image import COLORS
+    from dsruntime.image import COLORS, made_size
 
     candidates = [value for value in graph.inputs if value.dtype == ir.DataType.FLOAT and len(shape_of(value)) == 4]
     if len(candidates) != 1:
@@ -162,7 +162,7 @@ def check_image(graph: ir.Graph, image: Image) -> ir.Value:
     if COLORS[image.color] != channels:
         plural = "" if COLORS[image.color] == 1 else "s"
         raise CompileError(where, f"{image.color} has {COLORS[image.color]} channel{plural}, the input {channels}")
-    made = image.crop or (image.size if image.resize == "exact" else None)
+    made = made_size(image)
     if made is not None and tuple(made) != (height, width):
         raise CompileError(
             where,

@@ -38,7 +38,9 @@ def read_meanings(given: str | Sequence[str] | None) -> tuple[str, ...]:
     return meanings
 
 
-def meanings_of(outputs: Sequence[ir.Value], nodes: Iterable[LoweredNode], asked: Sequence[str], told: str) -> list[str]:
+def meanings_of(
+    outputs: Sequence[ir.Value], nodes: Iterable[LoweredNode], asked: Sequence[str], told: str
+) -> list[str]:
     """The file's word for each output. asked: by the user. told: by the source, of a single output."""
     if len(asked) > len(outputs):
         raise CompileError("meaning", f"{len(asked)} are given", f"at most {len(outputs)}, one an output")
@@ -113,4 +115,4 @@ def unknown_meaning(description, asked: Sequence[str]) -> str:
     if not shown or entry.meaning or asked:
         return ""
     name = description.values[entry.value].name
-    return f"nothing says what the numbers of output '{name}' mean: they are shown as scores, not as probabilities; {HOW}"
+    return f"nothing says what the numbers of output '{name}' mean: they are shown as scores, not probabilities; {HOW}"

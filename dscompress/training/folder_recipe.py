@@ -13,9 +13,10 @@ import numpy as np
 
 from dscompress.errors import ModelError, TrainingError
 from dsruntime.file import Image
-from dsruntime.image import from_path, import_pillow, pixel_cap, plain, resized, scaled, upright
+from dsruntime.image import from_path, import_pillow, made_size, plain, resized, scaled, upright
 
 SAMPLE, LARGEST, SIZE = 500, 64, 32
+LOOK = Image("rgb", "exact", (4 * LARGEST, 4 * LARGEST), "bilinear", None, (0.0,) * 3, (1.0,) * 3)  # no smaller matters
 
 
 def measured_recipe(root: Path, names: list[str], notes: list[str]) -> Image:
@@ -42,7 +43,7 @@ def sample(names: list[str]) -> list[str]:
 def opened(path: Path):
     """An 8-bit gray or RGB image, shrunk to what may matter here, or None: a damaged one is training's to report."""
     try:
-        image = plain(upright(from_path(import_pillow(), path, str(path), pixel_cap(256, 256))), str(path))
+        image = plain(upright(from_path(import_pillow(), path, str(path), LOOK)), str(path))
     except ModelError:
         return None
     if max(image.size) > 4 * LARGEST:
@@ -56,8 +57,8 @@ def rounded(values: np.ndarray) -> tuple[float, ...]:
 
 def side_of(image: Image) -> tuple[int, int]:
     """(height, width) of the input that a recipe makes; refuses one that leaves it to the image."""
-    size = image.crop or (image.size if image.resize == "exact" else None)
+    size = made_size(image)
     if size is None:
         found = f"resize {image.resize!r} without a crop: the images' sizes would differ"
-        raise TrainingError("preprocess", found, "resize 'exact', or a crop")
+        raise TrainingError("preprocess", found, "resize 'exact' or 'letterbox', or a crop")
     return size[0], size[1]

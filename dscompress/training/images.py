@@ -17,7 +17,7 @@ from dscompress.recipes import Recipe
 from dscompress.training.augment import augment, crop_sides
 from dscompress.training.data import Batch
 from dsruntime.file import Image
-from dsruntime.image import cropped, from_path, import_pillow, pixel_cap, plain, resized, scaled, upright
+from dsruntime.image import cropped, from_path, import_pillow, plain, resized, scaled, upright
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Decoder(torch.utils.data.Dataset):
         images = self.images
         path = os.path.join(images.root, images.files[index][0])
         height, width = images.shape[2:]
-        image = plain(upright(from_path(import_pillow(), path, path, pixel_cap(height, width))), path)
+        image = plain(upright(from_path(import_pillow(), path, path, images.image)), path)
         if self.draws is not None and self.crop < 1:
             return scaled(random_crop(image, self.draws[index], self.crop, (width, height), images.image), images.image)
         image = cropped(resized(image, images.image, path), images.image, path)

@@ -71,6 +71,7 @@ class Image(NamedTuple):
     crop: tuple[int, ...] | None
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    pad: tuple[int, ...] | None = None
 
 
 class Input(NamedTuple):

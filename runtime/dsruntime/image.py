@@ -1,16 +1,22 @@
 """Images to inputs, after the recipe that the model file holds.
 
-    decode     PNG, JPEG or BMP and nothing else; no more pixels than pixel_cap() allows
+    decode     PNG, JPEG or BMP and nothing else, in at most MOST_BYTES; no side above LARGEST_SIDE
     upright    the EXIF orientation is applied
-    plain      8-bit gray or RGB: palettes and CMYK become RGB, 16-bit gray is divided by 257, alpha is laid over black
+    plain      8-bit gray or RGB, as Pillow's convert("RGB") gives them: alpha is dropped, and what lies under it stays;
+               palettes, with transparency or without, and CMYK become RGB; but 16-bit gray is divided by 257, where
+               Pillow's convert() would clip it, and of 16-bit colours the high byte is taken
     resize     "none"; "exact" to (height, width); "shorter" makes the shorter side size[0], the other in proportion,
-               rounded down; Pillow's filters, with anti-aliasing when shrinking
+               rounded down; "letterbox" scales to fit into (height, width) and fills the rest with `pad`, half on each
+               side; Pillow's filters, with anti-aliasing when shrinking
     crop       (height, width) around the centre
     color      "rgb", "bgr" or "gray" (ITU-R 601 luma)
-    scale      (x / 255 - mean) / std per channel, float32, [1, channels, height, width]
+    scale      (x / 255 - mean) / std per channel, float32, [1, channels, height, width]: pixels are 0 to 1
 
-Black is what lies under transparent pixels because that is what a model sees that was trained on images whose alpha
-channel was dropped from zeroed pixels. "imagenet" is torchvision's Resize(256), CenterCrop(224), ToTensor, Normalize.
+"imagenet" is torchvision's Resize(256), CenterCrop(224), ToTensor, Normalize, of images loaded as its ImageFolder loads
+them, but upright.
+
+A JPEG that would take more memory is decoded at a half, a quarter or an eighth of its size, as Pillow's draft() does:
+means of 2 x 2 pixels and more, taken before the recipe's filter. That changes pixels a little, so a warning says it.
 """
 
 from __future__ import annotations
@@ -18,18 +24,24 @@ from __future__ import annotations
 import json
 import math
 import os
-import stat
+import warnings
+from typing import BinaryIO
 
 import numpy as np
 
+from dsruntime.door import open_regular
 from dsruntime.errors import BackendError, ModelError
 from dsruntime.file import Image
 
 FORMATS = ("PNG", "JPEG", "BMP")
 COLORS = {"rgb": 3, "bgr": 3, "gray": 1}
-RESIZES = {"none": 0, "exact": 2, "shorter": 1}  # and how many sizes each needs
+RESIZES = {"none": 0, "exact": 2, "shorter": 1, "letterbox": 2}  # and how many sizes each needs
 FILTERS = ("nearest", "box", "bilinear", "bicubic", "lanczos")
 LARGEST_SIDE = 1 << 16
+MOST_BYTES = 256 << 20  # that decoding one image may take
+MOST_RESIZED = 1 << 25  # pixels, after resizing and on the way there
+MOST_FILE_BYTES = 256 << 20
+MOST_JPEG_PIXELS = 1 << 27  # more take seconds, however small they are decoded
 
 RECIPES = {
     "imagenet": Image(
@@ -59,21 +71,12 @@ def load_image(source, recipe: Image, shape) -> np.ndarray:
     """
     where = name_of(source)
     channels, height, width = sides(shape, recipe)
-    image = plain(upright(opened(source, where, pixel_cap(height, width))), where)
+    image = plain(upright(opened(source, where, recipe)), where)
     image = cropped(resized(image, recipe, where), recipe, where)
     if image.size != (width, height):
         raise ModelError(where, f"{image.height} x {image.width} pixels (height x width) after the model's recipe",
                          f"{height} x {width}", "resize the image, or export the model with a recipe that does")
     return scaled(image, recipe)
-
-
-def pixel_cap(height: int, width: int) -> int:
-    """How many pixels may be decoded for an input of this size: 64 per pixel of the input, at least 2^24.
-
-    Decoding and turning upright take at most 8 bytes a pixel: 128 MiB at 2^24 pixels. A baseline JPEG of up to four
-    times the cap is decoded at a half or less of its size; a progressive one needs all of its memory and is refused.
-    """
-    return max(1 << 24, 64 * height * width)
 
 
 def name_of(source) -> str:
@@ -93,14 +96,14 @@ def sides(shape, recipe: Image) -> tuple[int, int, int]:
 # decode
 
 
-def opened(source, where: str, cap: int):
-    """A PIL image whose pixels are decoded, of at most `cap` pixels."""
+def opened(source, where: str, recipe: Image):
+    """A PIL image whose pixels are decoded."""
     pillow = import_pillow()
     if isinstance(source, np.ndarray):
         source = from_array(pillow, source, where)
     if not isinstance(source, pillow.Image):
-        return from_path(pillow, source, where, cap)
-    check_size(source, where, cap, may_shrink=False)
+        return from_path(pillow, source, where, recipe)
+    check_size(source, where, recipe, (1,), 0)
     decode(source, where)
     return source
 
@@ -123,32 +126,24 @@ def from_array(pillow, array: np.ndarray, where: str):
     return pillow.fromarray(np.ascontiguousarray(array))
 
 
-def from_path(pillow, path, where: str, cap: int):
-    try:
-        status = os.stat(path)
-    except (OSError, ValueError, TypeError) as error:
-        raise ModelError(where, getattr(error, "strerror", None) or str(error), "a PNG, JPEG or BMP file") from None
-    if stat.S_ISDIR(status.st_mode):
-        raise ModelError(where, "a folder", "one PNG, JPEG or BMP file")
-    if not stat.S_ISREG(status.st_mode):
-        raise ModelError(where, "not a regular file", "a PNG, JPEG or BMP file")
-    if status.st_size == 0:
-        raise ModelError(where, "an empty file", "a PNG, JPEG or BMP file")
-    try:
-        file = open(path, "rb")
-    except OSError as error:
-        raise ModelError(where, error.strerror or str(error), "a readable file") from None
-    with file:
+def from_path(pillow, path, where: str, recipe: Image):
+    """The decoded image of a file, of a JPEG's perhaps a smaller one: never smaller than the recipe makes it."""
+    with open_regular(path, where, "a PNG, JPEG or BMP file", MOST_FILE_BYTES) as file:
         image = identified(pillow, file, where)
-        check_size(image, where, cap, may_shrink=True)
+        if image.format in ("JPEG", "MPO"):
+            check_size(image, where, recipe, (1, 2, 4, 8), coefficient_bytes(file, image.size))
+        else:
+            check_size(image, where, recipe, (1,), 0)
         decode(image, where)
     return image
 
 
 def identified(pillow, file, where: str):
     try:
-        return pillow.open(file, formats=FORMATS)
-    except (pillow.DecompressionBombError, pillow.DecompressionBombWarning) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", pillow.DecompressionBombWarning)  # check_size() knows better
+            return pillow.open(file, formats=FORMATS)
+    except pillow.DecompressionBombError as error:
         raise ModelError(where, str(error), "an image of fewer pixels", "shrink the image") from None
     except pillow.UnidentifiedImageError:
         raise ModelError(where, "not an image of a known format", "a PNG, JPEG or BMP file",
@@ -164,23 +159,76 @@ def decode(image, where: str) -> None:
         raise ModelError(where, f"damaged: {error}", "a whole image", "make the image again") from None
 
 
-def check_size(image, where: str, cap: int, may_shrink: bool) -> None:
-    """Refuses before anything is decoded; may ask for a smaller decoding of a large JPEG."""
+def check_size(image, where: str, recipe: Image, divisors: tuple[int, ...], fixed: int) -> None:
+    """Refuses what the header says would take too much, before anything is decoded.
+
+    divisors: by which the image may be decoded smaller; the first that is small enough is taken. fixed: bytes that
+    decoding takes whatever the divisor.
+    """
     width, height = image.size
-    pixels = width * height
-    if pixels == 0:
+    if width * height == 0:
         raise ModelError(where, f"{height} x {width} pixels", "an image that is not empty")
-    if pixels <= cap:
-        return
-    progressive = image.info.get("progressive") or image.info.get("progression")
-    if may_shrink and image.format in ("JPEG", "MPO") and not progressive and pixels <= 4 * cap:
-        for divisor in (2, 4, 8):
-            if math.ceil(width / divisor) * math.ceil(height / divisor) <= cap:
+    if max(width, height) > LARGEST_SIDE:
+        raise ModelError(where, f"{height} x {width} pixels", f"at most {LARGEST_SIDE:,} a side", "shrink the image")
+    resized_size(image.size, recipe, where)
+    for divisor in divisors:
+        small = math.ceil(width / divisor), math.ceil(height / divisor)
+        enough = divisor == 1 or (recipe.resize != "none" and min(small) >= max(recipe.size))
+        if enough and fixed + decoded_bytes(image.mode, small) <= MOST_BYTES and (
+                len(divisors) == 1 or width * height <= MOST_JPEG_PIXELS):
+            if divisor > 1:
                 image.draft(None, (width // divisor, height // divisor))
-                return
-    kind = "progressive JPEG of " if progressive else ""
-    raise ModelError(where, f"{kind}{height} x {width} = {pixels:,} pixels", f"at most {cap:,} for this model's input",
-                     "shrink the image")
+                warnings.warn(f"a JPEG of {height} x {width} pixels is decoded at 1/{divisor} of its size, to stay "
+                              f"within {MOST_BYTES >> 20} MiB: its pixels differ a little from those of the whole",
+                              stacklevel=2)
+            return
+    needed = (fixed + decoded_bytes(image.mode, image.size)) >> 20
+    raise ModelError(where, f"{height} x {width} pixels, which take {needed:,} MiB to decode", f"at most "
+                     f"{MOST_BYTES >> 20} MiB", "shrink the image")
+
+
+def decoded_bytes(mode: str, size: tuple[int, int]) -> int:
+    """Of the pixels as Pillow holds them, and of a copy of them: turned upright, or converted."""
+    own = {"1": 1, "L": 1, "P": 1}.get(mode, 2 if mode.startswith("I;16") else 4)
+    copy = own if mode in ("1", "L", "RGB") or own == 2 else 5
+    return (own + copy) * size[0] * size[1] + 16 * size[1]
+
+
+def coefficient_bytes(file: BinaryIO, size: tuple[int, int]) -> int:
+    """What a decoder keeps of a JPEG whose image comes in several scans (a progressive one, or a plane at a time).
+
+    Two bytes for each sample of each plane. 0 where the one scan has all planes. What cannot be read is taken for the
+    worst: four planes of full size.
+    """
+    position = file.tell()
+    try:
+        file.seek(2)
+        samples, in_one_scan = frame_of_jpeg(file)
+        if in_one_scan:
+            return 0
+    except (ValueError, IndexError, ZeroDivisionError):
+        samples = 4.0
+    finally:
+        file.seek(position)
+    return math.ceil(2 * samples * (size[0] + 32) * (size[1] + 32))
+
+
+def frame_of_jpeg(file: BinaryIO) -> tuple[float, bool]:
+    """From a JPEG's markers: samples per pixel, and whether the first scan has all of them."""
+    samples, planes, progressive = 4.0, 0, True
+    while True:
+        head = file.read(4)
+        if len(head) < 4 or head[0] != 0xFF:
+            raise ValueError("no marker")
+        kind, length = head[1], int.from_bytes(head[2:], "big")
+        body = file.read(max(0, length - 2))
+        if kind in range(0xC0, 0xD0) and kind not in (0xC4, 0xC8, 0xCC):
+            planes, progressive = body[5], kind not in (0xC0, 0xC1)
+            sampling = [(body[7 + 3 * i] >> 4, body[7 + 3 * i] & 15) for i in range(planes)]
+            whole = max(h for h, _ in sampling) * max(v for _, v in sampling)
+            samples = sum(h * v for h, v in sampling) / whole
+        elif kind == 0xDA:
+            return samples, not progressive and body[0] == planes
 
 
 # upright, plain
@@ -196,53 +244,80 @@ def upright(image):
 
 
 def plain(image, where: str):
-    """8-bit gray ("L") or "RGB"."""
+    """8-bit gray ("L") or "RGB": what lies under transparent pixels stays, as in Pillow's convert("RGB")."""
     if image.mode in ("I;16", "I;16L", "I;16B", "I;16N", "I"):
         return gray_from_16_bits(image, where)
-    if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
-        return over_black(image)
     if image.mode in ("L", "RGB"):
         return image
-    if image.mode == "1":
+    if image.mode in ("La", "RGBa"):  # colours multiplied by their alpha
+        image = image.convert(image.mode.upper())
+    if image.mode in ("1", "LA"):
         return image.convert("L")
-    if image.mode in ("P", "CMYK", "YCbCr", "LAB", "HSV", "RGBX"):
+    if image.mode in ("P", "PA") and "transparency" in image.info:
+        image = image.copy()
+        del image.info["transparency"]  # Pillow warns that it is dropped
+    if image.mode in ("P", "PA", "RGBA", "CMYK", "YCbCr", "LAB", "HSV", "RGBX"):
         return image.convert("RGB")
     raise ModelError(where, f"pixels of mode {image.mode!r}", "8- or 16-bit gray, RGB, RGBA, palette or CMYK pixels",
                      "convert the image to 8-bit RGB")
 
 
 def gray_from_16_bits(image, where: str):
-    values = np.asarray(image).astype(np.int64)
+    values = np.asarray(image)
     low, high = int(values.min()), int(values.max())
     if low < 0 or high > 65535:
         raise ModelError(where, f"gray values from {low} to {high}", "0 to 65535", "convert the image to 16-bit gray")
-    return import_pillow().fromarray(((values + 128) // 257).astype(np.uint8))
-
-
-def over_black(image):
-    rgba = image.convert("RGBA")
-    black = import_pillow().new("RGB", image.size)
-    black.paste(rgba, mask=rgba.getchannel("A"))
-    return black
+    codes = np.empty(values.shape, np.uint8)
+    for row, found in zip(codes, values, strict=True):  # a row at a time, for memory's sake
+        row[:] = (found.astype(np.int32) + 128) // 257
+    return import_pillow().fromarray(codes)
 
 
 # resize, crop, color, scale
 
 
 def resized(image, recipe: Image, where: str):
+    size = resized_size(image.size, recipe, where)
+    if size != image.size:
+        image = image.resize(size, getattr(import_pillow().Resampling, recipe.filter.upper()))
+    return padded(image, recipe) if recipe.resize == "letterbox" else image
+
+
+def resized_size(size: tuple[int, int], recipe: Image, where: str) -> tuple[int, int]:
+    """(width, height) after resizing, before padding."""
+    width, height = size
     if recipe.resize == "none":
-        return image
+        return size
     if recipe.resize == "exact":
-        height, width = recipe.size
+        found = recipe.size[1], recipe.size[0]
+    elif recipe.resize == "letterbox":
+        scale = min(recipe.size[0] / height, recipe.size[1] / width)
+        found = max(1, round(width * scale)), max(1, round(height * scale))
     else:
-        short, long = sorted(image.size)
-        other = int(recipe.size[0] * long / short)
-        if other > LARGEST_SIDE:
-            raise ModelError(where, f"{image.height} x {image.width} pixels", "a less elongated image", "crop it")
-        width, height = (recipe.size[0], other) if image.width <= image.height else (other, recipe.size[0])
-    if (width, height) == image.size:
-        return image
-    return image.resize((width, height), getattr(import_pillow().Resampling, recipe.filter.upper()))
+        other = int(recipe.size[0] * max(size) / min(size))
+        found = (recipe.size[0], other) if width <= height else (other, recipe.size[0])
+    between = found[0] * max(height, found[1])  # Pillow resizes the rows first
+    if max(found) > LARGEST_SIDE or between > MOST_RESIZED:
+        raise ModelError(where, f"{height} x {width} pixels, which the model's recipe makes {found[1]} x {found[0]}",
+                         f"at most {LARGEST_SIDE:,} a side and {MOST_RESIZED:,} pixels on the way there, so a less "
+                         "elongated image", "crop it")
+    return found
+
+
+def padded(image, recipe: Image):
+    """In the middle of the letterbox; of an odd rest, the pixel more lies below and on the right."""
+    height, width = recipe.size
+    image = image.convert("L" if recipe.color == "gray" else "RGB")
+    pad = recipe.pad or ()
+    color = pad[0] if recipe.color == "gray" else pad[::-1] if recipe.color == "bgr" else pad
+    canvas = import_pillow().new(image.mode, (width, height), color)
+    canvas.paste(image, ((width - image.width) // 2, (height - image.height) // 2))
+    return canvas
+
+
+def made_size(recipe: Image) -> tuple[int, ...] | None:
+    """(height, width) of what a recipe makes, or None where that is the image's."""
+    return recipe.crop or (recipe.size if recipe.resize in ("exact", "letterbox") else None)
 
 
 def cropped(image, recipe: Image, where: str):
@@ -269,18 +344,26 @@ def scaled(image, recipe: Image) -> np.ndarray:
 
 
 def from_json(text: str, where: str = "image recipe") -> Image:
-    """A recipe written as a JSON object with the fields of Image; size and crop may be left out.
+    """A recipe written as a JSON object with the fields of Image; size, crop and pad may be left out.
 
     >>> from_json('{"color": "gray", "resize": "exact", "size": [8, 8], "filter": "box", "mean": [0], "std": [1]}').size
     (8, 8)
     """
+    return from_fields(json_object(text, where), where)
+
+
+def json_object(text: str, where: str) -> dict:
     try:
         fields = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ModelError(where, f"no JSON: {error}", "a JSON object") from None
     if not isinstance(fields, dict):
         raise ModelError(where, f"a JSON {type(fields).__name__}", "a JSON object")
-    needed, optional = ("color", "resize", "filter", "mean", "std"), ("size", "crop")
+    return fields
+
+
+def from_fields(fields: dict, where: str) -> Image:
+    needed, optional = ("color", "resize", "filter", "mean", "std"), ("size", "crop", "pad")
     missing = [name for name in needed if name not in fields]
     unknown = [name for name in fields if name not in needed + optional]
     if missing or unknown:
@@ -295,14 +378,14 @@ def from_json(text: str, where: str = "image recipe") -> Image:
         crop=listed(fields.get("crop"), "crop", where),
         mean=listed(fields["mean"], "mean", where) or (),
         std=listed(fields["std"], "std", where) or (),
+        pad=listed(fields.get("pad"), "pad", where),
     )
     check_recipe(recipe, where)
     return recipe
 
 
 def to_json(recipe: Image) -> str:
-    fields = {name: getattr(recipe, name) for name in ("color", "resize", "size", "filter", "crop", "mean", "std")}
-    return json.dumps({name: value for name, value in fields.items() if value is not None and value != ()})
+    return json.dumps({name: value for name, value in recipe._asdict().items() if value is not None and value != ()})
 
 
 def listed(value, name: str, where: str) -> tuple | None:
@@ -325,6 +408,24 @@ def check_recipe(recipe: Image, where: str) -> None:
             raise ModelError(where, f"{name!r} is {list(values)}", f"{channels} numbers for {recipe.color}")
     if not all(v > 0 for v in recipe.std):
         raise ModelError(where, f"'std' is {list(recipe.std)}", "numbers above 0")
+    check_units(recipe, where)
+    if (recipe.pad is not None) != (recipe.resize == "letterbox"):
+        raise ModelError(where, f"{'no ' if recipe.pad is None else ''}'pad' for resize {recipe.resize!r}",
+                         "a colour for 'letterbox', and none else", "YOLO's is [114, 114, 114]")
+    codes = recipe.pad or ()
+    whole = all(type(v) is int and 0 <= v <= 255 for v in codes)
+    if recipe.pad is not None and (len(codes) != channels or not whole):
+        raise ModelError(where, f"'pad' is {list(codes)}", f"{channels} whole numbers from 0 to 255 for {recipe.color}")
+
+
+def check_units(recipe: Image, where: str) -> None:
+    """Refuses a mean and deviation of pixels from 0 to 255, as other libraries have them."""
+    if max(map(abs, (*recipe.mean, *recipe.std))) <= 1:
+        return
+    mean, std = ([float(f"{value / 255:.6g}") for value in values] for values in (recipe.mean, recipe.std))
+    raise ModelError(where, f"'mean' is {list(recipe.mean)} and 'std' is {list(recipe.std)}",
+                     "those of pixels from 0 to 1, so nothing above 1",
+                     f"if they are of pixels from 0 to 255, divide both by 255: mean {mean}, std {std}")
 
 
 def one_of(value, known: tuple[str, ...], name: str, where: str) -> None:

@@ -73,7 +73,8 @@ class Model:
 
     def __reduce__(self):
         raise ModelError("model", "it cannot be pickled or copied: it is memory of this process",
-                         "its path or its bytes", "pickle model.path or bytes(model.bytes), and open that in each process")
+                         "its path or its bytes",
+                         "pickle model.path or bytes(model.bytes), and open that in each process")
 
     def prepare(self, *, memory: str = "fast", precision: str = "float32") -> None:
         """Does now what the first run on the cpu backend would do: brings the weights into the form it computes with.

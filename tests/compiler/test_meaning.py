@@ -35,7 +35,8 @@ def outputs_of(tmp_path, tail: str, shape: str = "n, 4", **options):
     ("y = Softmax<axis = 0>(z)", "n, 4", ""),
     ("y = LogSoftmax<axis = 0>(z)", "n, 4", ""),
     ("a = Constant<value_ints = [1, 2]>() u = Unsqueeze(z, a) y = Softmax<axis = 3>(u)", "n, 1, 1, 4", "probabilities"),
-    ("a = Constant<value_ints = [2, 3]>() u = Unsqueeze(z, a) s = LogSoftmax<axis = 1>(u) y = Flatten(s)", "n, 4", "logits"),
+    ("a = Constant<value_ints = [2, 3]>() u = Unsqueeze(z, a) s = LogSoftmax<axis = 1>(u) y = Flatten(s)", "n, 4",
+     "logits"),
     ("a = Constant<value_ints = [2, 3]>() u = Unsqueeze(z, a) s = Sigmoid(u) y = Flatten(s)", "n, 4", "probabilities"),
     ("a = Constant<value_ints = [0, 2, 2]>() u = Reshape(z, a) y = Softmax<axis = 1>(u)", "n, 2, 2", "probabilities"),
     ("a = Constant<value_ints = [0, 2, 2]>() u = Reshape(z, a) y = LogSoftmax(u)", "n, 2, 2", ""),
@@ -131,7 +132,8 @@ def test_one_output_is_never_certain_of_its_only_class(meaning, expected):
     net = nn.Sequential(nn.Flatten(), nn.Linear(48, 1)).eval()
     with torch.no_grad():
         net[1].weight.zero_(), net[1].bias.fill_(0.5)
-    data = dscompress.compile_model(net, input_shape=(1, 3, 4, 4), preprocess=ODDS, labels=["cat"], meaning=meaning).data
+    data = dscompress.compile_model(net, input_shape=(1, 3, 4, 4), preprocess=ODDS, labels=["cat"],
+                                    meaning=meaning).data
     with dsruntime.load(data) as session:
         (best,) = session.predict(np.zeros((4, 4, 3), np.uint8))
     assert best.score == 0.5 and best.probability == (expected and pytest.approx(expected))

@@ -1,7 +1,12 @@
 """Images become inputs after the recipe; what is no image, or too large a one, is refused before it is decoded."""
 
+import io
 import os
 import struct
+import subprocess
+import sys
+import textwrap
+import warnings
 import zlib
 
 import numpy as np
@@ -10,7 +15,7 @@ import pytest
 
 from dsruntime import ModelError, image
 from dsruntime.file import Image
-from dsruntime.image import FORMATS, RECIPES, from_json, load_image, pixel_cap, to_json
+from dsruntime.image import FORMATS, RECIPES, from_json, load_image, to_json
 
 PLAIN = Image(color="rgb", resize="none", size=(), filter="bilinear", crop=None, mean=(0, 0, 0), std=(1, 1, 1))
 GRAY = Image(color="gray", resize="none", size=(), filter="bilinear", crop=None, mean=(0,), std=(1,))
@@ -80,19 +85,46 @@ def test_palette(tmp_path):
     path = saved(tmp_path / "a.png", colors)
     expected = np.array([[255, 0, 0], [0, 255, 0], [0, 0, 255]])[[[0, 1, 2], [2, 1, 0]]]
     np.testing.assert_array_equal(pixels(path), expected)
-    path = saved(tmp_path / "b.png", colors, transparency=1)
-    expected[0, 1] = expected[1, 1] = 0
-    np.testing.assert_array_equal(pixels(path), expected)
+    for transparency in (1, bytes([255, 0, 128])):
+        path = saved(tmp_path / "b.png", colors, transparency=transparency)
+        with warnings.catch_warnings(action="error"):
+            np.testing.assert_array_equal(pixels(path), expected)
 
 
-def test_alpha_is_laid_over_black(tmp_path):
-    rgba = np.full((2, 3, 4), 200, np.uint8)
-    rgba[:, :, 3] = [[255, 0, 51], [255, 255, 255]]
-    expected = np.full((2, 3, 3), 200)
-    expected[0, 1], expected[0, 2] = 0, 40
-    np.testing.assert_array_equal(pixels(saved(tmp_path / "a.png", PIL.Image.fromarray(rgba))), expected)
-    gray_alpha = PIL.Image.fromarray(rgba).convert("LA")
-    np.testing.assert_array_equal(pixels(saved(tmp_path / "b.png", gray_alpha), GRAY), expected[:, :, 0])
+def test_alpha_is_dropped_as_torchvision_s_loader_drops_it(tmp_path):
+    rgba = np.dstack([rgb_noise(), [[255, 0, 51], [1, 128, 254]]]).astype(np.uint8)
+    path = saved(tmp_path / "a.png", PIL.Image.fromarray(rgba))
+    np.testing.assert_array_equal(PIL.Image.open(path).convert("RGB"), rgba[:, :, :3])  # what ImageFolder does
+    for source in (path, rgba, PIL.Image.fromarray(rgba)):
+        np.testing.assert_array_equal(pixels(source), rgba[:, :, :3])
+    luma = PIL.Image.fromarray(rgba[:, :, :3]).convert("L")
+    np.testing.assert_array_equal(pixels(path, GRAY), luma)
+    gray_alpha = PIL.Image.merge("LA", [luma, PIL.Image.fromarray(rgba[:, :, 3])])
+    np.testing.assert_array_equal(pixels(saved(tmp_path / "b.png", gray_alpha), GRAY), luma)
+    np.testing.assert_array_equal(pixels(gray_alpha), np.dstack([luma] * 3))
+
+
+@pytest.mark.parametrize("mode, transparency", [("RGB", (10, 20, 30)), ("L", 40)])
+def test_a_transparent_colour_stays_that_colour(tmp_path, mode, transparency):
+    picture = PIL.Image.new(mode, (3, 2), transparency)
+    path = saved(tmp_path / "a.png", picture, transparency=transparency)
+    np.testing.assert_array_equal(pixels(path), np.asarray(picture.convert("RGB")))
+
+
+def test_premultiplied_colours_are_divided_by_their_alpha():
+    rgba = PIL.Image.new("RGBA", (3, 2), (200, 100, 50, 128))
+    assert np.abs(pixels(rgba.convert("RGBa")) - [200, 100, 50]).max() <= 1
+
+
+def test_sixteen_bit_colours_keep_their_high_byte(tmp_path):
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    rows = b"".join(b"\0" + struct.pack(">9H", *[0x1234, 0xFFFF, 0x00FF] * 3) for _ in range(2))
+    header = struct.pack(">IIBBBBB", 3, 2, 16, 2, 0, 0, 0)
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows))
+                                     + chunk(b"IEND", b""))
+    np.testing.assert_array_equal(pixels(tmp_path / "a.png"), np.full((2, 3, 3), [0x12, 0xFF, 0x00]))
 
 
 def test_cmyk(tmp_path):
@@ -182,44 +214,135 @@ def refused(source, *words, recipe=GRAY, shape=("N", 1, 2, 3)):
         assert word in str(caught.value), str(caught.value)
 
 
-@pytest.mark.parametrize("width, height", [(5000, 5000), (15000, 15000), (2**31 - 1, 1), (1, 2**31 - 1)])
-def test_a_decompression_bomb_is_refused_before_it_is_decoded(tmp_path, monkeypatch, width, height):
+@pytest.mark.parametrize("width, height, words", [
+    (13000, 12000, "297 MiB to decode; expected at most 256 MiB"), (15000, 15000, "pixels"),
+    (1, 1 << 24, "16777216 x 1 pixels; expected at most 65,536 a side"),
+    (2**31 - 1, 1, "pixels"), (1, 2**31 - 1, "pixels"), (65537, 1, "at most 65,536 a side"),
+])
+def test_a_decompression_bomb_is_refused_before_it_is_decoded(tmp_path, monkeypatch, width, height, words):
     monkeypatch.setattr(image, "decode", lambda *_: pytest.fail("decoded"))
     path = tmp_path / "bomb.png"
     path.write_bytes(png(width, height, bytes(1000)))
-    refused(path, "bomb.png", "pixels")
+    refused(path, "bomb.png", words)
 
 
-def test_the_cap_follows_the_input():
-    assert pixel_cap(8, 8) == 1 << 24
-    assert pixel_cap(1024, 1024) == 64 << 20
+def test_a_picture_too_long_for_its_recipe_is_refused_from_the_header(tmp_path, monkeypatch):
+    monkeypatch.setattr(image, "decode", lambda *_: pytest.fail("decoded"))
+    (tmp_path / "long.png").write_bytes(png(60000, 8))
+    for shorter in (16, 4096):
+        recipe = GRAY._replace(resize="shorter", size=(shorter,), crop=(2, 3))
+        refused(tmp_path / "long.png", f"makes {shorter} x {shorter * 7500}", "a less elongated image", recipe=recipe)
+
+
+def test_rows_that_become_long_before_the_columns_shrink_are_refused(tmp_path):
+    (tmp_path / "high.png").write_bytes(png(8, 60000))
+    recipe = GRAY._replace(resize="exact", size=(2, 16384), crop=(2, 3))
+    refused(tmp_path / "high.png", "60000 x 8 pixels, which the model's recipe makes 2 x 16384", recipe=recipe)
+
+
+def test_a_file_larger_than_any_image_may_be_is_refused(tmp_path):
+    with open(tmp_path / "a.png", "wb") as file:
+        file.truncate(image.MOST_FILE_BYTES + 1)
+    refused(tmp_path / "a.png", "268,435,457 bytes", "at most 268,435,456 bytes")
+
+
+@pytest.mark.parametrize("mode, size, most", [
+    ("RGB", (6000, 5590), True), ("RGB", (6000, 5591), False), ("RGBA", (5000, 5962), True),
+    ("RGBA", (5000, 5966), False), ("L", (13000, 10000), True), ("P", (6000, 7000), True),
+    ("I;16", (6000, 11000), True), ("CMYK", (6000, 5000), False),
+])
+def test_what_decoding_takes_is_known_before(mode, size, most):
+    assert (image.decoded_bytes(mode, size) <= image.MOST_BYTES) == most
 
 
 @pytest.fixture
 def small_cap(monkeypatch):
-    monkeypatch.setattr(image, "pixel_cap", lambda height, width: 64 * 64)
+    """Enough for 64 x 64 gray pixels."""
+    monkeypatch.setattr(image, "MOST_BYTES", 64 * 64 * 2 + 16 * 64)
 
 
-def test_a_large_baseline_jpeg_is_decoded_smaller(tmp_path, small_cap):
+SHRINKS = GRAY._replace(resize="exact", size=(2, 3))
+
+
+def test_a_large_jpeg_is_decoded_smaller_and_that_is_said(tmp_path, monkeypatch):
+    noise = np.kron(np.random.default_rng(0).integers(0, 256, (24, 32), np.uint8), np.ones((4, 4), np.uint8))
+    path = saved(tmp_path / "a.jpg", PIL.Image.fromarray(noise), quality=95)
+    recipe, shape = SHRINKS._replace(size=(24, 32)), ("N", 1, 24, 32)
+    whole = load_image(path, recipe, shape)
+    monkeypatch.setattr(image, "MOST_BYTES", 64 * 64 * 2 + 16 * 64)
+    with pytest.warns(UserWarning, match="a JPEG of 96 x 128 pixels is decoded at 1/2 of its size"):
+        got = load_image(path, recipe, shape)
+    assert 0 < np.abs(got - whole).mean() <= 4 / 255
+
+
+def test_a_jpeg_is_not_decoded_smaller_than_its_input(tmp_path, small_cap):
     path = saved(tmp_path / "a.jpg", PIL.Image.new("L", (128, 96), 77))
-    recipe = Image(**{**GRAY._asdict(), "resize": "exact", "size": (2, 3)})
-    got = load_image(path, recipe, ("N", 1, 2, 3))
-    assert np.abs(got * 255 - 77).max() <= 2
+    for size in ((49, 2), (2, 49)):
+        recipe = SHRINKS._replace(size=size)
+        refused(path, "96 x 128 pixels, which take", "to decode", recipe=recipe, shape=("N", 1, *size))
+    refused(path, "to decode", shape=("N", 1, 96, 128))
 
 
-def test_a_large_progressive_jpeg_is_refused(tmp_path, small_cap):
-    path = saved(tmp_path / "a.jpg", PIL.Image.new("L", (128, 96), 77), progressive=True)
-    refused(path, "progressive JPEG of 96 x 128 = 12,288 pixels", "at most 4,096")
+def test_a_progressive_jpeg_needs_memory_for_all_of_it(tmp_path, small_cap):
+    refused(saved(tmp_path / "a.jpg", PIL.Image.new("L", (128, 96), 77), progressive=True), "to decode", recipe=SHRINKS)
 
 
-@pytest.mark.parametrize("size", [(256, 65), (1024, 1024)])
-def test_a_jpeg_beyond_four_times_the_cap_is_refused(tmp_path, small_cap, size):
-    refused(saved(tmp_path / "a.jpg", PIL.Image.new("L", size)), "at most 4,096")
+@pytest.mark.parametrize("size", [(4096, 520), (1024, 1024)])
+def test_a_jpeg_that_no_divisor_makes_small_enough_is_refused(tmp_path, small_cap, size):
+    refused(saved(tmp_path / "a.jpg", PIL.Image.new("L", size)), "to decode", recipe=SHRINKS)
+
+
+@pytest.mark.parametrize("mode, options, samples", [
+    ("L", {}, 1), ("RGB", {"subsampling": 0}, 3), ("RGB", {"subsampling": 1}, 2), ("RGB", {"subsampling": 2}, 1.5),
+    ("CMYK", {}, 4),
+])
+def test_what_a_jpeg_s_markers_say(tmp_path, mode, options, samples):
+    for progressive in (False, True):
+        path = saved(tmp_path / "a.jpg", PIL.Image.new(mode, (40, 30)), progressive=progressive, **options)
+        with open(path, "rb") as file:
+            file.seek(2)
+            assert image.frame_of_jpeg(file) == (samples, not progressive)
+            assert image.coefficient_bytes(file, (40, 30)) == (2 * samples * 72 * 62 if progressive else 0)
+
+
+def test_a_jpeg_of_a_plane_a_scan_counts_as_progressive():
+    frame = b"\xff\xc0\x00\x11\x08\x00\x10\x00\x10\x03" + b"\x01\x11\x00\x02\x11\x00\x03\x11\x00"
+    scan = b"\xff\xda\x00\x08\x01\x01\x00\x00\x3f\x00"
+    assert image.frame_of_jpeg(io.BytesIO(frame + scan)) == (3, False)
+    assert image.coefficient_bytes(io.BytesIO(b"\xff\xd8" + frame), (16, 16)) == 2 * 4 * 48 * 48  # no scan: the worst
+
+
+PHOTOS = """
+    import resource, sys, warnings
+    import numpy as np, PIL.Image
+    from dsruntime.image import RECIPES, load_image
+    warnings.simplefilter("ignore")
+    PIL.Image.new("RGB", (8, 8)).save(sys.argv[1] + ".small.png")
+    load_image(sys.argv[1] + ".small.png", RECIPES["cifar"], ("N", 3, 32, 32))  # imports, decoders
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    load_image(sys.argv[1], RECIPES["imagenet"], ("N", 3, 224, 224))
+    print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+"""
+
+
+@pytest.mark.parametrize("name, options", [
+    ("a.png", {"compress_level": 1}), ("a.jpg", {}), ("a.jpg", {"progressive": True, "subsampling": 0}),
+])
+def test_a_photo_of_24_megapixels_is_decoded_whole_in_256_mib(tmp_path, name, options):
+    picture = PIL.Image.fromarray(np.add.outer(np.arange(75), np.arange(100)).astype(np.uint8)).convert("RGB")
+    exif = PIL.Image.Exif()
+    exif[0x0112] = 6
+    path = saved(tmp_path / name, picture.resize((5656, 4242), 0), exif=exif, **options)
+    del picture
+    command = [sys.executable, "-c", textwrap.dedent(PHOTOS), path]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) < 256
 
 
 def test_a_large_picture_in_memory_is_refused(small_cap):
-    refused(np.zeros((65, 64), np.uint8), "65 x 64 = 4,160 pixels")
-    refused(PIL.Image.new("RGB", (64, 65)), "65 x 64 = 4,160 pixels")
+    refused(np.zeros((65, 65), np.uint8), "65 x 65 pixels")
+    refused(PIL.Image.new("RGB", (64, 65)), "65 x 64 pixels")
 
 
 @pytest.mark.parametrize("kind", ["GIF", "TIFF", "WEBP", "PPM", "ICO"])
@@ -241,7 +364,8 @@ def test_what_is_no_image_file(tmp_path):
     os.mkfifo(tmp_path / "pipe.png")
     refused(tmp_path / "text.png", "text.png", "not an image")
     refused(tmp_path / "empty.png", "an empty file")
-    refused(tmp_path / "pipe.png", "not a regular file")
+    refused(tmp_path / "pipe.png", "not a regular file but a pipe", "copy its bytes to a file first")
+    refused("/dev/zero", "not a regular file but a device")
     refused(tmp_path, "a folder")
     refused(tmp_path / "missing.png", "No such file")
     refused("nul\0.png", "null byte")
@@ -309,15 +433,42 @@ def test_an_input_that_is_no_image(shape):
 
 def test_a_very_long_picture_is_refused():
     recipe = Image(**{**GRAY._asdict(), "resize": "shorter", "size": (256,), "crop": (2, 3)})
-    refused(np.zeros((1, 100_000), np.uint8), "less elongated", recipe=recipe)
+    refused(np.zeros((1, 60_000), np.uint8), "makes 256 x 15360000", "less elongated", recipe=recipe)
+
+
+# a letterbox
+
+
+LETTERBOX = Image("rgb", "letterbox", (4, 6), "bilinear", None, (0, 0, 0), (1, 1, 1), (114, 113, 112))
+
+
+@pytest.mark.parametrize("height, width, top, left, inner", [
+    (4, 6, 0, 0, (4, 6)), (8, 12, 0, 0, (4, 6)), (2, 3, 0, 0, (4, 6)),  # of its shape: scaled to fit, up too
+    (4, 4, 0, 1, (4, 4)), (4, 3, 0, 1, (4, 3)),                        # an odd rest: the pixel more on the right
+    (1, 6, 1, 0, (1, 6)), (1, 2, 0, 0, (3, 6)), (1, 600, 1, 0, (1, 6)),
+])
+def test_a_letterbox_scales_to_fit_and_pads(height, width, top, left, inner):
+    picture = np.full((height, width, 3), (10, 20, 30), np.uint8)
+    expected = np.full((4, 6, 3), (114, 113, 112))
+    expected[top:top + inner[0], left:left + inner[1]] = (10, 20, 30)
+    codes = lambda recipe: np.rint(load_image(picture, recipe, ("N", 3, 4, 6))[0].transpose(1, 2, 0) * 255)  # noqa: E731
+    np.testing.assert_array_equal(codes(LETTERBOX), expected)
+    backwards = LETTERBOX._replace(color="bgr", pad=(112, 113, 114))
+    np.testing.assert_array_equal(codes(backwards), expected[:, :, ::-1])
+
+
+def test_a_gray_letterbox_has_one_pad_code_and_normalises_it():
+    recipe = GRAY._replace(resize="letterbox", size=(1, 3), pad=(51,), mean=(0.2,), std=(0.5,))
+    got = load_image(np.full((5, 5), 255, np.uint8), recipe, ("N", 1, 1, 3))
+    np.testing.assert_allclose(got, [[[[0, 1.6, 0]]]], atol=1e-6)
 
 
 # recipes as JSON
 
 
-@pytest.mark.parametrize("name", RECIPES)
-def test_recipes_survive_json(name):
-    assert from_json(to_json(RECIPES[name])) == RECIPES[name]
+@pytest.mark.parametrize("recipe", [*RECIPES.values(), LETTERBOX])
+def test_recipes_survive_json(recipe):
+    assert from_json(to_json(recipe)) == recipe
 
 
 @pytest.mark.parametrize("change, words", [
@@ -334,6 +485,17 @@ def test_recipes_survive_json(name):
     ({"mean": [0, 0, "x"]}, ["'mean'"]),
     ({"std": [1, 1, 0]}, ["'std'", "above 0"]),
     ({"mean": [0, 0, float("nan")]}, ["'mean'"]),
+    ({"mean": [123.675, 116.28, 103.53], "std": [58.395, 57.12, 57.375]},
+     ["nothing above 1", "divide both by 255: mean [0.485, 0.456, 0.406], std [0.229, 0.224, 0.225]"]),
+    ({"mean": [103.94, 116.78, 123.68], "std": [1, 1, 1]}, ["std [0.00392157, 0.00392157, 0.00392157]"]),
+    ({"mean": [0, 0, 0], "std": [255, 255, 255]}, ["divide both by 255: mean [0.0, 0.0, 0.0], std [1.0, 1.0, 1.0]"]),
+    ({"mean": [-127.5, 0, 0]}, ["divide both by 255"]),
+    ({"pad": [114, 114, 114]}, ["'pad' for resize 'shorter'", "a colour for 'letterbox'"]),
+    ({"resize": "letterbox", "size": [8, 8]}, ["no 'pad' for resize 'letterbox'", "[114, 114, 114]"]),
+    ({"resize": "letterbox", "size": [8, 8], "pad": [114]}, ["'pad' is [114]", "3 whole numbers from 0 to 255"]),
+    ({"resize": "letterbox", "size": [8, 8], "pad": [0.5, 0.5, 0.5]}, ["whole numbers from 0 to 255"]),
+    ({"resize": "letterbox", "size": [8, 8], "pad": [0, 0, 256]}, ["whole numbers from 0 to 255"]),
+    ({"resize": "letterbox", "size": [8], "pad": [0, 0, 0]}, ["size for resize 'letterbox' is [8]"]),
     ({"antialias": True}, ["an unknown 'antialias'"]),
 ])
 def test_wrong_recipes_name_the_field(change, words):
