@@ -7,6 +7,7 @@ from pathlib import Path
 
 from dscompress.errors import CompileError
 from dscompress.names import refuse_controls
+from dsruntime.door import open_regular
 from dsruntime.file import Image
 
 MOST_LABEL_BYTES = 16 << 20
@@ -49,11 +50,11 @@ def labels_of(source) -> tuple[str, ...]:
 
 
 def read_text(path: Path, what: str) -> str:
-    try:
-        if path.stat().st_size > MOST_LABEL_BYTES:
-            raise CompileError(f"{what} {path}", "the file is far too large", "a short text file in UTF-8")
-        return path.read_text("utf-8-sig")
-    except OSError as error:
-        raise CompileError(f"{what} {path}", (error.strerror or str(error)).lower(), "a text file in UTF-8") from None
-    except UnicodeDecodeError:
-        raise CompileError(f"{what} {path}", "it is not UTF-8 text", "a text file in UTF-8") from None
+    where = f"{what} {path}"
+    with open_regular(path, where, "a text file in UTF-8", MOST_LABEL_BYTES, CompileError) as file:
+        try:
+            return file.read(MOST_LABEL_BYTES + 1).decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+        except OSError as error:
+            raise CompileError(where, (error.strerror or str(error)).lower(), "a text file in UTF-8") from None
+        except UnicodeDecodeError:
+            raise CompileError(where, "it is not UTF-8 text", "a text file in UTF-8") from None

@@ -1,50 +1,26 @@
-"""Reading .npy files that may be anything: nothing is unpickled, nothing is read before its header is believed."""
+"""The arrays that commands read and write: dscompress.npy reads them."""
 
 from __future__ import annotations
 
 import os
 
-LARGEST = 1 << 30  # bytes of one array
-MAGIC = b"\x93NUMPY"
-
 
 def is_array(path) -> bool:
     """Told by content; .npz archives too, so that load_array can say what to do with them."""
-    with open(path, "rb") as file:
-        head = file.read(6)
-    return head == MAGIC or (head[:4] == b"PK\x03\x04" and str(path).endswith(".npz"))
+    from dscompress.npy import MAGIC, ZIP, first_bytes
+
+    head = first_bytes(path, "a PNG, JPEG or BMP image, or a .npy array")
+    return head == MAGIC or (head.startswith(ZIP) and str(path).endswith(".npz"))
 
 
 def load_array(path):
-    import numpy as np
-
+    from dscompress.npy import ZIP, first_bytes, load_npy
     from dsruntime.errors import ModelError
 
-    where = os.fsdecode(path)
-    with open(path, "rb") as file:
-        head = file.read(6)
-    if head[:4] == b"PK\x03\x04":
-        raise ModelError(where, "an .npz archive", "one array in a .npy file",
+    if first_bytes(path).startswith(ZIP):
+        raise ModelError(os.fsdecode(path), "an .npz archive", "one array in a .npy file",
                          "save its arrays one by one with numpy.save")
-    if head != MAGIC:
-        raise ModelError(where, "no .npy file", "an array saved with numpy.save")
-    try:
-        # Maps the file after reading the header: a file shorter than its header says is refused, nothing is allocated.
-        mapped = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, OSError, EOFError, SyntaxError, TypeError, OverflowError) as error:
-        raise ModelError(where, f"a damaged .npy file ({short(error)})", "an array of numbers",
-                         "save it again with numpy.save") from None
-    if mapped.dtype.kind not in "fiub":
-        raise ModelError(where, f"an array of {mapped.dtype}", "numbers")
-    if mapped.nbytes > LARGEST:
-        raise ModelError(where, f"an array of {mapped.nbytes} bytes", f"at most {LARGEST}",
-                         "split it into smaller files")
-    native = mapped.dtype.newbyteorder("=")
-    return np.array(mapped, dtype=native, order="C")
-
-
-def short(error: Exception) -> str:
-    return " ".join(str(error).split())[:120]
+    return load_npy(path)
 
 
 def save_arrays(path, arrays: dict) -> None:

@@ -17,11 +17,13 @@ from pathlib import Path
 import numpy as np
 
 from dscompress.errors import BackendError, CompileError, ModelError
+from dscompress.npy import ZIP, first_bytes, load_npy, load_npz
 from dsruntime.file import Image
 from dsruntime.image import load_image
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".bmp")
 DIGITS = "digits"
+LARGEST = 8 << 30  # bytes of all arrays
 NAMED = 5  # skipped images that a message names
 
 
@@ -53,8 +55,11 @@ def load_inputs(source: str, shapes: list[tuple], names: list[str], recipe: Imag
     if not path.exists():
         what = f"a folder of images, a .npy or .npz file, or '{DIGITS}'"
         raise CompileError(source, "there is no such folder or file", what, "check --inputs")
-    arrays = from_archive(path, names) if is_archive(path) else [from_npy(path)]
-    return Inputs([even(array, count) for array in arrays], source)
+    try:
+        arrays = from_archive(path, names) if first_bytes(path).startswith(ZIP) else [load_npy(path, LARGEST)]
+    except ModelError as error:
+        raise CompileError(error.where, error.found, error.expected, error.what_to_do) from None
+    return Inputs([even(numbers(array, source), count) for array in arrays], source)
 
 
 def even(array: np.ndarray, count: int) -> np.ndarray:
@@ -101,43 +106,15 @@ def read_images(files: list[Path], where: str, shape: tuple, recipe: Image, coun
     return [np.stack(images)], where, skipped
 
 
-def is_archive(path: Path) -> bool:
-    with open(path, "rb") as file:
-        return file.read(4) == b"PK\x03\x04"
-
-
-def from_npy(path: Path) -> np.ndarray:
-    try:
-        with open(path, "rb") as file:
-            if file.read(6) != b"\x93NUMPY":
-                raise CompileError(str(path), "is no .npy file", "a folder of images, a .npy or an .npz file")
-        return numbers(np.load(path, mmap_mode="r", allow_pickle=False), str(path))
-    except (ValueError, EOFError, SyntaxError, TypeError, OverflowError) as error:
-        raise damaged(path, error) from None
-
-
 def from_archive(path: Path, names: list[str]) -> list[np.ndarray]:
-    import zipfile
-
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            keys = names if set(names) <= set(archive.files) else archive.files
-            return [numbers(archive[key], f"{path}, array '{key}'") for key in keys]
-    except (ValueError, EOFError, SyntaxError, TypeError, OverflowError, OSError, zipfile.BadZipFile) as error:
-        raise damaged(path, error) from None
+    found = dict(load_npz(path, LARGEST))
+    return [found[key] for key in (names if set(names) <= set(found) else found)]
 
 
-def damaged(path: Path, error: Exception) -> CompileError:
-    reason = " ".join(str(error).split())[:120]
-    return CompileError(str(path), f"is damaged ({reason})", "arrays of numbers", "save it again with numpy")
-
-
-def numbers(array, where: str) -> np.ndarray:
-    if not isinstance(array, np.ndarray):
-        raise CompileError(where, "is no array; the archive is damaged, or no .npz file", "arrays of numbers")
-    if array.dtype.kind not in "fiub" or array.ndim == 0:
-        raise CompileError(where, f"holds {array.dtype} of {array.ndim} dimensions", "numbers, [count, ...]")
-    return array.astype(np.float32) if array.dtype.kind == "f" else np.array(array)
+def numbers(array: np.ndarray, where: str) -> np.ndarray:
+    if array.ndim == 0:
+        raise CompileError(where, "holds a single number", "numbers, [count, ...]")
+    return array.astype(np.float32, copy=False) if array.dtype.kind == "f" else array
 
 
 def digits() -> np.ndarray:
