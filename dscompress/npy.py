@@ -1,4 +1,4 @@
-"""npy: arrays from .npy and .npz files that may be anything. Nothing is unpickled; nothing is believed but what was read.
+"""npy: arrays from .npy and .npz files that may be anything. Nothing is unpickled, and a header alone is not believed.
 
 The header says how many bytes follow; memory is taken for them only if they are few enough and the file has them. The
 file is read, not mapped: one that is cut short meanwhile is damaged, where a map would end the process.
@@ -68,7 +68,8 @@ def read_array(file, length: int, where: str, largest: int) -> np.ndarray:
         raise ModelError(where, f"an array of {dtype}", "numbers")
     expected = dtype.itemsize * math.prod(shape)
     if expected > largest:
-        raise ModelError(where, f"an array of {expected:,} bytes", f"at most {largest:,}", "split it into smaller files")
+        raise ModelError(where, f"an array of {expected:,} bytes", f"at most {largest:,}",
+                         "split it into smaller files")
     if length < begin + expected:
         raise ModelError(where, f"a damaged .npy file ({length:,} bytes, {begin + expected:,} by its header)",
                          "a whole array", AGAIN)

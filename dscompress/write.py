@@ -170,6 +170,7 @@ def image_table(image: Image) -> fb.ImageT:
     table.size = list(image.size) or None
     table.crop = None if image.crop is None else list(image.crop)
     table.mean, table.std = list(image.mean), list(image.std)
+    table.pad = None if image.pad is None else list(image.pad)
     return table
 
 

@@ -152,6 +152,9 @@ def recipe(image) -> str:
         steps.append(f"shorter side to {image.size[0]} ({image.filter})")
     elif image.resize == "exact":
         steps.append(f"resized to {'x'.join(map(str, image.size))} ({image.filter})")
+    elif image.resize == "letterbox":
+        steps.append(f"fitted into {'x'.join(map(str, image.size))} ({image.filter}), around it "
+                     f"{' '.join(map(str, image.pad))}")
     if image.crop:
         steps.append(f"centre {'x'.join(map(str, image.crop))}")
     numbers = [" ".join(f"{x:.4g}" for x in part) for part in (image.mean, image.std)]

@@ -1134,7 +1134,34 @@ class Image(object):
         o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(16))
         return o == 0
 
-def ImageStart(builder): builder.StartObject(7)
+    # Image
+    def Pad(self, j):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(18))
+        if o != 0:
+            a = self._tab.Vector(o)
+            return self._tab.Get(flatbuffers.number_types.Uint8Flags, a + flatbuffers.number_types.UOffsetTFlags.py_type(j * 1))
+        return 0
+
+    # Image
+    def PadAsNumpy(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(18))
+        if o != 0:
+            return self._tab.GetVectorAsNumpy(flatbuffers.number_types.Uint8Flags, o)
+        return 0
+
+    # Image
+    def PadLength(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(18))
+        if o != 0:
+            return self._tab.VectorLen(o)
+        return 0
+
+    # Image
+    def PadIsNone(self):
+        o = flatbuffers.number_types.UOffsetTFlags.py_type(self._tab.Offset(18))
+        return o == 0
+
+def ImageStart(builder): builder.StartObject(8)
 def ImageAddColor(builder, color): builder.PrependUOffsetTRelativeSlot(0, flatbuffers.number_types.UOffsetTFlags.py_type(color), 0)
 def ImageAddResize(builder, resize): builder.PrependUOffsetTRelativeSlot(1, flatbuffers.number_types.UOffsetTFlags.py_type(resize), 0)
 def ImageAddSize(builder, size): builder.PrependUOffsetTRelativeSlot(2, flatbuffers.number_types.UOffsetTFlags.py_type(size), 0)
@@ -1146,6 +1173,8 @@ def ImageAddMean(builder, mean): builder.PrependUOffsetTRelativeSlot(5, flatbuff
 def ImageStartMeanVector(builder, numElems): return builder.StartVector(4, numElems, 4)
 def ImageAddStd(builder, std): builder.PrependUOffsetTRelativeSlot(6, flatbuffers.number_types.UOffsetTFlags.py_type(std), 0)
 def ImageStartStdVector(builder, numElems): return builder.StartVector(4, numElems, 4)
+def ImageAddPad(builder, pad): builder.PrependUOffsetTRelativeSlot(7, flatbuffers.number_types.UOffsetTFlags.py_type(pad), 0)
+def ImageStartPadVector(builder, numElems): return builder.StartVector(1, numElems, 1)
 def ImageEnd(builder): return builder.EndObject()
 
 try:
@@ -1164,6 +1193,7 @@ class ImageT(object):
         self.crop = None  # type: List[int]
         self.mean = None  # type: List[float]
         self.std = None  # type: List[float]
+        self.pad = None  # type: List[int]
 
     @classmethod
     def InitFromBuf(cls, buf, pos):
@@ -1212,6 +1242,13 @@ class ImageT(object):
                     self.std.append(image.Std(i))
             else:
                 self.std = image.StdAsNumpy()
+        if not image.PadIsNone():
+            if np is None:
+                self.pad = []
+                for i in range(image.PadLength()):
+                    self.pad.append(image.Pad(i))
+            else:
+                self.pad = image.PadAsNumpy()
 
     # ImageT
     def Pack(self, builder):
@@ -1253,6 +1290,14 @@ class ImageT(object):
                 for i in reversed(range(len(self.std))):
                     builder.PrependFloat32(self.std[i])
                 std = builder.EndVector()
+        if self.pad is not None:
+            if np is not None and type(self.pad) is np.ndarray:
+                pad = builder.CreateNumpyVector(self.pad)
+            else:
+                ImageStartPadVector(builder, len(self.pad))
+                for i in reversed(range(len(self.pad))):
+                    builder.PrependUint8(self.pad[i])
+                pad = builder.EndVector()
         ImageStart(builder)
         if self.color is not None:
             ImageAddColor(builder, color)
@@ -1268,6 +1313,8 @@ class ImageT(object):
             ImageAddMean(builder, mean)
         if self.std is not None:
             ImageAddStd(builder, std)
+        if self.pad is not None:
+            ImageAddPad(builder, pad)
         image = ImageEnd(builder)
         return image
 

@@ -207,6 +207,7 @@ def read_image(table) -> Image | None:
         crop=None if table.CropIsNone() else numbers(table, "Crop"),
         mean=numbers(table, "Mean"),
         std=numbers(table, "Std"),
+        pad=None if table.PadIsNone() else numbers(table, "Pad"),
     )
 
 

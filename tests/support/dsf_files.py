@@ -208,7 +208,7 @@ def input_table(entry, index):
     table.value, table.layout = reference(entry["value"], index), entry.get("layout", "")
     if entry.get("image"):
         table.image = fb.ImageT()
-        for field in ("color", "resize", "size", "filter", "crop", "mean", "std"):
+        for field in ("color", "resize", "size", "filter", "crop", "mean", "std", "pad"):
             setattr(table.image, field, entry["image"].get(field))
     return table
 

@@ -208,14 +208,20 @@ private:
                    "float32 of shape (N, channels, height, width)");
         std::string color = image.color()->str(), resize = image.resize()->str(), filter = image.filter()->str();
         if (!one_of(color, {"rgb", "bgr", "gray"})) refuse(part, "color is " + quoted(color), "rgb, bgr or gray");
-        if (!one_of(resize, {"none", "exact", "shorter"}))
-            refuse(part, "resize is " + quoted(resize), "none, exact or shorter");
+        if (!one_of(resize, {"none", "exact", "shorter", "letterbox"}))
+            refuse(part, "resize is " + quoted(resize), "none, exact, shorter or letterbox",
+                   "install a newer dscompress if this file is younger than it");
         if (!one_of(filter, {"nearest", "box", "bilinear", "bicubic", "lanczos"}))
             refuse(part, "filter is " + quoted(filter), "nearest, box, bilinear, bicubic or lanczos");
         int64_t channels = color == "gray" ? 1 : 3;
         if (value.shape[1] != channels)
             refuse(part, "the input has shape " + value.shape.text(), std::to_string(channels) + " channels");
-        sides(part, "size", image.size(), resize == "none" ? 0 : resize == "exact" ? 2 : 1);
+        sides(part, "size", image.size(), resize == "none" ? 0 : resize == "shorter" ? 1 : 2);
+        if ((resize == "letterbox") != (image.pad() != nullptr))
+            refuse(part, std::string(image.pad() ? "pad is there" : "pad is not there") + " and resize is " +
+                             quoted(resize), "a colour with letterbox, and none else");
+        if (image.pad() && image.pad()->size() != static_cast<uint64_t>(channels))
+            refuse(part, "pad has " + std::to_string(image.pad()->size()) + " entries", std::to_string(channels));
         if (image.crop()) sides(part, "crop", image.crop(), 2);
         numbers(part, "mean", image.mean(), channels, false);
         numbers(part, "std", image.std(), channels, true);

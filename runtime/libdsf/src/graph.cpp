@@ -74,6 +74,7 @@ const Layout IMAGE = {"Image", {
     {fb::Image::VT_CROP, Form::scalars, 4, nullptr},
     {fb::Image::VT_MEAN, Form::scalars, 4, nullptr},
     {fb::Image::VT_STD, Form::scalars, 4, nullptr},
+    {fb::Image::VT_PAD, Form::scalars, 1, nullptr},
 }};
 const Layout INPUT = {"Input", {
     {fb::Input::VT_LAYOUT, Form::string, 0, nullptr},
