@@ -23,7 +23,8 @@ def open_regular(path, where: str, expected: str, most: int | None = None,
         check(os.stat(path), where, expected, most, error)
         file = open(path, "rb", opener=lambda name, _: os.open(name, flags))
     except (OSError, ValueError, TypeError) as problem:
-        raise error(where, getattr(problem, "strerror", None) or str(problem), expected) from None
+        reason = (getattr(problem, "strerror", None) or str(problem)).lower()
+        raise error(where, reason, expected) from None
     try:
         check(os.fstat(file.fileno()), where, expected, most, error)
     except DsError:

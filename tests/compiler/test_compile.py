@@ -158,7 +158,7 @@ def test_names_of_a_source_get_escapes_for_their_control_characters(tmp_path):
     [
         ({"labels": ["a", "b"]}, "labels: 2 labels for output 'y'; expected 4"),
         ({"labels": ["a"]}, "labels: 1 label for output 'y'; expected 4"),
-        ({"labels": "missing.txt"}, "labels missing.txt: No such file"),
+        ({"labels": "missing.txt"}, "labels missing.txt: no such file"),
         ({"preprocess": "imagenet"}, "it makes 224 x 224 pixels, the input takes 8 x 8"),
         ({"preprocess": "digits"}, "gray has 1 channel, the input 3"),
         ({"preprocess": "unknown"}, "no file has this name; expected cifar, digits, imagenet, mnist, or a JSON file"),

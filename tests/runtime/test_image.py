@@ -367,7 +367,7 @@ def test_what_is_no_image_file(tmp_path):
     refused(tmp_path / "pipe.png", "not a regular file but a pipe", "copy its bytes to a file first")
     refused("/dev/zero", "not a regular file but a device")
     refused(tmp_path, "a folder")
-    refused(tmp_path / "missing.png", "No such file")
+    refused(tmp_path / "missing.png", "no such file")
     refused("nul\0.png", "null byte")
     refused(None, "image")
     refused(7.5, "image")
