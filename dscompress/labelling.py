@@ -7,6 +7,7 @@ from pathlib import Path
 
 from dscompress.errors import CompileError
 from dscompress.names import refuse_controls
+from dscompress.preprocessor_config import is_preprocessor_config, recipe_of
 from dsruntime.door import open_regular
 from dsruntime.file import Image
 
@@ -14,10 +15,13 @@ MOST_LABEL_BYTES = 16 << 20
 
 
 def read_recipe(source) -> Image | None:
-    """The name of a recipe, the path of a JSON file, or an Image."""
+    """The name of a recipe, the path of a JSON file (a recipe, or Hugging Face's preprocessor_config), or an Image."""
+    from dsruntime.image import RECIPES, check_recipe, from_fields, json_object
+
+    if isinstance(source, Image):
+        check_recipe(source, "preprocess")
     if source is None or isinstance(source, Image):
         return source
-    from dsruntime.image import RECIPES, from_json
 
     text = os.fspath(source)
     if text in RECIPES:
@@ -25,7 +29,8 @@ def read_recipe(source) -> Image | None:
     if not Path(text).exists():
         names = ", ".join(sorted(RECIPES))
         raise CompileError(f"preprocess '{text}'", "no recipe and no file has this name", f"{names}, or a JSON file")
-    return from_json(read_text(Path(text), "preprocess"), text)
+    fields = json_object(read_text(Path(text), "preprocess"), text)
+    return recipe_of(fields, text) if is_preprocessor_config(fields) else from_fields(fields, text)
 
 
 def read_labels(source) -> tuple[str, ...]:
