@@ -27,8 +27,8 @@ import torch
 from torch import nn
 
 from dscompress.capture import detect, factory
+from dscompress.capture.fill import fill
 from dscompress.capture.quiet import quiet
-from dscompress.capture.state_dict import fill
 from dscompress.deepshift.torch_file import check_sums
 from dscompress.errors import CompileError, ModelError
 from dscompress.models import BUILT_IN

@@ -41,6 +41,8 @@ def compile_model(
     method: str | None = None,
     sign_threshold: float | None = None,
     activations: str | None = None,
+    weights_key: str | None = None,
+    prefix: str | None = None,
     require_shift: bool = False,
     on_step: Callable[[str], None] = lambda step: None,
 ) -> Report:
@@ -51,10 +53,11 @@ def compile_model(
     preprocess: "imagenet", "digits", a JSON file or a dsruntime.file.Image. labels: a text file, one a line, or a list.
     meaning: "logits", "probabilities", "scores" or "embedding", of the first output, or a list of them, one an output:
     what its numbers are, where the graph's last operator or the source does not say it.
-    A checkpoint of `dscompress train` says all of these itself; what is given here goes before it. bits, method,
-    sign_threshold, activations ("float" or "deepshift:3.5"): of a DeepShift checkpoint, where its folder does not say
-    them or is wrong. require_shift: refuse if the weight of a conv or linear layer stays float. on_step: called with
-    each step's name as it begins: capture, passes, encode, prove, write.
+    weights_key ("ema.module"): which set of weights, where a checkpoint holds several; prefix ("net."): what their keys
+    begin with, beside the model's own. A checkpoint of `dscompress train` says all of these itself; what is given here
+    goes before it. bits, method, sign_threshold, activations ("float" or "deepshift:3.5"): of a DeepShift checkpoint,
+    where its folder does not say them or is wrong. require_shift: refuse if the weight of a conv or linear layer stays
+    float. on_step: called with each step's name as it begins: capture, passes, encode, prove, write.
     """
     if output is not None:
         check_target(output)
@@ -62,8 +65,9 @@ def compile_model(
     refuse_controls("name", name or "")
     on_step("capture")
     options = CaptureOptions(
-        input_shape, dynamic_batch, model, model_args, trust_pickle, bits, method, sign_threshold, activations
-    )
+        input_shape, dynamic_batch, model, model_args, trust_pickle, bits, method, sign_threshold, activations,
+        weights_key, prefix,
+    )  # fmt: skip
     captured = capture(source, options)
     title = name or storable(captured.name or name_of(source))
     names = names or tuple(map(storable, captured.labels))

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from dscompress.capture import factory, module
+from dscompress.capture.fill import fill, shown
 from dscompress.capture.input_shape import HOW as SHAPE_HOW
 from dscompress.capture.input_shape import parse_input_shapes
 from dscompress.capture.options import Captured, CaptureOptions
@@ -39,13 +40,13 @@ def refuse_wishes(options: CaptureOptions, where: str, kind: str) -> None:
 
 
 def read(path: Path, options: CaptureOptions) -> Imported:
-    return load(path, **wishes(options))
+    return load(path, **wishes(options), weights_key=options.weights_key, prefix=options.prefix)
 
 
-def capture_known(found: Imported, options: CaptureOptions) -> Captured | None:
-    """The graph, if --model or the keys say which network it is."""
-    if options.model is not None:
-        return captured_from_factory(found, options)
+def capture_known(found: Imported, options: CaptureOptions, built: nn.Module | None) -> Captured | None:
+    """The graph, if --model or the keys say which network it is. built: what --model builds."""
+    if built is not None:
+        return captured_from_factory(found, built, options)
     network = recognise(found)
     return None if network is None else captured_from_network(found, network, options)
 
@@ -55,23 +56,23 @@ def unknown(found: Imported, options: CaptureOptions) -> CompileError:
     return refusal(found, f"dscompress export {found.path} {factory.HOW.split(' (')[0]}{shape}")
 
 
-def captured_from_factory(found: Imported, options: CaptureOptions) -> Captured:
+def captured_from_factory(found: Imported, built: nn.Module, options: CaptureOptions) -> Captured:
     """What --model builds, with the exact weights; where it builds shift layers, with what training left in them."""
     from dscompress.capture import state_dict
     from dscompress.nn.layers import ShiftLayer
 
     where = str(found.path)
-    built = factory.build(options.model, options.model_args, where)
     own = any(isinstance(child, ShiftLayer) for child in built.modules())
     notes = [] if own else list(found.notes)
     notes += [f"weights taken from {found.layout.source!r} of the checkpoint"] if found.layout.source else []
     notes += [f"prefix {prefix!r} stripped from the keys" for prefix in found.report.prefixes]
+    notes += [f"left out, under other prefixes: {shown(found.layout.left_out)}"] if found.layout.left_out else []
     if own:
         refuse_wishes(options, where, f"--model {options.model} builds shift layers, which round by themselves")
     if found.report.rounds_activations and not own:
         built = as_evaluated(found, built)
     else:
-        state_dict.fill(built, found.latent if own else found.state, options.model, where, notes)
+        fill(built, found.latent if own else found.state, options.model, where, notes)
     captured = captured_from(found, built, options, notes)
     return replace(captured, kind=state_dict.KIND, imported=None) if own else captured
 

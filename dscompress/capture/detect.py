@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 from dscompress.deepshift.inert import Unreadable
+from dscompress.deepshift.safetensors_file import is_safetensors
 from dscompress.deepshift.zip_file import directory
 from dscompress.errors import CompileError
 
 EXPORTED_PROGRAM, TORCHSCRIPT, STATE_DICT = "exported program", "TorchScript", "state_dict"
 PICKLED_MODULE, ONNX, TRAINING_CHECKPOINT = "pickled module", "ONNX", "training checkpoint"
-KNOWN = "a .pt2 of torch.export.save, an .onnx, or a state_dict of torch.save"
+KNOWN = "a .pt2 of torch.export.save, an .onnx, or a state_dict of torch.save or safetensors"
 
 DSF = b"\x89DSF\r\n\x1a\n"
 LEGACY_TORCH = b"\x80\x02\x8a\x0al\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."
@@ -64,8 +65,7 @@ def detect_open_file(file: BinaryIO, where: str) -> str:
     if head.startswith(LEGACY_TORCH):
         return kind_of_legacy_stream(file, where)
     if is_safetensors(head):
-        remedy = f"turn it into a state_dict: torch.save(safetensors.torch.load_file('{where}'), 'weights.pt')"
-        raise CompileError(where, "is a safetensors file", KNOWN, remedy)
+        return STATE_DICT
     if head[0] == 0x80 and head[1] in range(2, 6):
         raise CompileError(where, "is a plain Python pickle", KNOWN, "save the weights with torch.save")
     if is_onnx(file):
@@ -166,10 +166,6 @@ def first_strings(pickle: bytes, count: int) -> list[str]:
     except Exception:  # damaged: its own reader says so
         pass
     return strings
-
-
-def is_safetensors(head: bytes) -> bool:
-    return head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 100 << 20
 
 
 def is_text(head: bytes) -> bool:

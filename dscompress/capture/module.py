@@ -1,7 +1,5 @@
 """module: an nn.Module in memory. A copy of it in eval mode is exported, its shift layers as plain layers."""
 
-import copy
-
 import torch
 from torch import nn
 
@@ -11,6 +9,7 @@ from dscompress.capture.options import Captured, CaptureOptions
 from dscompress.capture.torch_export import export_module, to_onnx
 from dscompress.errors import CompileError
 from dscompress.nn.bake import bake
+from dscompress.nn.copied import copied
 
 KIND = "nn.Module"
 
@@ -30,7 +29,7 @@ def evaluation_copy(module: nn.Module, where: str, notes: list[str]) -> nn.Modul
         plain = bake(module).eval()
         dtypes = {p.dtype for p in [*plain.parameters(), *plain.buffers()] if p.is_floating_point()}
         if dtypes - {torch.float32}:
-            plain = copy.deepcopy(plain).float()
+            plain = copied(plain).float()
     except Exception as error:
         found, expected = f"the module cannot be copied ({error})", "a module that copy.deepcopy takes"
         raise CompileError(where, found, expected) from error

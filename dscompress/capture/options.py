@@ -25,6 +25,8 @@ class CaptureOptions:
     method: str | None = None  # "q" or "ps"
     sign_threshold: float | None = None  # PS: a weight is 0 where |S| is not above it
     activations: str | None = None  # how its shift layers round their inputs: "float", "deepshift:3.5", ...
+    weights_key: str | None = None  # which set of weights, where a checkpoint holds several: "ema.module"
+    prefix: str | None = None  # what the keys of these weights begin with, beside the model's own: "net."
 
 
 @dataclass(frozen=True)

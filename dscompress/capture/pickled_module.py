@@ -4,7 +4,7 @@ Only --trust-pickle loads it; `load_trusted` is the one place that does. Without
 the network is known or --model builds it.
 """
 
-from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from dscompress.capture.options import Captured, CaptureOptions
 from dscompress.capture.quiet import quiet
 from dscompress.capture.torchvision_models import with_torchvision
 from dscompress.errors import CompileError
+from dscompress.weight_sets import find_sets
 
 KIND = "pickled module"
 WARNING = "loaded with --trust-pickle: code that the file names was run"
@@ -24,7 +25,8 @@ def capture(path: Path, options: CaptureOptions) -> Captured:
     where = str(path)
     if options.trust_pickle:
         return capture_trusted(path, options)
-    known = deepshift_checkpoint.capture_known(deepshift_checkpoint.read(path, options), options)
+    built, options = state_dict.build_and_choose(path, options)
+    known = deepshift_checkpoint.capture_known(deepshift_checkpoint.read(path, options), options, built)
     if known is None:
         raise CompileError(
             where,
@@ -39,12 +41,14 @@ def capture(path: Path, options: CaptureOptions) -> Captured:
 def capture_trusted(path: Path, options: CaptureOptions) -> Captured:
     where = str(path)
     loaded = load_trusted(path)
-    found = loaded if isinstance(loaded, torch.nn.Module) else module_in(loaded)
+    found, notes = module_in(loaded, where, options)
     if found is not None:
         captured = module.capture(found, options, where)
     else:
-        captured = state_dict.capture_checkpoint(loaded, options, where)
-    return Captured(captured.model, KIND if found is not None else captured.kind, notes=[WARNING, *captured.notes])
+        built = factory.build(options.model, options.model_args, where) if options.model else None
+        captured = state_dict.capture_checkpoint(loaded, options, where, built)
+    notes = [WARNING, *notes, *captured.notes]
+    return Captured(captured.model, KIND if found is not None else captured.kind, notes=notes)
 
 
 def load_trusted(path: Path) -> Any:
@@ -60,6 +64,13 @@ def load_trusted(path: Path) -> Any:
         ) from error
 
 
-def module_in(checkpoint: Any) -> torch.nn.Module | None:
-    values = checkpoint.values() if isinstance(checkpoint, Mapping) else ()
-    return next((value for value in values if isinstance(value, torch.nn.Module)), None)
+def module_in(loaded: Any, where: str, options: CaptureOptions) -> tuple[torch.nn.Module | None, list[str]]:
+    """The module in a checkpoint, and notes; None where there is none. Of several the user says which."""
+    if isinstance(loaded, torch.nn.Module):
+        return loaded, []
+    a_module = lambda value: value if isinstance(value, torch.nn.Module) else None  # noqa: E731
+    modules = find_sets(loaded, a_module, state_dict.parts_of)
+    if not modules:
+        return None, []
+    key, _ = state_dict.find_set(loaded, where, None, replace(options, prefix=None))
+    return modules.get(key), [f"module taken from {key!r} of the checkpoint"] if key in modules else []

@@ -1,40 +1,68 @@
-"""state_dict: weights without a model. --model builds the module; the keys must fit it exactly.
+"""state_dict: weights without a model. --model builds the module; the keys must fit it, as fill.py says.
 
-A checkpoint dict may hold the state_dict under one of KEYS. Files are read as data, by dscompress.deepshift, or with
-weights_only=True: no code runs.
+A checkpoint may hold several sets of weights: weight_sets.py says which is taken, and when the user is asked. Files are
+read as data, by dscompress.deepshift, or with weights_only=True: no code runs.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from dscompress.capture import deepshift_checkpoint, factory, module
-from dscompress.capture.dtypes import note_dtypes
+from dscompress.capture.fill import LISTED, fill, shapes_of, tied_keys
 from dscompress.capture.input_shape import HOW as SHAPE_HOW
 from dscompress.capture.options import Captured, CaptureOptions
 from dscompress.capture.quiet import quiet
 from dscompress.deepshift import Imported
-from dscompress.deepshift.torch_file import UnusualTensors, check_sums
+from dscompress.deepshift.safetensors_file import is_safetensors
+from dscompress.deepshift.torch_file import UnusualTensors, check_sums, opened
 from dscompress.errors import CompileError
+from dscompress.weight_sets import KEYS, Choice, choose, find_sets
 
 KIND = "state_dict"
-KEYS = ["state_dict", "model_state_dict", "model", "net", "model_state", "weights", "params", "module"]
-WRAPPERS = ["module.", "_orig_mod."]  # DataParallel and DistributedDataParallel; torch.compile
-LISTED = 10
 
 
 def capture(path: Path, options: CaptureOptions) -> Captured:
-    if options.trust_pickle:
+    if options.trust_pickle and not of_safetensors(path):
         from dscompress.capture import pickled_module
 
         return pickled_module.capture_trusted(path, options)
+    built, options = build_and_choose(path, options)
     found, checkpoint = read(path, options)
-    known = None if found is None else deepshift_checkpoint.capture_known(found, options)
+    known = None if found is None else deepshift_checkpoint.capture_known(found, options, built)
     if known is None and found is not None and found.method is not None:
         raise deepshift_checkpoint.unknown(found, options)
-    return known or capture_checkpoint(found.latent if checkpoint is None else checkpoint, options, str(path))
+    if known is None and checkpoint is None:
+        return capture_checkpoint(found.latent, replace(options, weights_key=None, prefix=None), str(path), built)
+    return known or capture_checkpoint(checkpoint, options, str(path), built)
+
+
+def build_and_choose(path: Path, options: CaptureOptions) -> tuple[nn.Module | None, CaptureOptions]:
+    """What --model builds, and the options with the set of weights and the prefix that fit it."""
+    from dscompress.deepshift import layout
+
+    if options.model is None:
+        return None, options
+    built = factory.build(options.model, options.model_args, str(path))
+    try:
+        with opened(path) as file:
+            sets = layout.shapes_of(layout.sets_of(file.root))
+    except UnusualTensors:
+        return built, options
+    if not sets:
+        return built, options
+    choice = choose_for(built, sets, options, str(path))
+    return built, replace(options, weights_key=choice.key, prefix=choice.prefix or options.prefix)
+
+
+def choose_for(built: nn.Module | None, sets: Mapping, options: CaptureOptions, where: str) -> Choice:
+    own = None if built is None else shapes_of(built.state_dict())
+    tied = {} if built is None else tied_keys(built)
+    return choose(sets, own, options.weights_key, options.prefix, where, tied)
 
 
 def read(path: Path, options: CaptureOptions) -> tuple[Imported | None, Any]:
@@ -56,6 +84,9 @@ def read(path: Path, options: CaptureOptions) -> tuple[Imported | None, Any]:
 
 def load(path: Path) -> Any:
     """None where it holds more than PyTorch loads without running code, or is damaged."""
+    if of_safetensors(path):
+        with opened(path) as file:
+            return file.tensors(file.root)
     try:
         check_sums(path)
         with quiet():
@@ -64,37 +95,64 @@ def load(path: Path) -> Any:
         return None
 
 
-def capture_checkpoint(checkpoint: Any, options: CaptureOptions, where: str) -> Captured:
+def of_safetensors(path: Path) -> bool:
+    with path.open("rb") as file:
+        return is_safetensors(file.read(9))
+
+
+def capture_checkpoint(checkpoint: Any, options: CaptureOptions, where: str, built: nn.Module | None) -> Captured:
     """From a loaded checkpoint to the graph of the model that --model builds, with these weights."""
     notes: list[str] = []
-    weights = find_state_dict(checkpoint, where, notes)
-    if options.model is None:
+    weights = find_state_dict(checkpoint, where, notes, built, options)
+    if built is None:
         shape = "" if options.input_shape else f" {SHAPE_HOW.split(' (')[0]}"
         raise CompileError(
             where,
             f"holds weights ({len(weights)} tensors) but no model",
             what_to_do=f"say what builds it: dscompress export {where} {factory.HOW.split(' (')[0]}{shape}",
         )
-    built = factory.build(options.model, options.model_args, where)
-    fill(built, weights, options.model, where, notes)
+    fill(built, weights, options.model, where, notes, options.prefix)
     note_latent_weights(built, weights, notes)
     del checkpoint, weights
     captured = module.capture(built, options, where)
     return Captured(captured.model, KIND, notes=list(dict.fromkeys(notes + captured.notes)))
 
 
-def find_state_dict(checkpoint: Any, where: str, notes: list[str]) -> dict[str, torch.Tensor]:
-    if is_state_dict(checkpoint):
-        return dict(checkpoint)
-    keys = list(checkpoint) if isinstance(checkpoint, Mapping) else []
-    for key in [*KEYS, *keys]:
-        if key in keys and is_state_dict(checkpoint[key]):
-            notes.append(f"weights taken from {key!r} of the checkpoint")
-            return dict(checkpoint[key])
-    shown = ", ".join(str(key) for key in keys[:LISTED]) or "nothing"
-    raise CompileError(
-        where, f"holds no state_dict; it has {shown}", f"one at the top or under {', '.join(KEYS[:4])}", "save one"
-    )
+def find_state_dict(
+    checkpoint: Any, where: str, notes: list[str], built: nn.Module | None, options: CaptureOptions
+) -> dict[str, torch.Tensor]:
+    """The set of weights that fits what --model builds or that the options name; the first one, where both say none."""
+    key, weights = find_set(checkpoint, where, built, options)
+    if key:
+        notes.append(f"weights taken from {key!r} of the checkpoint")
+    return weights
+
+
+def find_set(checkpoint: Any, where: str, built: nn.Module | None, options: CaptureOptions) -> tuple[str, dict]:
+    sets = find_sets(checkpoint, set_of, parts_of)
+    if not sets:
+        keys = list(checkpoint) if isinstance(checkpoint, Mapping) else []
+        shown = ", ".join(str(key) for key in keys[:LISTED]) or "nothing"
+        expected = f"one at the top or under {', '.join(KEYS[:4])}"
+        raise CompileError(where, f"holds no state_dict; it has {shown}", expected, "save one")
+    choice = choose_for(built, {key: shapes_of(weights) for key, weights in sets.items()}, options, where)
+    return choice.key, sets[choice.key]
+
+
+def set_of(value: Any) -> dict | None:
+    """A state_dict, a module's, or a list of tensors by their places."""
+    if isinstance(value, nn.Module):
+        return value.state_dict()
+    if isinstance(value, list | tuple) and len(value) > 1 and all(isinstance(item, torch.Tensor) for item in value):
+        return {str(place): item for place, item in enumerate(value)}
+    return dict(value) if is_state_dict(value) else None
+
+
+def parts_of(value: Any) -> Mapping | None:
+    """What a dict, or an object that keeps an average, has in it."""
+    if isinstance(value, Mapping):
+        return value
+    return getattr(value, "__dict__", None) if not isinstance(value, type | torch.Tensor) else None
 
 
 def is_state_dict(value: Any) -> bool:
@@ -104,54 +162,6 @@ def is_state_dict(value: Any) -> bool:
         and all(isinstance(key, str) and (isinstance(item, torch.Tensor) or key.endswith("_extra_state"))
                 for key, item in value.items())
     )  # fmt: skip
-
-
-def fill(built: torch.nn.Module, weights: dict, model: str, where: str, notes: list[str]) -> None:
-    own = built.state_dict()
-    for prefix in WRAPPERS * 2:
-        if all(key.startswith(prefix) for key in weights) and not any(key.startswith(prefix) for key in own):
-            weights = {key.removeprefix(prefix): value for key, value in weights.items()}
-            notes.append(f"prefix {prefix!r} stripped from the keys")
-    # Files older than this counter lack it, and nothing in eval mode reads it.
-    missing = [key for key in own if key not in weights and not key.endswith("num_batches_tracked")]
-    unexpected = [key for key in weights if key not in own]
-    shapes = [
-        f"{key}: the file has {shape_of(weights[key])}, the model {shape_of(own[key])}"
-        for key in own
-        if key in weights and shape_of(weights[key]) != shape_of(own[key])
-    ]
-    if missing or unexpected or shapes:
-        lists = [listed("missing", missing), listed("unexpected", unexpected), listed("of another shape", shapes)]
-        found = f"the keys do not fit --model {model}: " + "; ".join(text for text in lists if text)
-        raise CompileError(where, found, what_to_do=remedy_for(missing, unexpected, shapes))
-    tensors = [value for value in weights.values() if isinstance(value, torch.Tensor)]
-    floats = {tensor.dtype for tensor in tensors if tensor.is_floating_point()}
-    note_dtypes((str(dtype).removeprefix("torch.") for dtype in floats), notes)
-    built.load_state_dict(weights, strict=False)
-
-
-def shape_of(value: Any) -> tuple | None:
-    return tuple(value.shape) if isinstance(value, torch.Tensor) else None
-
-
-def listed(what: str, keys: list[str]) -> str:
-    if not keys:
-        return ""
-    more = f", and {len(keys) - LISTED} more" if len(keys) > LISTED else ""
-    return f"{len(keys)} {what} ({', '.join(keys[:LISTED])}{more})"
-
-
-def remedy_for(missing: list[str], unexpected: list[str], shapes: list[str]) -> str:
-    if any(key.endswith((".shift", ".sign")) or key in ("shift", "sign") for key in unexpected):
-        return (
-            "the file holds PS shift layers: let the factory return dscompress.nn.convert(model, 'ps', bits=...)[0], "
-            "or save dscompress.nn.bake(model).state_dict() and keep --model"
-        )
-    if any(key.endswith((".shift", ".sign")) or key in ("shift", "sign") for key in missing):
-        return "the model has PS shift layers and the file float weights: let the factory return the model unconverted"
-    if shapes and not missing and not unexpected:
-        return "build the model that was trained, for example --model-args '{\"num_classes\": 10}'"
-    return "give the factory, and --model-args, that built the trained model"
 
 
 def note_latent_weights(built: torch.nn.Module, weights: dict, notes: list[str]) -> None:

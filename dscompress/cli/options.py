@@ -178,11 +178,19 @@ def section(title: str, *options):
     return decorate
 
 
+WEIGHTS_OPTIONS = (
+    click.option("--weights-key", metavar="KEY",
+                 help="Which set of weights, where a checkpoint holds several: state_dict_ema, ema.module."),
+    click.option("--prefix", metavar="PREFIX",
+                 help="What the keys of these weights begin with beside the network's own: 'net.'; what is not under "
+                 "it is left out.  [default: what makes all keys fit]"),
+)
 NETWORK_OPTIONS = (
     click.option("--model", "factory", metavar="MODULE:CALLABLE",
                  help="What builds the network that a state_dict belongs to, such as torchvision.models:resnet18."),
     click.option("--model-args", type=Json(), metavar="JSON",
                  help="Arguments of --model, an object for keywords or an array: '{\"num_classes\": 10}'."),
+    *WEIGHTS_OPTIONS,
     click.option("--trust-pickle", is_flag=True,
                  help="Load a pickled module or a TorchScript archive. This runs code from the file: only for "
                  "files you made."),

@@ -10,6 +10,7 @@ import click
 from dscompress.cli import Command, complete, extras, show
 from dscompress.cli.options import (
     PREPROCESS,
+    WEIGHTS_OPTIONS,
     Activations,
     Json,
     Number,
@@ -97,6 +98,7 @@ NETWORK_OPTIONS = (
     click.option("--weights", type=click.Path(), metavar="FILE",
                  help="Start from the weights in a checkpoint of train, a state_dict, or a file of the original "
                  "DeepShift.  [default: random weights]"),
+    *WEIGHTS_OPTIONS,
     click.option("--fresh", multiple=True, metavar="LAYER",
                  help="A layer that starts from random weights although --weights has it. Repeatable."),
 )

@@ -143,18 +143,21 @@ def load(
     method: str | None = None,
     sign_threshold: float | None = None,
     activations: str | None = None,
+    weights_key: str | None = None,
+    prefix: str | None = None,
 ) -> Imported:
     """Reads weights.pth, checkpoint.pth.tar or model.pth of the original DeepShift, and rounds what is not rounded.
 
     No code that the file names runs. bits (2 to 8), method ("q" or "ps"), sign_threshold (PS: a sign counts where
     |S| > it; 0.5) and activations ("float" or "deepshift:3.5") override what the file, command_args.txt and the
-    folder's name say. CompileError: whatever is wrong.
+    folder's name say. weights_key: "ema.module", where the file holds several sets of weights; prefix: what their keys
+    begin with, and what is not under it is left out. CompileError: whatever is wrong.
     """
     path = Path(path)
     wish = checked(Wish(bits, method, sign_threshold, activations), str(path))
     said = settings_beside(path, [name for name, value in asdict(wish).items() if value is not None])
     with opened(path) as file:
-        layout = layout_of(file.root)
+        layout = layout_of(file.root, str(path), weights_key, prefix)
         latent = file.tensors(layout.tensors)
         refuse_nan(latent)
         decision = decide(latent, layout, said, wish)

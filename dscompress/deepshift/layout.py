@@ -14,9 +14,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dscompress.deepshift.inert import Stub, Tensor, Unreadable, shown
+from dscompress.weight_sets import Shapes, choose, find_sets, is_unnamed, plain_key
 
-# Tried in this order, then every other key
-STATE_KEYS = ("state_dict", "model_state_dict", "model", "net", "model_state", "weights", "params", "module")
 WRAPPERS = ("module.", "_orig_mod.")
 MOST_MODULES = MOST_TENSORS = 50_000
 MOST_DEPTH = 64
@@ -37,22 +36,47 @@ class Layout:
     activation_bits: tuple[int, int] | None = None
     class_name: str | None = None
     epoch: int | None = None
-    source: str | None = None  # the key of the checkpoint under which the weights were
+    source: str | None = None  # the keys of the checkpoint under which the weights were, joined with dots
+    left_out: list[str] = field(default_factory=list)  # keys that do not begin with the prefix
 
 
-def layout_of(root: Any) -> Layout:
+def layout_of(root: Any, where: str = "", weights_key: str | None = None, prefix: str | None = None) -> Layout:
+    """weights_key, prefix: which weights, where the file holds several sets, and what their keys begin with."""
     checkpoint = root if isinstance(root, dict) else {}
-    for key in (None, *STATE_KEYS, *(key for key in checkpoint if type(key) is str)):
-        found = layout_of_weights(root if key is None else checkpoint.get(key))
-        if found is not None:
-            found.source = key
-            arch, epoch = checkpoint.get("arch"), checkpoint.get("epoch")
-            found.arch = arch if is_name(arch) else None
-            found.epoch = epoch if type(epoch) is int else None
-            return found
+    found = sets_of(root)
+    if not found or all(is_unnamed(layout.tensors) for layout in found.values()):
+        raise no_weights(checkpoint)
+    for layout in found.values():
+        checked_keys(layout.tensors)
+    chosen = choose(shapes_of(found), None, weights_key, prefix, where)
+    layout = found[chosen.key]
+    layout = strip_prefixes(layout) if prefix is None else only_under(layout, chosen.prefix)
+    layout.source = chosen.key or None
+    arch, epoch = checkpoint.get("arch"), checkpoint.get("epoch")
+    layout.arch = arch if is_name(arch) else None
+    layout.epoch = epoch if type(epoch) is int else None
+    return layout
+
+
+def sets_of(root: Any) -> dict[str, Layout]:
+    """Every set of weights in the file by its keys, joined with dots."""
+    return find_sets(root, layout_of_weights, parts_of)
+
+
+def shapes_of(sets: dict[str, Layout]) -> dict[str, Shapes]:
+    return {key: {name: tensor.shape for name, tensor in layout.tensors.items()} for key, layout in sets.items()}
+
+
+def parts_of(value: Any) -> dict | None:
+    """What a dict or an object that was not made has in it."""
+    held = value.state if isinstance(value, Stub) else value
+    return held if isinstance(held, dict) else None
+
+
+def no_weights(checkpoint: dict) -> Unreadable:
     shown_keys = ", ".join(shown(str(key)) for key in list(checkpoint)[:8] if type(key) is str)
     what = f"it has {shown_keys}" if shown_keys else "it holds no dict and no module"
-    raise Unreadable(f"holds no weights ({what})", damage=False, unusual=True)
+    return Unreadable(f"holds no weights ({what})", damage=False, unusual=True)
 
 
 def is_name(value: Any) -> bool:
@@ -63,7 +87,9 @@ def layout_of_weights(value: Any) -> Layout | None:
     if isinstance(value, dict):
         tensors = {key: item for key, item in value.items() if isinstance(item, Tensor) and type(key) is str}
         others = [key for key in value if key not in tensors and not is_extra(key, value[key])]
-        return strip_prefixes(Layout(checked_keys(tensors))) if tensors and not others else None
+        return Layout(tensors) if tensors and not others else None
+    if isinstance(value, (list, tuple)) and len(value) > 1 and all(isinstance(item, Tensor) for item in value):
+        return Layout({str(place): item for place, item in enumerate(value)})
     if isinstance(value, Stub) and isinstance(value.state, dict) and isinstance(value.state.get("_modules"), dict):
         return layout_of_module(value)
     return None
@@ -91,6 +117,15 @@ def strip_prefixes(found: Layout) -> Layout:
     return found
 
 
+def only_under(found: Layout, prefix: str) -> Layout:
+    """The keys that begin with the prefix, without it."""
+    found.left_out = [key for key in found.tensors if not plain_key(key).startswith(prefix)]
+    found.tensors = {key: tensor for key, tensor in found.tensors.items() if plain_key(key).startswith(prefix)}
+    renamed(found, prefix, lambda key: plain_key(key).removeprefix(prefix))
+    found.prefixes = [prefix] * bool(prefix)
+    return found
+
+
 def renamed(found: Layout, prefix: str, name: Any) -> None:
     new = {name(key): tensor for key, tensor in found.tensors.items()}
     if len(new) != len(found.tensors):
@@ -111,8 +146,7 @@ def layout_of_module(module: Stub) -> Layout:
         note_shift_layer(found, path.removesuffix("."), child)
         if found.class_name == "DataParallel" and path == "module.":
             found.class_name = child.name.rpartition(" ")[2]
-    checked_keys(found.tensors)
-    return strip_prefixes(found)
+    return found
 
 
 def modules_in(module: Stub) -> Iterator[tuple[str, Stub]]:

@@ -1,4 +1,4 @@
-"""torch_file: a file of torch.save, either form, read as data: the object it holds, and tensors on request.
+"""torch_file: a file of torch.save, either form, or safetensors, read as data: the object it holds, tensors on request.
 
 Nothing that the file names is imported or called, so this needs no trust. It refuses with CompileError.
 """
@@ -15,6 +15,7 @@ import torch
 from dscompress.deepshift.inert import Storage, Tensor, Unreadable
 from dscompress.deepshift.legacy_file import LegacyFile
 from dscompress.deepshift.pickle_machine import Machine
+from dscompress.deepshift.safetensors_file import SafetensorsFile, is_safetensors
 from dscompress.deepshift.zip_file import ZipFile
 from dscompress.errors import CompileError
 
@@ -31,11 +32,14 @@ class TorchFile:
     """root: what the file holds, in dicts, lists and the records of inert.py. names: the classes it names."""
 
     def __init__(self, file, size: int) -> None:
-        magic = file.read(4)
+        magic = file.read(9)
         file.seek(0)
         self.size = size
-        self.source: ZipFile | LegacyFile
-        if magic == b"PK\x03\x04":
+        self.source: ZipFile | LegacyFile | SafetensorsFile
+        if is_safetensors(magic):
+            self.source = SafetensorsFile(file, size)
+            self.root, self.names = self.source.root, []
+        elif magic[:4] == b"PK\x03\x04":
             self.source = ZipFile(file, size)
             machine = Machine(self.source.pickle, self.source.persistent)
             self.root, used = machine.run()

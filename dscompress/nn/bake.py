@@ -7,12 +7,11 @@ With fixed-point activations the layer becomes a FixedInputConv2d or FixedInputL
 Everything else is shared, not copied: parameters and buffers are the original's own. Answers are equal bit for bit.
 """
 
-import copy
-
 import torch
 from torch import nn
 from torch.nn import functional
 
+from dscompress.nn.copied import copied
 from dscompress.nn.fixed_point import fixed_point
 from dscompress.nn.layers import ShiftConv2d, ShiftLayer, ShiftLinear
 
@@ -41,7 +40,7 @@ def bake(model: nn.Module) -> nn.Module:
     for module in model.modules():
         if isinstance(module, ShiftLayer):
             memo[id(module)] = plain_layer(module)
-    return copy.deepcopy(model, memo)
+    return copied(model, memo)
 
 
 def plain_layer(layer: ShiftConv2d | ShiftLinear) -> nn.Conv2d | nn.Linear:

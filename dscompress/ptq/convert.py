@@ -23,6 +23,7 @@ from dscompress.capture.module import evaluation_copy
 from dscompress.capture.torch_export import export_module
 from dscompress.encode import ALIGNMENT
 from dscompress.errors import CompileError
+from dscompress.nn.copied import copied
 from dscompress.ptq.allocate import allocate
 from dscompress.ptq.codebook import check_bits
 from dscompress.ptq.ingredients import check_ingredients
@@ -162,7 +163,7 @@ def with_changes(model: Model, changed: dict[str, torch.Tensor]) -> Model:
     """A copy of the model that holds the changed tensors under their names."""
     if isinstance(model, torch.export.ExportedProgram):
         return program_with_changes(model, changed)
-    new = copy.deepcopy(model)
+    new = copied(model)
     state = new.state_dict()
     with torch.no_grad():
         for name, tensor in changed.items():

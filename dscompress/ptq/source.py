@@ -1,6 +1,7 @@
 """source: a model file that `dscompress convert` takes, and the converted file of the same kind.
 
-    state_dict or checkpoint    the same keys and nesting, what is no weight of the network too, but no optimiser
+    state_dict or checkpoint    the same keys and nesting, what is no weight of the network too, but no optimiser;
+                                safetensors where it was safetensors
     checkpoint of training      one that says as much, so that export needs no further arguments
     torch.export archive        a torch.export archive, its batch as free or fixed as it was
     pickled module              a pickled module, with --trust-pickle
@@ -21,11 +22,15 @@ import torch
 
 from dscompress import checkpoint
 from dscompress.capture import detect, exported_program, factory, pickled_module, state_dict
+from dscompress.capture.fill import Sources, fill
 from dscompress.capture.input_shape import HOW, parse_input_shapes
 from dscompress.capture.module import input_shapes
 from dscompress.capture.options import CaptureOptions
 from dscompress.capture.quiet import quiet
+from dscompress.deepshift.safetensors_file import as_bytes
+from dscompress.deepshift.torch_file import opened
 from dscompress.errors import CompileError
+from dscompress.weight_sets import plain_name
 from dscompress.write import write_atomically
 from dsruntime.file import Image
 
@@ -51,9 +56,16 @@ class Source:
         with quiet():
             if isinstance(converted, torch.export.ExportedProgram):
                 torch.export.save(converted, buffer)
+            elif self.path.is_file() and state_dict.of_safetensors(self.path):
+                buffer.write(as_bytes(self.pack(converted), metadata_of(self.path)))
             else:
                 torch.save(self.pack(converted), buffer)
         write_atomically(output, buffer.getvalue(), read_back=Path.read_bytes)
+
+
+def metadata_of(path: Path) -> dict[str, str]:
+    with opened(path) as file:
+        return file.source.metadata
 
 
 def open_source(path: Path, options: CaptureOptions) -> Source:
@@ -78,7 +90,7 @@ def open_program(path: Path, options: CaptureOptions) -> Source:
 
 
 def open_state_dict(path: Path, options: CaptureOptions) -> Source:
-    if options.trust_pickle:
+    if options.trust_pickle and not state_dict.of_safetensors(path):
         return open_pickled(path, options)
     loaded = state_dict.load(path)
     if loaded is None:
@@ -103,10 +115,10 @@ def open_pickled(path: Path, options: CaptureOptions) -> Source:
     if not options.trust_pickle:
         pickled_module.capture(path, options)  # says why not
     loaded = pickled_module.load_trusted(path)
-    module = loaded if isinstance(loaded, torch.nn.Module) else pickled_module.module_in(loaded)
+    module, notes = pickled_module.module_in(loaded, str(path), options)
     if module is None:
         return from_checkpoint(path, loaded, options)
-    notes = [pickled_module.WARNING]
+    notes = [pickled_module.WARNING, *notes]
     shapes = input_shapes(module, options, str(path), notes)
     return Source(path, detect.PICKLED_MODULE, module.eval(), shapes, lambda module: module, notes=notes,
                   names=parameters(module))
@@ -114,47 +126,50 @@ def open_pickled(path: Path, options: CaptureOptions) -> Source:
 
 def from_checkpoint(path: Path, loaded: Any, options: CaptureOptions) -> Source:
     where, notes = str(path), []
-    weights = state_dict.find_state_dict(loaded, where, notes)
-    if options.model is None:
+    module = factory.build(options.model, options.model_args, where) if options.model else None
+    key, weights = state_dict.find_set(loaded, where, module, options)
+    if module is None:
         shape = "" if options.input_shape else f" {HOW.split(' (')[0]}"
         raise CompileError(where, f"holds weights ({len(weights)} tensors) but no model",
                            what_to_do=f"say what builds it: dscompress convert {where} "
                                       f"{factory.HOW.split(' (')[0]}{shape}")
-    module = factory.build(options.model, options.model_args, where)
-    state_dict.fill(module, weights, options.model, where, notes)
+    notes += [f"weights taken from {key!r} of the checkpoint"] if key else []
+    sources = fill(module, weights, options.model, where, notes, options.prefix)
     shapes = input_shapes(module, options, where, notes)
-    return Source(path, detect.STATE_DICT, module.eval(), shapes, lambda new: packed(loaded, new), notes=notes,
-                  names=parameters(module))
+    pack = lambda new: packed(loaded, key, sources, new)  # noqa: E731
+    return Source(path, detect.STATE_DICT, module.eval(), shapes, pack, notes=notes, names=parameters(module))
 
 
 def parameters(module: torch.nn.Module) -> list[str]:
     return list(inspect.signature(module.forward).parameters)
 
 
-def packed(loaded: Mapping, module: torch.nn.Module) -> dict:
-    """The checkpoint with the module's weights in the place of its own."""
-    new = module.state_dict()
-    if state_dict.is_state_dict(loaded):
-        return replaced(loaded, new)
-    place = next(key for key in [*state_dict.KEYS, *loaded] if state_dict.is_state_dict(loaded.get(key)))
-    kept = {key: value for key, value in loaded.items() if not str(key).lower().startswith(OPTIMISER)}
-    return {**kept, place: replaced(loaded[place], new)}
+def packed(loaded: Mapping, key: str, sources: Sources, module: torch.nn.Module) -> dict:
+    """The checkpoint with the module's weights in the place of its own, which were under this key."""
+    if not key:
+        return replaced(loaded, sources, module.state_dict())
+    first, _, rest = next((name, "", key.removeprefix(f"{name}.").removeprefix(name)) for name in loaded
+                          if key == name or key.startswith(f"{name}."))  # fmt: skip
+    kept = {name: value for name, value in loaded.items() if not str(name).lower().startswith(OPTIMISER)}
+    return {**kept, first: packed(loaded[first], rest, sources, module)}
 
 
-def replaced(weights: Mapping[str, Any], new: Mapping[str, torch.Tensor]) -> dict[str, Any]:
-    """Under the keys of the file, prefixes included, in its order and dtypes but for float16, which rounds."""
+def replaced(weights: Mapping[str, Any], sources: Sources, new: Mapping[str, torch.Tensor]) -> dict[str, Any]:
+    """Under the keys of the file, prefixes included, in its order and dtypes but for float16, which rounds.
+
+    What was put together of several tensors, pruned or normalised, is one now, under the name that it has in a layer
+    without that.
+    """
+    names = {file_key: (name, keys) for name, keys in sources.items() for file_key in keys}
     found = {}
     for key, value in weights.items():
-        tensor = new.get(own_key(key, new))
-        found[key] = value if tensor is None else tensor.detach().clone()
+        name, keys = names.get(key, (None, ()))
+        if name not in new:
+            found[key] = value
+        elif key == keys[0]:
+            own = key if len(keys) == 1 else plain_name(key)
+            found[own] = new[name].detach().clone()
     return found
-
-
-def own_key(key: str, new: Mapping[str, Any]) -> str:
-    while key not in new and any(key.startswith(prefix) for prefix in state_dict.WRAPPERS):
-        prefix = next(prefix for prefix in state_dict.WRAPPERS if key.startswith(prefix))
-        key = key.removeprefix(prefix)
-    return key
 
 
 KINDS: dict[str, Callable[[Path, CaptureOptions], Source]] = {

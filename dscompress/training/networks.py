@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +13,7 @@ from dscompress import checkpoint
 from dscompress.errors import TrainingError
 from dscompress.models import BUILT_IN
 from dscompress.nn import ConversionReport, convert
+from dscompress.nn.copied import copied
 from dscompress.training import chances
 from dscompress.training.data import Data
 from dscompress.training.weights import float_weights, read_weights, take_weights
@@ -23,14 +23,16 @@ LARGEST_FOR_BUILT_IN = 96  # pixels: what the built-in networks are meant for
 
 @dataclass(frozen=True)
 class Wanted:
-    """model, model_args: as in a checkpoint. method: "float", or one of dscompress.nn.METHODS.
+    """model, model_args: as in a checkpoint. weights_key, prefix: which set in `weights`, and what its keys begin with.
 
-    bits, setting: those of dscompress.nn.convert.
+    method: "float", or one of dscompress.nn.METHODS. bits, setting: those of dscompress.nn.convert.
     """
 
     model: str | None = None
     model_args: Any = None
     weights: str | None = None
+    weights_key: str | None = None
+    prefix: str | None = None
     fresh: Sequence[str] = ()
     method: str = "ps"
     bits: Any = 5
@@ -49,7 +51,7 @@ class Networks:
 
 def build_networks(wanted: Wanted, data: Data, seed: int, distill: bool) -> Networks:
     torch.manual_seed(chances.number(seed, 0xB111))
-    values = read_weights(wanted.weights) if wanted.weights else None
+    values = read_weights(wanted.weights, wanted.weights_key, wanted.prefix) if wanted.weights else None
     name, arguments = named(wanted, values, data)
     model = checkpoint.build_float(name, arguments, name)
     if values is not None:
@@ -104,7 +106,7 @@ def teacher_of(wanted: Wanted, model: nn.Module, name: str, arguments: Any) -> n
         if wanted.weights is None:
             raise TrainingError("distill", "there is no trained float network to learn from", "",
                                 "give one: --teacher FILE, or --weights FILE")  # fmt: skip
-        return copy.deepcopy(model)
+        return copied(model)
     values = read_weights(wanted.teacher)
     if checkpoint.is_checkpoint(values):
         return checkpoint.build(values, wanted.teacher)

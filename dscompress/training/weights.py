@@ -17,23 +17,29 @@ from torch import nn
 
 from dscompress import checkpoint, deepshift
 from dscompress.capture import detect
-from dscompress.capture.state_dict import fill, find_state_dict, load
+from dscompress.capture.fill import fill, under_prefix
+from dscompress.capture.options import CaptureOptions
+from dscompress.capture.state_dict import find_state_dict, load
 from dscompress.errors import CompileError, TrainingError
 from dscompress.nn import bake
+from dscompress.weight_sets import full_prefix
 
 
-def read_weights(path: str) -> dict[str, Any]:
-    """A checkpoint's values, or {"state_dict": ...}."""
+def read_weights(path: str, weights_key: str | None = None, prefix: str | None = None) -> dict[str, Any]:
+    """A checkpoint's values, or {"state_dict": ...}: which set of weights, and what its keys begin with."""
     kind = detect.detect(Path(path))
     if kind == detect.TRAINING_CHECKPOINT:
         return checkpoint.load(path)
     if kind != detect.STATE_DICT:
         raise TrainingError(path, f"is a file of kind {kind}", "a checkpoint of dscompress train, or a state_dict",
                             "save the weights: torch.save(model.state_dict(), 'weights.pt')")  # fmt: skip
-    loaded = load(Path(path))
-    weights = {} if loaded is None else find_state_dict(loaded, path, [])
+    loaded, options = load(Path(path)), CaptureOptions(weights_key=weights_key, prefix=prefix)
+    weights = {} if loaded is None else find_state_dict(loaded, path, [], None, options)
     if not weights or any(key.endswith(".shift") for key in weights):
-        weights = deepshift.load(path).state
+        weights = deepshift.load(path, weights_key=weights_key, prefix=prefix).state
+    elif prefix is not None:
+        sources = under_prefix(weights, full_prefix(prefix, [weights], path), [])
+        weights = {key: weights[source] for key, (source,) in sources.items()}
     return {"state_dict": weights}
 
 

@@ -31,7 +31,7 @@ WRONG = [
     (b"\x93NUMPY\x01\x00", "is a NumPy array"),
     (b"\x89PNG\r\n\x1a\n", "is a PNG image; .*dscompress run"),
     (b"\x1f\x8b\x08", "is a gzip archive"),
-    ((20).to_bytes(8, "little") + b'{"a": {}}' + bytes(20), "is a safetensors file.*torch.save"),
+    ((20).to_bytes(8, "little") + b'{"a": {}}' + bytes(20), "is a damaged or truncated safetensors file"),
     (bytes(range(256)), "is of no known kind"),
     (b"\xff\xfe\xfd" * 99, "is of no known kind"),
     (zipped(readme=b"x"), "a ZIP archive that PyTorch did not write"),

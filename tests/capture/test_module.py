@@ -134,3 +134,16 @@ def test_a_divisor_that_onnx_cannot_say_is_refused(ceil_mode):
     model = nn.Sequential(nn.AvgPool2d(3, 2, 1, ceil_mode=ceil_mode, divisor_override=5))
     with pytest.raises(CompileError, match="no average pool with divisor_override, called in '0'"):
         capture(model, CaptureOptions(input_shape="1,3,8,8"))
+
+
+@pytest.mark.parametrize("wrap", [nn.utils.parametrizations.weight_norm, nn.utils.weight_norm])
+def test_weight_norm_after_a_forward(wrap):
+    """The older form leaves a tensor with a history in the layer, which copy.deepcopy refuses."""
+    torch.manual_seed(0)
+    model, x = nn.Sequential(wrap(nn.Conv1d(4, 8, 3)), nn.ReLU(), wrap(nn.Conv1d(8, 2, 3))).eval(), torch.randn(2, 4, 9)
+    expected = model(x).detach().numpy()
+    for dtype in (torch.float32, torch.float64):
+        captured = capture(model.to(dtype), CaptureOptions(input_shape="1,4,9"))
+        assert [node.op_type for node in captured.model.graph] == ["Conv", "Relu", "Conv"]
+        np.testing.assert_allclose(run(captured.model, x.numpy()), expected, atol=1e-5)
+        model(x.to(dtype))
