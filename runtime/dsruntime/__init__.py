@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dsruntime.errors import BackendError, DsError, ModelError
+from dsruntime.errors import BackendError, Cancelled, DsError, ModelError
 from dsruntime.model import Limits, Model, TensorInfo
 
 if TYPE_CHECKING:
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
-    "BackendError", "DsError", "Limits", "Model", "ModelError", "Prediction", "Session", "Step", "TensorInfo", "load",
+    "BackendError", "Cancelled", "DsError", "Limits", "Model", "ModelError", "Prediction", "Session", "Step",
+    "TensorInfo", "load",
 ]
 
 

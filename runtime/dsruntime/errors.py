@@ -1,6 +1,7 @@
 """The errors of the runtime: sentences to someone who can act.
 
-ModelError is for whoever has the file or the input, BackendError for whoever has the machine. Both say where, what was
+ModelError is for whoever has the file or the input, BackendError for whoever has the machine, Cancelled for whoever
+ended a run. All say where, what was
 found, what was expected and what to do; nothing else leaves this package for bad input. Names in them may come from
 anywhere: what str() gives is safe to print, the parts are as they came.
 """
@@ -37,6 +38,10 @@ class ModelError(DsError):
 
 class BackendError(DsError):
     """This machine cannot: no library, no driver, no memory, no kernel."""
+
+
+class Cancelled(DsError):
+    """Session.cancel() ended the run: it has no answer, and the session may be run again."""
 
 
 def sentence(where: str, found: str, expected: str, what_to_do: str) -> str:

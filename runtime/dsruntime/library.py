@@ -25,11 +25,12 @@ from ctypes import (
     c_void_p,
 )
 
-from dsruntime.errors import BackendError, ModelError
+from dsruntime.errors import BackendError, Cancelled, DsError, ModelError
 
 ABI_VERSION = 2
 MAX_RANK = 6
-OK, MODEL_ERROR, BACKEND_ERROR = 0, 1, 2
+OK = 0
+ERRORS: dict[int, type[DsError]] = {1: ModelError, 2: BackendError, 3: Cancelled}  # by dsf_status
 DTYPES = {1: "float32", 2: "float16", 3: "int8", 4: "uint8", 5: "int32", 6: "int64", 7: "bool"}
 STEP_DTYPES = {**DTYPES, 8: "bfloat16"}  # what steps compute in
 ALGORITHMS = {1: "direct", 2: "winograd_4x4"}
@@ -69,7 +70,8 @@ class Tensor(Struct):
 
 
 class Limits(Struct):
-    _fields_ = [("file_bytes", c_uint64), ("activation_bytes", c_uint64)]
+    _fields_ = [("file_bytes", c_uint64), ("activation_bytes", c_uint64), ("plan_bytes", c_uint64),
+                ("weight_bytes", c_uint64), ("multiply_adds", c_uint64)]
 
 
 class SessionOptions(Struct):
@@ -128,11 +130,13 @@ FUNCTIONS = {
     "dsf_model_metadata": (c_int32, [c_void_p, c_int32, POINTER(c_char_p), POINTER(c_char_p), POINTER(Error)]),
     "dsf_model_metadata_find": (c_char_p, [c_void_p, c_char_p]),
     "dsf_model_decode_weight": (c_int32, [c_void_p, c_int32, c_void_p, c_size_t, POINTER(Error)]),
+    "dsf_model_multiply_adds": (c_int32, [c_void_p, c_int64, POINTER(c_uint64), POINTER(Error)]),
     "dsf_model_prepare": (c_int32, [c_void_p, POINTER(SessionOptions), POINTER(Error)]),
     "dsf_session_create": (c_int32, [c_void_p, POINTER(SessionOptions), POINTER(c_void_p), POINTER(Error)]),
     "dsf_session_destroy": (None, [c_void_p]),
     "dsf_session_threads": (c_int32, [c_void_p]),
     "dsf_session_run": (c_int32, [c_void_p, POINTER(Tensor), c_int32, POINTER(Tensor), c_int32, POINTER(Error)]),
+    "dsf_session_cancel": (None, [c_void_p]),
     "dsf_session_value": (c_int32, [c_void_p, c_int32, POINTER(Tensor), POINTER(Error)]),
     "dsf_session_arena_bytes": (c_uint64, [c_void_p]),
     "dsf_session_step_count": (c_int32, [c_void_p]),
@@ -197,9 +201,8 @@ def call(name: str, *arguments) -> None:
     error = Error()
     status = getattr(library(), name)(*arguments, ctypes.byref(error))
     if status != OK:
-        kind = ModelError if status == MODEL_ERROR else BackendError
-        raise kind(decoded(error.where), decoded(error.found), decoded(error.expected), decoded(error.what_to_do),
-                   message=decoded(error.message))
+        parts = (decoded(part) for part in (error.where, error.found, error.expected, error.what_to_do))
+        raise ERRORS[status](*parts, message=decoded(error.message))
 
 
 def code_of(name: str, value, codes: dict[str, int]) -> int:

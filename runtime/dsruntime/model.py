@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -18,12 +18,24 @@ if TYPE_CHECKING:
     from dsruntime.session import Session
 
 
+ACTIVATION_BYTES, WEIGHT_BYTES = 1 << 30, 4 << 30  # libdsf's defaults, for backends that are not libdsf's
+
+
 @dataclass(frozen=True)
 class Limits:
-    """What the caller allows, in bytes; 0 is libdsf's default (4 GiB for a file, 1 GiB for a session's activations)."""
+    """What the caller allows, never the file; 0 is libdsf's default. For every backend.
+
+    file_bytes: of the file, 4 GiB. activation_bytes: of a session's activations, 1 GiB; on the reference backend of the
+    values that are needed at a time. plan_bytes: of what backend cpu notes down for a batch size, 256 MiB.
+    weight_bytes: of the weights in the form that they are computed with, 4 GiB.
+    multiply_adds: what a run may compute for each image of its batch, 2^41 (Model.multiply_adds).
+    """
 
     file_bytes: int = 0
     activation_bytes: int = 0
+    plan_bytes: int = 0
+    weight_bytes: int = 0
+    multiply_adds: int = 0
 
 
 @dataclass(frozen=True)
@@ -60,7 +72,7 @@ class Model:
     def open(cls, source, *, limits: Limits | None = None) -> Model:
         """source: a path, or the bytes of a file, which are copied."""
         limits = limits or Limits()
-        bounds = library.Limits(limits.file_bytes, limits.activation_bytes)
+        bounds = library.Limits(*astuple(limits))
         pointer = ctypes.c_void_p()
         if isinstance(source, (bytes, bytearray, memoryview)):
             data = bytes(source)
@@ -84,6 +96,15 @@ class Model:
         options = library.SessionOptions(1, 0, 0, library.code_of("memory", memory, library.MEMORIES),
                                          library.code_of("precision", precision, library.PRECISIONS))
         library.call("dsf_model_prepare", self._handle.pointer, options)
+
+    def multiply_adds(self, batch: int = 1) -> int:
+        """What a run at this batch size computes; a ModelError if that is over the limit, as the run's would be.
+
+        Every element that anything else than a product reads or writes counts as 16, a number in a pool's window as 4.
+        """
+        count = ctypes.c_uint64()
+        library.call("dsf_model_multiply_adds", self._handle.pointer, min(batch, 2**63 - 1), ctypes.byref(count))
+        return count.value
 
     def session(self, backend: str = "auto", threads: int | None = None, *, keep_values: bool = False,
                 profile: bool = False, memory: str = "fast", precision: str = "float32") -> Session:

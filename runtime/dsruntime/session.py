@@ -17,13 +17,18 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from dsruntime import backends, library
-from dsruntime.errors import ModelError
+from dsruntime.errors import BackendError, ModelError
+from dsruntime.interrupt import interruptible
 
 if TYPE_CHECKING:
     from dsruntime.file import Image
     from dsruntime.model import Model, TensorInfo
 
 SLACK = 0.01  # by which arithmetic in 16 bits may carry a probability beyond 0 or 1
+
+
+LONG = 2**29  # multiply-adds of a run that is worth a thread of its own, so that Ctrl-C can end it: 10 ms or more
+MOST_BATCHES = 64  # whose work a session remembers
 
 
 @dataclass(frozen=True)
@@ -90,9 +95,11 @@ class Session:
             raise ModelError("session", f"threads={threads!r}", "a number from 1, or None for one per processor")
         self.model = model
         self.backend = backends.resolve(backend)
-        self._lock = threading.Lock()
+        self._lock = threading.Lock()  # of whoever runs or looks
+        self._end_lock = threading.RLock()  # of whoever closes or cancels, a signal handler in between perhaps
         self._ran = False
         LIVING.add(self)
+        self._work: dict[int, int] = {}  # multiply-adds by batch size
         self.options = Options(keep_values, profile, memory, precision)
         self._runner = backends.open_runner(self.backend, model, threads, self.options)
         self.threads: int = self._runner.threads
@@ -120,20 +127,53 @@ class Session:
         Returns an array for a model with one output, else a dict by output name. Backend cuda also takes arrays that
         are on the GPU (__cuda_array_interface__ or DLPack: torch, CuPy), and with on_device leaves the results there.
         stream, the handle of a CUDA stream, makes that asynchronous: see docs/cuda.md.
+
+        Ctrl-C ends it with KeyboardInterrupt, cancel() with Cancelled; on backend cuda what was given to the GPU is
+        computed first.
         """
         given = by_order(x, self.model.inputs)
         with self._lock:
             runner = self._open()
             if self.backend == "cuda":
                 given = runner.borrowed(given, self.model.inputs)
-            infos = [self._accepted(array, info) for array, info in zip(given, self.model.inputs, strict=True)]
-            arrays = [checked(array, info) for array, info in zip(given, infos, strict=True)]
-            batch = common_batch(arrays, infos)
-            results = runner.run_on_device(arrays, batch, stream) if self._on_device(on_device, stream) else \
-                runner.run(arrays, batch)
-            self._ran = True
+        infos = [self._accepted(array, info) for array, info in zip(given, self.model.inputs, strict=True)]
+        arrays = [checked(array, info) for array, info in zip(given, infos, strict=True)]
+        batch = common_batch(arrays, infos)
+        on_device = self._on_device(on_device, stream)
+
+        def run():
+            with self._lock:
+                runner = self._open()
+                results = runner.run_on_device(arrays, batch, stream) if on_device else runner.run(arrays, batch)
+                self._ran = True
+                return results
+
+        try:
+            is_long = self._multiply_adds(batch) >= LONG and self.backend == "cpu"
+            results = interruptible(run, self.cancel) if is_long else run()
+        except MemoryError:
+            raise BackendError("session", "no memory is left", "more free memory",
+                               "end other programs, or run smaller batches") from None
         names = [info.name for info in self.model.outputs]
         return results[0] if len(results) == 1 else dict(zip(names, results, strict=True))
+
+    def cancel(self) -> None:
+        """Ends the run in progress, in whatever thread it is; without one, does nothing.
+
+        Backend cpu answers within a moment, reference after the node it is at, cuda before the step that it would give
+        to the GPU next.
+        """
+        with self._end_lock:
+            if self._runner is not None:
+                self._runner.cancel()
+
+    def _multiply_adds(self, batch: int) -> int:
+        """What a run computes; refused if the model's limits do not allow it, whatever the backend."""
+        if batch not in self._work:
+            if len(self._work) >= MOST_BATCHES:
+                self._work.clear()
+            self._work[batch] = self.model.multiply_adds(batch)
+        return self._work[batch]
 
     def _accepted(self, array, info: TensorInfo) -> TensorInfo:
         """What an input may be; on the GPU pixels become a model's input, so uint8 images will do."""
@@ -192,7 +232,7 @@ class Session:
 
     def close(self) -> None:
         """Gives the session's memory and threads back; the model stays."""
-        with self._lock:
+        with self._lock, self._end_lock:
             if self._runner is not None:
                 self._runner.close()
                 self._runner = None

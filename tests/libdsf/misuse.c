@@ -40,6 +40,7 @@ static void null_arguments(const char* path) {
     EXPECT(refused(dsf_session_create(NULL, NULL, &session, &error)));
     EXPECT(refused(dsf_session_run(NULL, NULL, 0, NULL, 0, &error)));
     EXPECT(refused(dsf_session_value(NULL, 0, NULL, &error)));
+    EXPECT(refused(dsf_model_multiply_adds(NULL, 1, NULL, &error)));
     EXPECT(refused(dsf_session_profile(NULL, 0, NULL, &error)));
     EXPECT(dsf_model_value_count(NULL) == 0 && dsf_model_input_count(NULL) == 0 && dsf_model_output_count(NULL) == 0);
     EXPECT(dsf_model_weight_count(NULL) == 0 && dsf_model_metadata_count(NULL) == 0);
@@ -50,6 +51,7 @@ static void null_arguments(const char* path) {
     dsf_model_bytes(NULL, NULL, NULL);
     dsf_model_destroy(NULL);
     dsf_session_destroy(NULL);
+    dsf_session_cancel(NULL);
 }
 
 static void wrong_indices(dsf_model* model) {

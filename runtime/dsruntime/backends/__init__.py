@@ -7,7 +7,8 @@ A module has two functions:
 
 options is a session.Options; a backend refuses a precision that it does not have with refuse_precision(), memory is a
 wish that it may have no use for. A runner has threads, run(arrays, batch) -> outputs in the model's order, values(),
-profile(), arena_bytes() and close(). Session has checked the arrays and holds a lock around every call.
+profile(), arena_bytes(), close() and cancel(). Session has checked the arrays and the work, and holds a lock around
+every call but cancel(), which comes from any thread and makes the run in progress raise Cancelled.
 """
 
 from __future__ import annotations

@@ -74,6 +74,9 @@ class Runner:
     def arena_bytes(self) -> int:
         return library.library().dsf_session_arena_bytes(self.handle.pointer)
 
+    def cancel(self) -> None:
+        library.library().dsf_session_cancel(self.handle.pointer)
+
     def close(self) -> None:
         self.handle.close()
 

@@ -49,7 +49,8 @@ typedef struct dsf_session dsf_session;
 typedef enum dsf_status {
     DSF_OK = 0,
     DSF_MODEL_ERROR = 1,   /* the file, or what was asked of it, is wrong */
-    DSF_BACKEND_ERROR = 2  /* this machine cannot: no memory, no threads, no such file */
+    DSF_BACKEND_ERROR = 2, /* this machine cannot: no memory, no threads, no such file */
+    DSF_CANCELLED = 3      /* dsf_session_cancel was called while it ran */
 } dsf_status;
 
 typedef enum dsf_dtype {
@@ -89,6 +90,9 @@ typedef struct dsf_limits {
     size_t struct_size;
     uint64_t file_bytes;       /* default 4 GiB */
     uint64_t activation_bytes; /* arena of one session, default 1 GiB */
+    uint64_t plan_bytes;       /* what a plan notes down, its steps and their tables; default 256 MiB */
+    uint64_t weight_bytes;     /* weights in the forms that the sessions of one model compute with; default 4 GiB */
+    uint64_t multiply_adds;    /* of a run, for each image of its batch; default 2^41. All work counts: see the README */
 } dsf_limits;
 
 /* What is expanded when weights are prepared; runtime/README.md says what each layer does. */
@@ -184,6 +188,10 @@ DSF_API const char* dsf_model_metadata_find(const dsf_model* model, const char* 
 DSF_API dsf_status dsf_model_decode_weight(const dsf_model* model, int32_t index, void* data, size_t bytes,
                                            dsf_error* error);
 
+/* What a run at this batch size computes, in multiply-adds; refused as a run would be, if that is over the limit. */
+DSF_API dsf_status dsf_model_multiply_adds(const dsf_model* model, int64_t batch, uint64_t* multiply_adds,
+                                           dsf_error* error);
+
 /* Brings the weights into the form that sessions of these options (null: the default ones) on this machine compute with,
  * which the first run would do otherwise. Optional; may be called from another thread while the program does something
  * else. */
@@ -201,6 +209,10 @@ DSF_API int32_t dsf_session_threads(const dsf_session* session);
  * and bytes of every output are filled in. A first run with a new N makes a new plan; nothing is allocated after that. */
 DSF_API dsf_status dsf_session_run(dsf_session* session, const dsf_tensor* inputs, int32_t input_count,
                                    dsf_tensor* outputs, int32_t output_count, dsf_error* error);
+/* Ends the run in progress, if there is one, within a moment: it returns DSF_CANCELLED, its outputs hold no answer, and the
+ * session may be run again. From any other thread, or from a signal handler; it only sets a flag. A run that begins
+ * afterwards is not ended. */
+DSF_API void dsf_session_cancel(dsf_session* session); /* null is fine */
 /* Any value of the last run; needs keep_values. */
 DSF_API dsf_status dsf_session_value(dsf_session* session, int32_t value, dsf_tensor* tensor, dsf_error* error);
 /* Bytes of the activation arena of the last run's plan. */

@@ -12,6 +12,7 @@
 #include "load.h"
 #include "session.h"
 #include "text.h"
+#include "work.h"
 
 struct dsf_model {
     std::shared_ptr<const dsf::Model> model;
@@ -344,6 +345,15 @@ dsf_status dsf_model_decode_weight(const dsf_model* model, int32_t index, void* 
     });
 }
 
+dsf_status dsf_model_multiply_adds(const dsf_model* model, int64_t batch, uint64_t* multiply_adds, dsf_error* error) {
+    return guard(error, [&] {
+        need(model, "dsf_model_multiply_adds", "model");
+        need(multiply_adds, "dsf_model_multiply_adds", "multiply_adds");
+        if (batch < 1) model_error("dsf_model_multiply_adds", "batch is " + std::to_string(batch), "1 or more");
+        *multiply_adds = check_work(*model->model, batch, infer_types(*model->model, batch));
+    });
+}
+
 dsf_status dsf_model_prepare(dsf_model* model, const dsf_session_options* options, dsf_error* error) {
     return guard(error, [&] {
         need(model, "dsf_model_prepare", "model");
@@ -381,6 +391,10 @@ dsf_status dsf_session_run(dsf_session* session, const dsf_tensor* inputs, int32
         session->session.run(session->inputs.data(), session->outputs.data());
         for (int32_t i = 0; i < output_count; ++i) write(session->outputs[static_cast<size_t>(i)], at(outputs, i));
     });
+}
+
+void dsf_session_cancel(dsf_session* session) {
+    if (session) session->session.cancel();
 }
 
 dsf_status dsf_session_value(dsf_session* session, int32_t value, dsf_tensor* tensor, dsf_error* error) {

@@ -248,6 +248,7 @@ private:
     }
 
     void nodes() {
+        uint64_t ends = 0;
         for (const fb::Node* entry : *graph_.nodes()) {
             Node node;
             node.name = entry->name()->str();
@@ -263,6 +264,10 @@ private:
                 refuse(part, "it has " + std::to_string(entry->inputs()->size()) + " inputs and " +
                                  std::to_string(entry->outputs()->size()) + " outputs",
                        "at most " + std::to_string(MAX_NODE_ENDS) + ", and one output at least");
+            ends += entry->inputs()->size() + entry->outputs()->size();
+            if (ends > MAX_ALL_ENDS)
+                refuse(part, "it brings the inputs and outputs of all nodes to " + std::to_string(ends),
+                       between(0, MAX_ALL_ENDS));
             for (int input : *entry->inputs()) node_input(part, node, input);
             for (int output : *entry->outputs()) {
                 define(part, output).node = static_cast<int>(model_.nodes.size());

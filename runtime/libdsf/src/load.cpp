@@ -54,8 +54,13 @@ std::shared_ptr<const Model> load(const std::string& where, std::shared_ptr<uint
     model->bytes = std::move(bytes);
     model->length = length;
     model->path = where;
-    model->activation_limit =
-        limits && limits->activation_bytes ? limits->activation_bytes : DEFAULT_ACTIVATION_BYTES;
+    const auto limit = [&](uint64_t dsf_limits::* field, uint64_t absent) {
+        return limits && limits->*field ? limits->*field : absent;
+    };
+    model->activation_limit = limit(&dsf_limits::activation_bytes, DEFAULT_ACTIVATION_BYTES);
+    model->plan_limit = limit(&dsf_limits::plan_bytes, DEFAULT_PLAN_BYTES);
+    model->work_limit = limit(&dsf_limits::multiply_adds, DEFAULT_MULTIPLY_ADDS);
+    model->prepared.limit(where, limit(&dsf_limits::weight_bytes, DEFAULT_WEIGHT_BYTES));
     check_model(*model, frame);
     return model;
 }

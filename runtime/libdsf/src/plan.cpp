@@ -22,6 +22,7 @@
 #include "layout.h"
 #include "memory.h"
 #include "turns.h"
+#include "work.h"
 
 namespace dsf {
 namespace {
@@ -50,6 +51,7 @@ Plan::Plan(std::shared_ptr<const Model> model, int64_t batch, const PlanOptions&
         batch_axes_.resize(types_.size(), -1);
         stretches_.push_back({0, lives.steps, batch});
     }
+    check_work(*model_, batch, types_);
     storage_of_.assign(types_.size(), -1);
     find_storages(groups, lives);
     int step = 0;
@@ -61,6 +63,19 @@ Plan::Plan(std::shared_ptr<const Model> model, int64_t batch, const PlanOptions&
                     "its activations need " + std::to_string(arena_bytes_) + " bytes",
                     "at most " + std::to_string(model_->activation_limit),
                     "run smaller batches, or raise the limit activation_bytes");
+}
+
+// A model whose values are small may have many steps, with many inputs or long tables.
+void Plan::count_bytes(const Step& step) {
+    own_bytes_ += sizeof step + (step.values.size() + step.output_values.size()) * sizeof(int);
+    for (const Call& call : step.calls)
+        if (call.kernel)
+            own_bytes_ += (call.inputs.size() + call.outputs.size()) * (sizeof(Tensor) + sizeof(Pointer)) +
+                          call.kernel->table_bytes();
+    if (own_bytes_ > model_->plan_limit)
+        model_error(model_->path + ": batch size " + std::to_string(batch_),
+                    "its plan needs " + std::to_string(own_bytes_) + " bytes up to node '" + step.node->name + "'",
+                    "at most " + std::to_string(model_->plan_limit), "raise the limit plan_bytes");
 }
 
 // A value's type in a turn of so many images.
@@ -188,6 +203,7 @@ void Plan::add_step(const Group& group, int step) {
     for (const Call& call : added.calls)
         if (call.kernel) scratch = std::max<uint64_t>(scratch, call.kernel->scratch_bytes());
     scratches_.push_back(scratch ? add_storage(Storage::Kind::arena, -1, step, step, scratch) : -1);
+    count_bytes(added);
     steps_.push_back(std::move(added));
 }
 
@@ -304,7 +320,7 @@ void* Plan::constant(int index) {
     std::shared_ptr<const uint8_t>& kept = constants_[static_cast<size_t>(index)];
     if (weight.codec == "raw") return const_cast<uint8_t*>(weight.data);
     if (!kept)
-        kept = model_->prepared.get<uint8_t>(index, "decoded", [&] {
+        kept = model_->prepared.get<uint8_t>(index, "decoded", type(weight.value).bytes(), [&] {
             std::shared_ptr<uint8_t> values =
                 dsf::allocate(static_cast<uint64_t>(type(weight.value).bytes()), model_->path + ": weight");
             decode(*model_, weight, values.get());
@@ -336,6 +352,8 @@ void Plan::run(const void* const* inputs, void* const* outputs, Threads& threads
     if (profile)
         for (Step& step : steps_) step.seconds = 0;
     run_images(stretches_.size() - 1, 0, batch_, {inputs, threads, profile});
+    if (threads.cancelled())
+        throw Error{DSF_CANCELLED, model_->path, "the run was cancelled", "a run that goes on to its end", "run it again"};
     for (const Copy& copy : copies_)
         std::memcpy(output(copy.output), copy.input >= 0 ? inputs[copy.input] : copy.source, copy.bytes);
 }
@@ -344,7 +362,7 @@ void Plan::run(const void* const* inputs, void* const* outputs, Threads& threads
 void Plan::run_images(size_t index, int64_t first, int64_t images, const Running& running) {
     Stretch& stretch = stretches_[index];
     const int64_t end = first + images, longer = images - stretch.turns * (stretch.images - 1);
-    for (int64_t turn = 0; first < end; ++turn) {
+    for (int64_t turn = 0; first < end && !running.threads.cancelled(); ++turn) {
         const size_t which = turn < longer ? 0 : 1;
         const int64_t count = stretch.images - static_cast<int64_t>(which);
         stretch.image = first;
@@ -364,7 +382,7 @@ void Plan::run_turn(Stretch& stretch, size_t which, const Running& running) {
     }
     using Clock = std::chrono::steady_clock;
     Clock::time_point before = running.profile ? Clock::now() : Clock::time_point();
-    for (int i = stretch.first; i < stretch.last; ++i) {
+    for (int i = stretch.first; i < stretch.last && !running.threads.cancelled(); ++i) {
         Step& step = steps_[static_cast<size_t>(i)];
         Call& call = step.calls[which];
         const float* residual = static_cast<const float*>(call.residual);

@@ -124,6 +124,7 @@ private:
     TensorType type_at(int value, int64_t images) const;
     size_t stretch_of(int step) const;
     void place_arena();
+    void count_bytes(const Step& step);
     void bind();
     void bind(size_t step, size_t which);
     void bind_pointer(int value, void** place, size_t stretch, size_t which);
@@ -152,6 +153,7 @@ private:
     std::vector<Copy> copies_;          // after the steps
     std::vector<std::shared_ptr<const uint8_t>> constants_;  // by weight; null where the file's bytes serve
     uint64_t arena_bytes_ = 0;
+    uint64_t own_bytes_ = 0;  // of steps, their kernels' tables, and where their values lie
     std::shared_ptr<uint8_t> arena_;
 };
 

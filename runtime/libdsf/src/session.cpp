@@ -159,6 +159,7 @@ void* Session::memory_for(int output, const Plan& plan, const dsf_tensor* inputs
 
 void Session::run(const dsf_tensor* inputs, dsf_tensor* outputs) {
     last_ = nullptr;
+    threads_.allow();
     const int64_t batch = check_inputs(inputs);
     Plan& plan = plan_for(batch);
     check_outputs(plan, outputs);

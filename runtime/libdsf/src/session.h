@@ -18,6 +18,7 @@ public:
     void expect(int input_count, int output_count);  // refuses other numbers than the model's
     void run(const dsf_tensor* inputs, dsf_tensor* outputs);  // as many as the model has
     void value(int value, dsf_tensor* tensor);
+    void cancel() { threads_.cancel(); }  // the run in progress; by any thread, or a signal handler
 
     int threads() const { return threads_.count(); }
     uint64_t arena_bytes() const { return last_ ? last_->arena_bytes() : 0; }

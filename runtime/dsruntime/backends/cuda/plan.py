@@ -20,8 +20,7 @@ from dsruntime.backends.cuda.launch import Launch
 from dsruntime.backends.cuda.lower import OPS
 from dsruntime.backends.cuda.tensor import SIZES, Tensor, channels_last, dense_strides
 from dsruntime.errors import BackendError, ModelError
-
-DEFAULT_ACTIVATION_BYTES = 1 << 30  # libdsf's
+from dsruntime.model import ACTIVATION_BYTES
 
 
 @dataclass
@@ -53,7 +52,7 @@ class Plan:
             for buffer in self.builder.buffers:
                 buffer.first, buffer.last = BEFORE, ALWAYS
         self.arena_bytes = place([buffer for buffer in self.builder.buffers if not buffer.address])
-        limit = model.limits.activation_bytes or DEFAULT_ACTIVATION_BYTES
+        limit = model.limits.activation_bytes or ACTIVATION_BYTES
         if self.arena_bytes > limit:
             raise ModelError(f"{self.builder.where}: batch size {batch}",
                              f"its activations need {self.arena_bytes} bytes", f"at most {limit}",

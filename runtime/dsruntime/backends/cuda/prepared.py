@@ -6,20 +6,21 @@ The first run launches every kernel by itself, which loads them; the second reco
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 
 import numpy as np
 
 from dsruntime.backends.cuda.builder import FAULT_BYTES, OVERFLOW_AT
 from dsruntime.backends.cuda.driver import Driver
 from dsruntime.backends.cuda.plan import Plan
-from dsruntime.errors import DsError, ModelError
+from dsruntime.errors import Cancelled, DsError, ModelError
 
 
 class Prepared:
     """A plan with its staging memory and graphs. hosts: page-locked arrays, one for each input and output."""
 
-    def __init__(self, plan: Plan, driver: Driver) -> None:
-        self.plan, self.driver = plan, driver
+    def __init__(self, plan: Plan, driver: Driver, cancelled: Callable[[], bool] = lambda: False) -> None:
+        self.plan, self.driver, self.cancelled = plan, driver, cancelled
         plan.allocate()
         self.hosts_in = [host_array(driver, end.raw) for end in plan.inputs]
         self.hosts_out = [host_array(driver, end.raw) for end in plan.outputs]
@@ -44,6 +45,7 @@ class Prepared:
                     self.driver.release_graph(self.driver.end_capture(stream))
                 raise
             self.graphs[kind] = self.driver.end_capture(stream)
+        self.check_cancelled()
         self.driver.run_graph(self.graphs[kind], stream)
 
     def queue_host(self, stream: int) -> None:
@@ -61,7 +63,13 @@ class Prepared:
 
     def queue_steps(self, stream: int) -> None:
         for step in self.plan.steps:
+            self.check_cancelled()
             self.launch(step.launches, stream)
+
+    def check_cancelled(self) -> None:
+        """What the GPU has been given it computes; no more is given to it."""
+        if self.cancelled():
+            raise Cancelled("run", "it was cancelled", "a run that goes on to its end", "run it again")
 
     def queue_fault(self, stream: int) -> None:
         if self.fault is not None:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import threading
 import weakref
 from collections import OrderedDict
 
@@ -36,11 +37,13 @@ class Runner:
         self.plans: OrderedDict[int, Prepared] = OrderedDict()
         self.last: Prepared | None = None
         self.seconds: list[float] = []
+        self.cancelled = threading.Event()
         self.spare = Spare(self.driver)
         self._finalizer = weakref.finalize(self, release, self.driver, self.plans, self.spare, self.stream)
 
     def run(self, arrays, batch: int):
         """Host arrays in, host arrays out. Arrays may be Borrowed."""
+        self.cancelled.clear()
         if any(isinstance(array, Borrowed) or self.is_pixels(array, i) for i, array in enumerate(arrays)):
             if self.keep_values or self.profiles:
                 raise ModelError("run", "arrays on the GPU, or pixels, in a session that keeps values or profiles",
@@ -70,6 +73,7 @@ class Runner:
 
     def run_on_device(self, arrays, batch: int, stream: int | None) -> list[DeviceArray]:
         """Results stay on the GPU. With a stream, work is queued behind and before it and nobody waits."""
+        self.cancelled.clear()
         with active(self.driver):
             prepared = self.prepared(batch)
             self.driver.wait(self.stream, stream or 0)
@@ -137,7 +141,7 @@ class Runner:
                 self.plans.popitem(last=False)[1].free()
             plan = Plan(self.model, self.constants, batch, self.keep_values)
             try:
-                found = Prepared(plan, self.driver)
+                found = Prepared(plan, self.driver, self.cancelled.is_set)
             except DsError:
                 plan.free()
                 raise
@@ -156,6 +160,7 @@ class Runner:
         events = [driver.event() for _ in range(len(plan.steps) + 1)]
         driver.record(events[0], stream)
         for step, event in zip(plan.steps, events[1:], strict=True):
+            prepared.check_cancelled()
             prepared.launch(step.launches, stream)
             driver.record(event, stream)
         for end, host in zip(plan.outputs, prepared.hosts_out, strict=True):
@@ -195,6 +200,9 @@ class Runner:
 
     def arena_bytes(self) -> int | None:
         return self.last.plan.arena_bytes if self.last else None
+
+    def cancel(self) -> None:
+        self.cancelled.set()
 
     def close(self) -> None:
         self._finalizer()

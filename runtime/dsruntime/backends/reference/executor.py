@@ -1,21 +1,22 @@
 """Runs a graph in NumPy, node after node, as it stands in the file."""
 
+import math
 import time
 
 import numpy as np
 
 from dsruntime.backends.reference.ops import OPS
-from dsruntime.errors import DsError
+from dsruntime.errors import Cancelled, DsError
 
 # Attributes that hold dimensions: -k in the file is k * N.
 DIMENSIONS = {"reshape": "shape", "expand": "shape", "constant_of_shape": "shape", "resize": "sizes"}
 
 
-def execute(graph, weights, inputs, batch=1, keep=True, seconds=None):
+def execute(graph, weights, inputs, batch=1, keep=True, seconds=None, cancelled=lambda: False):
     """Every value of the graph, in order; None for one that nothing reads any more, unless `keep`.
 
     weights and inputs are arrays in the order of the graph's; batch is N. A list given as `seconds` gets one number per
-    node: how long it took.
+    node: how long it took. cancelled() is asked before each node; if it says so, Cancelled is raised.
     """
     values = [None] * len(graph.values)
     for weight, array in zip(graph.weights, weights, strict=True):
@@ -25,6 +26,8 @@ def execute(graph, weights, inputs, batch=1, keep=True, seconds=None):
     spare = [] if keep else last_uses(graph)
     with np.errstate(all="ignore"):
         for position, node in enumerate(graph.nodes):
+            if cancelled():
+                raise Cancelled("run", "it was cancelled", "a run that goes on to its end", "run it again")
             started = time.perf_counter()
             for index, array in zip(node.outputs, run_node(node, values, batch), strict=True):
                 values[index] = np.ascontiguousarray(array).reshape(array.shape)
@@ -51,6 +54,18 @@ def run_node(node, values, batch):
 
 def at_batch(dimensions, batch):
     return [d if d >= 0 else -d * batch for d in dimensions]
+
+
+def bytes_at_a_time(graph, batch, keep):
+    """The most bytes of values, weights apart, that execute() holds at once."""
+    sizes = [math.prod(at_batch(value.shape, batch)) * np.dtype(value.dtype).itemsize for value in graph.values]
+    held = most = sum(sizes[entry.value] for entry in graph.inputs)
+    spare = [[] for _ in graph.nodes] if keep else last_uses(graph)
+    for node, gone in zip(graph.nodes, spare, strict=True):
+        held += sum(sizes[index] for index in node.outputs)
+        most = max(most, held)
+        held -= sum(sizes[index] for index in gone)
+    return most
 
 
 def last_uses(graph):

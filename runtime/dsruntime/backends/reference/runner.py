@@ -1,10 +1,21 @@
-"""reference as a backend: decodes the weights in NumPy, then executes. One thread, no limits, no haste."""
+"""reference as a backend: decodes the weights in NumPy, then executes. One thread, no haste.
+
+The limits that the model was opened with hold for the decoded weights and for the values that are held at a time; what
+NumPy takes besides while it computes one node is not counted.
+"""
 
 from __future__ import annotations
 
+import math
+import threading
+
+import numpy as np
+
 from dsruntime.backends import refuse_precision
 from dsruntime.backends.reference.codecs import decode
-from dsruntime.backends.reference.executor import execute
+from dsruntime.backends.reference.executor import bytes_at_a_time, execute
+from dsruntime.errors import ModelError
+from dsruntime.model import ACTIVATION_BYTES, WEIGHT_BYTES
 from dsruntime.session import Arithmetic, Step
 
 
@@ -17,20 +28,37 @@ def open_runner(model, threads, options):
     return Runner(model, options.keep_values)
 
 
+def check_bytes(where, what, found, allowed, what_to_do):
+    if found > allowed:
+        raise ModelError(where, f"its {what} need {found} bytes", f"at most {allowed}", what_to_do)
+
+
 class Runner:
     threads = 1
 
     def __init__(self, model, keep_values) -> None:
         self.graph = model.graph
+        self.where = model.path or "model in memory"
+        self.activation_bytes = model.limits.activation_bytes or ACTIVATION_BYTES
+        values = [model.graph.values[weight.value] for weight in model.graph.weights]
+        size = sum(math.prod(value.shape) * np.dtype(value.dtype).itemsize for value in values)
+        check_bytes(self.where, "decoded weights", size, model.limits.weight_bytes or WEIGHT_BYTES,
+                    "raise the limit weight_bytes, or use backend cpu with memory low")
         self.weights = [decode(model.graph, weight) for weight in model.graph.weights]
         self.keep_values = keep_values
         self.last: list = []
         self.seconds: list[float] = []
+        self.cancelled = threading.Event()
 
     def run(self, arrays, batch):
         self.seconds = []
+        self.cancelled.clear()
+        check_bytes(f"{self.where}: batch size {batch}", "activations",
+                    bytes_at_a_time(self.graph, batch, self.keep_values), self.activation_bytes,
+                    "run smaller batches, or raise the limit activation_bytes")
         arrays = [array.copy() for array in arrays]  # an output may be an input; the caller's array stays the caller's
-        values = execute(self.graph, self.weights, arrays, batch, self.keep_values, self.seconds)
+        values = execute(self.graph, self.weights, arrays, batch, self.keep_values, self.seconds,
+                         self.cancelled.is_set)
         self.last = values if self.keep_values else []
         return [values[output.value].copy() for output in self.graph.outputs]
 
@@ -50,6 +78,9 @@ class Runner:
 
     def arena_bytes(self):
         return None
+
+    def cancel(self) -> None:
+        self.cancelled.set()
 
     def close(self) -> None:
         self.last, self.weights = [], []

@@ -389,6 +389,10 @@ void copy_bits(const uint8_t* from, uint64_t first, uint64_t bits, uint8_t* to) 
 
 }  // namespace
 
+int64_t code_rows_bytes(const Weight& weight, int64_t rows, int64_t k) {
+    return k % 8 == 0 ? 0 : rows * ((k + 63) / 64) * 8 * weight.shift.bits;
+}
+
 CodeRows code_rows(const Model& model, const Weight& weight, int64_t rows, int64_t k) {
     const Planes planes = lay_out(weight, static_cast<uint64_t>(rows * k));
     const Shift& shift = weight.shift;
@@ -403,8 +407,8 @@ CodeRows code_rows(const Model& model, const Weight& weight, int64_t rows, int64
         out.high_stride = k * planes.high.width / 8;
         return packed;
     }
-    const int64_t blocks = (k + 63) / 64, widths = 1 + planes.low.width + planes.high.width;
-    const uint64_t bytes = static_cast<uint64_t>(rows * blocks * 8 * widths);
+    const int64_t blocks = (k + 63) / 64;
+    const uint64_t bytes = static_cast<uint64_t>(code_rows_bytes(weight, rows, k));
     std::shared_ptr<uint8_t> copy = allocate(bytes, model.path + ": weight");
     std::fill(copy.get(), copy.get() + bytes, uint8_t{0});
     uint8_t* to = copy.get();

@@ -12,6 +12,7 @@ struct CodeRows {
 };
 
 // Rows of k weights begin at whole bytes where k is a multiple of 8; others are copied, still packed.
+int64_t code_rows_bytes(const Weight& weight, int64_t rows, int64_t k);  // that it allocates
 CodeRows code_rows(const Model& model, const Weight& weight, int64_t rows, int64_t k);
 
 }  // namespace dsf

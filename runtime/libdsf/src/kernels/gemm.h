@@ -14,6 +14,7 @@
 #include <memory>
 #include <vector>
 
+#include "../threads.h"
 #include "isa.h"
 
 namespace dsf {
@@ -32,6 +33,8 @@ private:
     std::shared_ptr<uint8_t> data_;
 };
 
+inline int64_t floats_bytes(int64_t count) { return count * int64_t{sizeof(float)}; }
+
 // The length of the blocks that k is summed in: equal ones of at most 384, for 48 columns of which a block is 72 KiB.
 inline int64_t block_of_k(int64_t k) { return divide_up(k, divide_up(k, 384)); }
 
@@ -45,6 +48,7 @@ struct GemmOutput {
     bool accumulate = false;             // y holds what the sums are added to
     bool clip = false;
     float low = 0, high = 0;
+    const Threads* threads = nullptr;    // if given: the product ends early where the run is cancelled
 };
 
 // a: packed in advance as [row panel][k][ROWS].
@@ -123,6 +127,7 @@ void gemm_task(const GemmF32& kernel, const GemmBlocks& blocks, int64_t task, co
             }
         for (int64_t m = m0; m < m1; m += kernel.rows) {
             const int64_t rows = std::min<int64_t>(kernel.rows, m1 - m);
+            if (output.threads && output.threads->cancelled()) return;
             GemmTile tile;
             tile.a = a.panel(kernel, m, rows, k0, kc, panel_of_a);
             tile.stride = output.stride;

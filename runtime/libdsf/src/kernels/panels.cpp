@@ -56,6 +56,7 @@ void PanelProduct::run(const PanelWeights& weights, const float* const* table, i
         tile.scale = output.scale ? output.scale + panel.column : nullptr;
         tile.bias = output.bias ? output.bias + panel.column : nullptr;
         for (const BlockOfK& block : blocks_) {
+            if (output.threads && output.threads->cancelled()) return;
             tile.offset = block.offset;
             tile.segments = block.segments;
             tile.length = block.length;

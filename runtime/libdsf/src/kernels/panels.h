@@ -51,6 +51,7 @@ struct PanelOutput {
     const float* bias = nullptr;      // [columns]
     const float* residual = nullptr;  // [rows][stride]
     Activation activation = {};
+    const Threads* threads = nullptr;  // if given: the product ends early where the run is cancelled
 };
 
 class PanelProduct {

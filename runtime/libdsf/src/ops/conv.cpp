@@ -75,11 +75,16 @@ bool fits_onnx_order(const Preparation& preparation) {
     return fits_channels_first(preparation, read(preparation.attributes()));
 }
 
+uint64_t work(const Inference& node, const Shape& y) {
+    const Shape& w = node.input(1).shape;
+    return static_cast<uint64_t>(y.elements()) * static_cast<uint64_t>(w.elements() / w[0]);
+}
+
 }  // namespace
 
 namespace ops {
 extern const Op conv;
-const Op conv = {"conv", infer, prepare, true, false, false, channels_last, by_images, fits_onnx_order};
+const Op conv = {"conv", infer, prepare, true, false, false, channels_last, by_images, fits_onnx_order, work};
 }  // namespace ops
 
 }  // namespace dsf

@@ -70,11 +70,17 @@ std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
     return prepare_convolution(preparation, read(preparation.attributes()));
 }
 
+// As it is computed: a convolution over the image with zeros between its pixels.
+uint64_t work(const Inference& node, const Shape& y) {
+    const Shape& w = node.input(1).shape;
+    return static_cast<uint64_t>(y.elements()) * static_cast<uint64_t>(w.elements() / w[1] / read(node).groups);
+}
+
 }  // namespace
 
 namespace ops {
 extern const Op conv_transpose;
-const Op conv_transpose = {"conv_transpose", infer, prepare, true, false, false, nullptr, by_images};
+const Op conv_transpose = {"conv_transpose", infer, prepare, true, false, false, nullptr, by_images, nullptr, work};
 }  // namespace ops
 
 }  // namespace dsf

@@ -124,6 +124,7 @@ public:
           slots_(preparation.threads) {}
 
     bool reads_weight(int input) const override { return input != 1 || !packed_; }
+    size_t table_bytes() const override { return (plan_.phases.size() + plan_.taps.size()) * sizeof(int64_t); }
 
 protected:
     // The packed weights: made now if the weight is in the file, in every run otherwise.
@@ -131,7 +132,7 @@ protected:
         const Weight* weight = preparation.weight(1);
         if (!weight) return;
         const std::string full = form + (c_.transposed ? " transposed " : " ") + std::to_string(c_.groups);
-        packed_ = preparation.model.prepared.get<Floats>(index_of(preparation, *weight), full, [&] {
+        packed_ = preparation.model.prepared.get<Floats>(index_of(preparation, *weight), full, floats_bytes(packed_floats()), [&] {
             auto packed = std::make_shared<Floats>(packed_floats());
             pack(*weight, packed->data());
             return packed;
@@ -145,6 +146,7 @@ protected:
         set_epilogue(output, epilogue_, run.residual ? run.residual + offset : nullptr);
         output.y = run.outputs[0].as<float>() + offset;
         output.stride = pixels_;
+        output.threads = &run.threads;
         output.row_bias = has_bias_ ? run.inputs[2].as<const float>() + group * c_.filters : nullptr;
         return output;
     }
@@ -180,6 +182,7 @@ public:
             order(run.inputs[1].as<const float>(), scratch);
             scratch += round_up(packed_floats(), 16);
         }
+        const int64_t piece = std::max<int64_t>(64, LONG_TASK / k_);  // of a row: all of it, but for huge filters
         for_slots(run.threads, slots_, c_.images * c_.groups, [&](int64_t slot, int64_t item) {
             float* image = scratch + slot * slot_floats();
             plan_.prepare(run.inputs[0].as<const float>() + item * c_.y.input * c_.x.input, image);
@@ -193,14 +196,15 @@ public:
                 row.clip = output.clip;
                 row.low = output.low;
                 row.high = output.high;
-                row.width = c_.x.output;
-                for (int64_t y = 0; y < c_.y.output; ++y) {
-                    const int64_t at = filter * pixels_ + y * c_.x.output;
-                    row.row = image + y * plan_.y.stride * plan_.row;
-                    row.residual = output.residual ? output.residual + at : nullptr;
-                    row.y = output.y + at;
-                    kernel_.row(row);
-                }
+                for (int64_t y = 0; y < c_.y.output; ++y)
+                    for (int64_t x = 0; x < c_.x.output && !run.threads.cancelled(); x += row.width) {
+                        const int64_t at = filter * pixels_ + y * c_.x.output + x;
+                        row.width = std::min(piece, c_.x.output - x);
+                        row.row = image + y * plan_.y.stride * plan_.row + x;
+                        row.residual = output.residual ? output.residual + at : nullptr;
+                        row.y = output.y + at;
+                        kernel_.row(row);
+                    }
             }
         });
     }
@@ -242,6 +246,9 @@ public:
         if (!direct_) floats += images_at_once_ * image_floats();
         if (!packed_) floats += round_up(packed_floats(), 16) + round_up(c_.filters * k_, 16);
         return static_cast<size_t>(floats) * sizeof(float);
+    }
+    size_t table_bytes() const override {
+        return ConvolutionKernel::table_bytes() + offsets_.size() * sizeof(int64_t);
     }
 
     void run(const Run& run) const override {

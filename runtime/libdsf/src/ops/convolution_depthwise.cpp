@@ -20,7 +20,7 @@ public:
           zeros_(zero_floats()) {
         std::fill(zeros_.data(), zeros_.data() + zero_floats(), 0.0f);
         const int weight = index_of(preparation, *preparation.weight(1));
-        weight_ = preparation.model.prepared.get<Floats>(weight, "depthwise last", [&] {
+        weight_ = preparation.model.prepared.get<Floats>(weight, "depthwise last", floats_bytes(c_.groups * taps_), [&] {
             auto packed = std::make_shared<Floats>(c_.groups * taps_);
             for_filters(preparation, 0, c_.groups, c_.groups, taps_, [&](int64_t, const float* w) {
                 for (int64_t channel = 0; channel < c_.groups; ++channel)
@@ -32,6 +32,7 @@ public:
     }
     const char* name() const override { return kernel_.name; }
     bool reads_weight(int input) const override { return input != 1; }
+    size_t table_bytes() const override { return static_cast<size_t>(floats_bytes(zero_floats())); }
     size_t scratch_bytes() const override { return static_cast<size_t>(slots_ * round_up(taps_, 8)) * sizeof(float*); }
 
     void run(const Run& run) const override {
@@ -60,8 +61,9 @@ private:
         pixels.weight = weight_->data() + channel;
         pixels.bias = output.bias;
         pixels.activation = output.activation;
-        for (int64_t ox = 0; ox < c_.x.output; ox += pixels.count) {
-            pixels.count = whole_pixels(ox);
+        const int64_t most = std::max<int64_t>(1, LONG_TASK / (taps_ * channels));
+        for (int64_t ox = 0; ox < c_.x.output && !run.threads.cancelled(); ox += pixels.count) {
+            pixels.count = std::min(most, whole_pixels(ox));
             find_taps(x, oy, ox, taps);
             pixels.y = output.y + ox * c_.groups;
             pixels.residual = output.residual ? output.residual + ox * c_.groups : nullptr;

@@ -68,6 +68,7 @@ public:
         return directly(is_bf16(form_) ? DSF_BFLOAT16 : given, DSF_FLOAT32);
     }
     bool reads_weight(int input) const override { return input != 1; }
+    size_t table_bytes() const override { return static_cast<size_t>(floats_bytes(cells_)); }
 
     size_t scratch_bytes() const override {
         return static_cast<size_t>(images_at_once_ * image_floats() + slots_ * slot_floats()) * sizeof(float);

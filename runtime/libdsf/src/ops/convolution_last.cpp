@@ -27,6 +27,7 @@ LastEpilogue::LastEpilogue(const Preparation& preparation)
 PanelOutput LastEpilogue::at(const Run& run, int64_t channels, int64_t pixel, int64_t channel) const {
     const int64_t offset = pixel * channels + channel;
     PanelOutput output{run.outputs[0].as<float>() + offset, channels};
+    output.threads = &run.threads;
     output.bias = has_bias_ ? run.inputs[2].as<const float>() + channel : nullptr;
     output.residual = epilogue_.residual ? run.residual + offset : nullptr;
     output.activation = activation_;

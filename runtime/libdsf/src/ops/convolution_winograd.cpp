@@ -42,6 +42,9 @@ public:
     const char* name() const override { return kernel_.name; }
     Arithmetic arithmetic(dsf_dtype given) const override { return {given, DSF_FLOAT32, DSF_ALGORITHM_WINOGRAD_4X4}; }
     bool reads_weight(int input) const override { return input != 1; }
+    size_t table_bytes() const override {
+        return scale_.size() * sizeof(float) + static_cast<size_t>(floats_bytes(c_.channels));
+    }
     size_t scratch_bytes() const override {
         const int64_t copies = shared_ ? 1 : slots_;
         return static_cast<size_t>(copies * v_floats() + slots_ * slot_floats()) * sizeof(float);
@@ -93,7 +96,7 @@ private:
         const int index = index_of(preparation, weight);
         const int64_t numbers = vectors_ * kernel_.width * c_.channels * TAPS;
         if (has_codes)
-            codes_ = preparation.model.prepared.get<uint8_t>(index, form, [&] {
+            codes_ = preparation.model.prepared.get<uint8_t>(index, form, numbers, [&] {
                 std::shared_ptr<uint8_t> codes = allocate(static_cast<uint64_t>(numbers), "weights");
                 pack_as(preparation, codes.get(), [&](float w, int64_t f) {
                     return power_code(w / factors[static_cast<size_t>(f)]);
@@ -101,7 +104,7 @@ private:
                 return codes;
             });
         else
-            floats_ = preparation.model.prepared.get<Floats>(index, form, [&] {
+            floats_ = preparation.model.prepared.get<Floats>(index, form, floats_bytes(numbers), [&] {
                 auto floats = std::make_shared<Floats>(numbers);
                 pack_as(preparation, floats->data(), [](float w, int64_t) { return w; });
                 return floats;
@@ -149,7 +152,7 @@ private:
     // Tiles [first, first + count), whose V is given, and vector f of filters.
     void some_filters(const Run& run, int64_t first, int64_t count, int64_t f, const float* v, float* half) const {
         float* const m = half + 6 * half_stride();
-        for (int64_t c = 0; c < c_.channels; c += channels_) {
+        for (int64_t c = 0; c < c_.channels && !run.threads.cancelled(); c += channels_) {
             const int64_t channels = std::min(channels_, c_.channels - c);
             half_transform(f, c, channels, half);
             multiply(f, c, channels, count, v, half, m);

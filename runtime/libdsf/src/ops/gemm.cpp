@@ -97,11 +97,16 @@ bool each_image(const Inference& node, const BatchAxes& batch) {
     return !node.has(2) || meet_by_images({node.input(0).shape, node.input(2).shape}, {0, batch[2]});
 }
 
+uint64_t work(const Inference& node, const Shape& y) {
+    const Shape& a = node.input(0).shape;
+    return static_cast<uint64_t>(y.elements()) * static_cast<uint64_t>(a[read(node).trans_a ? 0 : 1]);
+}
+
 }  // namespace
 
 namespace ops {
 extern const Op gemm;
-const Op gemm = {"gemm", infer, prepare, true, false, false, nullptr, each_image};
+const Op gemm = {"gemm", infer, prepare, true, false, false, nullptr, each_image, nullptr, work};
 }  // namespace ops
 
 }  // namespace dsf

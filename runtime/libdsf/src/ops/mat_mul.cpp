@@ -77,11 +77,16 @@ bool each_image(const Inference& node, const BatchAxes& batch) {
     return in_stack(left, batch[0]) && in_stack(right, batch[1]) && meet_by_images({left, right}, batch);
 }
 
+uint64_t work(const Inference& node, const Shape& y) {
+    const Shape& a = node.input(0).shape;
+    return static_cast<uint64_t>(y.elements()) * static_cast<uint64_t>(a[a.rank - 1]);
+}
+
 }  // namespace
 
 namespace ops {
 extern const Op mat_mul;
-const Op mat_mul = {"mat_mul", infer, prepare, true, false, false, nullptr, each_image};
+const Op mat_mul = {"mat_mul", infer, prepare, true, false, false, nullptr, each_image, nullptr, work};
 }  // namespace ops
 
 }  // namespace dsf

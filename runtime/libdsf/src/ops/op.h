@@ -133,6 +133,7 @@ public:
     virtual const char* name() const = 0;          // what a profile shows: "gemm_f32_avx2"
     // given: the type of input 0, or of the output where there is none.
     virtual Arithmetic arithmetic(dsf_dtype given) const { return directly(given, given); }
+    virtual size_t table_bytes() const { return 0; }  // that prepare allocated for more than a few: by element or channel
     virtual bool reads_weight(int) const { return true; }  // false: prepare took what it needs from the weight input
 };
 
@@ -153,6 +154,9 @@ struct Op {
     // Of an op that prefers channels last or lays them out: whether it computes the same, and as fast, in ONNX's order.
     // null: no.
     bool (*fits_onnx_order)(const Preparation&) = nullptr;
+    // Multiplications of a node whose first output has this shape, for the limit on a run's work (work.h). null: it is no
+    // more than some for every element that is read or written.
+    uint64_t (*work)(const Inference& node, const Shape& output) = nullptr;
 };
 
 // For Op::channels_last.

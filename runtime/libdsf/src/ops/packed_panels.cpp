@@ -111,14 +111,14 @@ PackedPanels::PackedPanels(const Preparation& preparation, const PanelProduct& p
                        std::to_string(order[order.size() / 2]);
     if (form == PanelForm::codes || form == PanelForm::bf16_codes) {
         table_ = make_table(weight.shift);
-        codes_ = preparation.model.prepared.get<uint8_t>(index, name + " codes", [&] {
+        codes_ = preparation.model.prepared.get<uint8_t>(index, name + " codes", cells * numbers, [&] {
             std::shared_ptr<uint8_t> codes = allocate(static_cast<uint64_t>(cells * numbers), "weights");
             pack_all(preparation, product, groups, filters, scale_, order, numbers, code_of, codes.get());
             return codes;
         });
         return;
     }
-    cells_ = preparation.model.prepared.get<Floats>(index, name, [&] {
+    cells_ = preparation.model.prepared.get<Floats>(index, name, floats_bytes(cells), [&] {
         auto packed = std::make_shared<Floats>(cells);
         if (form == PanelForm::floats)
             pack_all(preparation, product, groups, filters, {}, order, 1, itself, packed->data());

@@ -25,6 +25,7 @@ public:
           bias_(bias),
           weight_(preparation.model.prepared.get<CodeRows>(
               index_of(preparation, weight), "code rows " + std::to_string(product.k),
+              code_rows_bytes(weight, product.n, product.k),
               [&] { return std::make_shared<CodeRows>(code_rows(preparation.model, weight, product.n, product.k)); })),
           name_("gemv shift" + std::to_string(weight.shift.bits) + " " + kernel_.name + (bf16_ ? " bf16" : "")) {
         set_epilogue(clip_, preparation.epilogue, nullptr);
@@ -55,6 +56,7 @@ private:
         const char* x = arranges() ? static_cast<const char*>(run.scratch) : a;
         run.threads.parallel(divide_up(n_, outputs_), [&](int64_t task) {
             const int64_t first = task * outputs_, last = std::min(n_, first + outputs_);
+            if (run.threads.cancelled()) return;
             for (int64_t row = first_row; row < last_row;) {
                 const int64_t left = last_row - row, count = left >= 4 ? 4 : left >= 2 ? 2 : 1;
                 multiply(run, x + (row - first_row) * x_bytes(), row, static_cast<int>(count), first, last);

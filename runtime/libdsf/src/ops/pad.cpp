@@ -13,6 +13,11 @@ public:
     // maps_[axis][i] is where element i of y's axis comes from in x, or -1: the value.
     PadKernel(std::vector<std::vector<int32_t>> maps, float value) : maps_(std::move(maps)), value_(value) {}
     const char* name() const override { return "pad"; }
+    size_t table_bytes() const override {
+        size_t bytes = 0;
+        for (const std::vector<int32_t>& map : maps_) bytes += map.size() * sizeof(int32_t);
+        return bytes;
+    }
 
     void run(const Run& run) const override {
         with_type(run.outputs[0].type.dtype, [&](auto type) { pad<decltype(type)>(run); });

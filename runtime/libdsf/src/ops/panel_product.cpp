@@ -41,6 +41,7 @@ public:
         return directly(bf16_ ? DSF_BFLOAT16 : given, DSF_FLOAT32);
     }
     bool reads_weight(int input) const override { return input != 1; }
+    size_t table_bytes() const override { return factors_.size() * sizeof(float); }
     size_t scratch_bytes() const override {
         return static_cast<size_t>(slots_ * round_up(rows_, 8)) * sizeof(float*) +
                static_cast<size_t>(bf16_ ? m_ * cells_ : 0) * sizeof(float);
@@ -63,6 +64,7 @@ public:
             const float** table = tables + slot * round_up(rows_, 8);
             for (int64_t i = begin; i < end; ++i) table[i - begin] = rows + i * stride;
             PanelOutput output{run.outputs[0].as<float>() + begin * n_, n_};
+            output.threads = &run.threads;
             output.bias = bias_ >= 0 ? run.inputs[bias_].as<const float>() : nullptr;
             output.residual = run.residual ? run.residual + begin * n_ : nullptr;
             if (clip_.clip) output.activation = {Activation::clip, clip_.low, clip_.high};
@@ -81,7 +83,8 @@ private:
     std::shared_ptr<const Floats> pack(const Preparation& preparation, const Product& product, const Weight& weight) {
         const std::string form = std::string(name()) + " panels " + std::to_string(product.b.row_stride) + " " +
                                  std::to_string(product.b.column_stride);
-        return preparation.model.prepared.get<Floats>(index_of(preparation, weight), form, [&] {
+        return preparation.model.prepared.get<Floats>(index_of(preparation, weight), form,
+                                                      floats_bytes(product_.packed_floats()), [&] {
             auto packed = std::make_shared<Floats>(product_.packed_floats());
             Floats columns(product_.kernel().vectors * product_.kernel().width * product.k);
             Columns source(preparation, product, weight);

@@ -9,9 +9,11 @@
 
 namespace dsf {
 
+constexpr int64_t LONG_TASK = int64_t{1} << 26;  // multiplications before a task asks whether the run is cancelled
 constexpr int64_t GRAIN = 16384;  // elements a task: about 5 us of element-wise work, well above the cost of a task
 
 // f(slot, task) for every task. A slot is a thread's own, with its own scratch memory; there are as many as threads.
+// A run that is cancelled begins no more of them: a task asks once, so a long one asks again as it goes along.
 // Each thread starts with a range of neighbouring tasks, the same share in every loop, so that it finds in its own cache
 // much of what it wrote in the loop before; then it helps the others, one of which may not even have woken up.
 template <class F> void for_slots(Threads& threads, int64_t slots, int64_t tasks, F&& f) {
@@ -21,7 +23,7 @@ template <class F> void for_slots(Threads& threads, int64_t slots, int64_t tasks
     };
     const int64_t count = std::min<int64_t>({slots, tasks, MAX_THREADS});
     if (count <= 1) {
-        for (int64_t task = 0; task < tasks; ++task) f(int64_t{0}, task);
+        for (int64_t task = 0; task < tasks && !threads.cancelled(); ++task) f(int64_t{0}, task);
         return;
     }
     Range ranges[MAX_THREADS];
@@ -33,7 +35,7 @@ template <class F> void for_slots(Threads& threads, int64_t slots, int64_t tasks
         const int64_t slot = Threads::number();
         for (int64_t turn = 0; turn < count; ++turn) {
             Range& range = ranges[(slot + turn) % count];
-            for (int64_t task; (task = range.next.fetch_add(1)) < range.end;) f(slot, task);
+            for (int64_t task; (task = range.next.fetch_add(1)) < range.end && !threads.cancelled();) f(slot, task);
         }
     });
 }

@@ -67,9 +67,13 @@ public:
             const float* from = run.inputs[0].as<const float>() + plane * y.input * x.input;
             float* to = run.outputs[0].as<float>() + plane * y.output * x.output;
             float* row = static_cast<float*>(run.scratch) + slot * x.input;
+            // Some columns of a row at a time, for a window may be as wide as the row is long.
+            const int64_t columns = std::max<int64_t>(1, GRAIN / std::min(x.size, x.input));
             for (int64_t o = 0; o < y.output; ++o) {
+                if (run.threads.cancelled()) return;
                 reduce_rows(from, row, o);
-                reduce_columns(row, to + o * x.output, o);
+                for (int64_t first = 0; first < x.output && !run.threads.cancelled(); first += columns)
+                    reduce_columns(row, to + o * x.output, o, first, std::min(x.output, first + columns));
             }
         });
     }
@@ -93,10 +97,11 @@ private:
         }
     }
 
-    void reduce_columns(const float* row, float* to, int64_t o_y) const {
+    // Outputs [begin, end) of output row o_y.
+    void reduce_columns(const float* row, float* to, int64_t o_y, int64_t begin, int64_t end) const {
         const Window &y = windows_.y, &x = windows_.x;
         const int64_t rows = count_padding_ ? y.padded_taps(o_y) : std::max<int64_t>(0, y.last(o_y) - y.first(o_y));
-        for (int64_t o = 0; o < x.output; ++o) {
+        for (int64_t o = begin; o < end; ++o) {
             const int64_t first = x.first(o), last = x.last(o);
             const float* from = row + x.start(o);
             if (pooling_ == Pooling::max) {
@@ -131,6 +136,13 @@ std::vector<TensorType> infer_pool(const Inference& node, Pooling pooling) {
     if (dims.size() == 4) dims[2] = w.y.output;
     dims.back() = w.x.output;
     return {{Dtype::float32, output_shape(node, dims)}};
+}
+
+// A window's numbers are four multiplications each: they are not read as a product's are.
+uint64_t work_of_pool(const Inference& node, const Shape& y) {
+    const Windows w = windows(node, Pooling::max);
+    const int64_t taps = std::min(w.y.size, w.y.input) * std::min(w.x.size, w.x.input);
+    return static_cast<uint64_t>(y.elements()) * static_cast<uint64_t>(taps) * 4;
 }
 
 std::unique_ptr<Kernel> prepare_pool(const Preparation& preparation, Pooling pooling) {

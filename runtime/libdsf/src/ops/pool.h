@@ -10,6 +10,7 @@ namespace dsf {
 enum class Pooling : uint8_t { max, average };
 
 std::vector<TensorType> infer_pool(const Inference& node, Pooling pooling);
+uint64_t work_of_pool(const Inference& node, const Shape& y);
 std::unique_ptr<Kernel> prepare_pool(const Preparation& preparation, Pooling pooling);
 
 // One spatial axis.

@@ -22,7 +22,7 @@ public:
         for_items(run.threads, images * y.output, x.output * channels * 2, [&](int64_t begin, int64_t end) {
             for (int64_t row = begin; row < end; ++row) {
                 const float* image = from + row / y.output * y.input * x.input * channels;
-                for (int64_t o = 0; o < x.output; ++o)
+                for (int64_t o = 0; o < x.output && !run.threads.cancelled(); ++o)
                     pixel(image, row % y.output, o, channels, to + (row * x.output + o) * channels);
             }
         });

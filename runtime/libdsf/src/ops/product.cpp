@@ -58,8 +58,9 @@ ProductKernel::ProductKernel(const Preparation& preparation, Product product, in
     if (!weight || product_.stack_of_b.rank > 0) return;
     const std::string form = std::string(kernel_.name) + " columns " + std::to_string(product_.b.row_stride) + " " +
                              std::to_string(product_.b.column_stride);
-    packed_ = preparation.model.prepared.get<Floats>(index_of(preparation, *weight), form, [&] {
-        auto packed = std::make_shared<Floats>(packed_columns_size(kernel_, product_.k, product_.n));
+    const int64_t floats = packed_columns_size(kernel_, product_.k, product_.n);
+    packed_ = preparation.model.prepared.get<Floats>(index_of(preparation, *weight), form, floats_bytes(floats), [&] {
+        auto packed = std::make_shared<Floats>(floats);
         const bool by_rows = product_.b.row_stride == 1 && product_.b.column_stride == product_.k;
         if (by_rows && has_rows(*weight)) {  // a column of b is a row of the weight
             Floats values(kernel_.columns * product_.k);
@@ -90,6 +91,7 @@ void ProductKernel::multiply(const Run& run, bool accumulate) const {
         set_epilogue(output, epilogue_, run.residual ? run.residual + offset : nullptr);
         output.y = run.outputs[0].as<float>() + offset;
         output.stride = product_.n;
+        output.threads = &run.threads;
         output.column_bias = bias_ >= 0 ? run.inputs[bias_].as<const float>() : nullptr;
         output.accumulate = accumulate;
         float* scratch = static_cast<float*>(run.scratch) + slot * blocks_.scratch_floats(kernel_, packed_ != nullptr);

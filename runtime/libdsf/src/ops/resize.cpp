@@ -13,6 +13,8 @@ namespace {
 struct Axis {
     std::vector<int32_t> left, right;
     std::vector<float> share;
+
+    size_t bytes() const { return (left.size() + right.size() + share.size()) * sizeof(int32_t); }
 };
 
 const char* const TRANSFORMATIONS[] = {"half_pixel", "align_corners", "asymmetric", "pytorch_half_pixel"};
@@ -64,6 +66,7 @@ public:
     ResizeKernel(Axis y, Axis x, int64_t input_y, int64_t input_x)
         : y_(std::move(y)), x_(std::move(x)), input_y_(input_y), input_x_(input_x) {}
     const char* name() const override { return "resize"; }
+    size_t table_bytes() const override { return y_.bytes() + x_.bytes(); }
 
     void run(const Run& run) const override {
         const int64_t rows = static_cast<int64_t>(y_.left.size()), columns = static_cast<int64_t>(x_.left.size());

@@ -1,6 +1,7 @@
 // top_k: the k largest (or smallest) elements along axis and their indices; NaN counts as the largest.
 //
 // Of equals the lower index comes first. With sorted=0 the order is free: it is the same.
+#include "../work.h"
 #include "element.h"
 #include "parallel.h"
 #include "rules.h"
@@ -72,11 +73,19 @@ std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
                                         flag(attributes, "largest", true), preparation.threads);
 }
 
+uint64_t work(const Inference& node, const Shape& y) {
+    const Shape& x = node.input(0).shape;
+    uint64_t rounds = 1;  // of a sort: every element is compared so often
+    for (int64_t k = y[node.axis("axis", -1, x.rank)]; k > 1; k /= 2) ++rounds;
+    return static_cast<uint64_t>(x.elements()) * rounds * ELEMENT_WORK;
+}
+
 }  // namespace
 
 namespace ops {
 extern const Op top_k;
-const Op top_k = {"top_k", infer, prepare, false, false, false, nullptr, beside_axis<-1>};
+const Op top_k = {"top_k", infer, prepare, false, false, false, nullptr, beside_axis<-1>,
+                  nullptr, work};
 }  // namespace ops
 
 }  // namespace dsf
