@@ -133,6 +133,9 @@ def lowering_name(op_type: str) -> str:
 
 def lower(model: ir.Model) -> list[LoweredNode]:
     """The nodes of the file in topological order, or one CompileError that names everything in the way."""
+    for ends, what in ((model.graph.inputs, "input"), (model.graph.outputs, "output")):
+        if not ends:
+            raise CompileError(model_name(model), f"has no {what}", "a model that computes outputs from inputs")
     opset = model.graph.opset_imports.get("", 20)
     problems: dict[ir.Node, Unsupported] = {}
     needed = set(model.graph.outputs)

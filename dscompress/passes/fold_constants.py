@@ -8,7 +8,7 @@ in, so that a transposed or dequantised weight becomes a weight again. What infe
 batch size is folded as well.
 
 Left alone: what is random or has a body; an output that is larger than its inputs and than a million elements (an
-Expand of a weight is cheaper to run than to store); graph outputs.
+Expand of a weight is cheaper to run than to store).
 """
 
 from __future__ import annotations
@@ -26,8 +26,6 @@ class FoldConstants(ir.passes.InPlacePass):
         facts = Facts(graph.opset_imports.get("", 20))
         folded = 0
         for node in list(graph):
-            if any(value.is_graph_output() for value in node.outputs):
-                continue
             known = [value.meta["constant"] for value in node.outputs if "constant" in value.meta]
             outputs = known if len(known) == len(node.outputs) else evaluate_constants(facts, node)
             if outputs is None or len(outputs) != len(node.outputs):
@@ -38,6 +36,8 @@ class FoldConstants(ir.passes.InPlacePass):
 
 
 def evaluate_constants(facts: Facts, node: ir.Node) -> list | None:
+    if node.op_type == "Constant" and "value" in node.attributes:  # an output of the graph: others are initializers
+        return [node.attributes["value"].as_tensor().numpy()]
     inputs = [value for value in node.inputs if value is not None]
     if not inputs or not all(value.is_initializer() and value.const_value is not None for value in inputs):
         return None
@@ -58,7 +58,7 @@ def replace(graph: ir.Graph, node: ir.Node, outputs: list[np.ndarray]) -> None:
             shape=ir.Shape(array.shape),
             const_value=ir.Tensor(array, name=value.name),
         )
-        value.replace_all_uses_with(constant)
+        value.replace_all_uses_with(constant, replace_graph_outputs=True)
         value.name = None
         graph.register_initializer(constant)
     graph.remove(node, safe=True)

@@ -6,6 +6,7 @@ import pytest
 from torch import nn
 
 from dscompress import compile_model
+from dscompress.errors import CompileError
 from dsruntime import Model
 from tests.compiler.graphs import compile_graph, parse, random, run_dsf, run_onnx
 
@@ -42,6 +43,25 @@ def test_outputs_of_one_value_stay_apart(tmp_path, text):
     names = [value.name for value in graph.graph.outputs]
     model = agree(graph, tmp_path, random(3, 4))
     assert [info.name for info in model.outputs] == names
+
+
+@pytest.mark.parametrize("text", [
+    "(float[2] y, float[N,4] v) { y = Constant<value = float[2] {1, 2}>() v = Relu(x) }",
+    "(int64[2] y, float[N,4] v) { y = Shape(w) v = Relu(x) }",
+    "(float[2,3] y, float[2,3] z, float[N,4] v) { y = Neg(w) z = Neg(w) v = Relu(x) }",
+    "(int64[1] y, float[N,4] v) { y = Shape<start = 1>(x) v = Relu(x) }",
+])
+def test_an_output_that_is_constant_becomes_a_weight(tmp_path, text):
+    graph = parse(f"net (float[N,4] x) => {text}", **({"w": random(2, 3)} if "w)" in text else {}))
+    model = agree(graph, tmp_path, random(3, 4))
+    assert len(model.graph.nodes) == 1 and "y" in [info.name for info in model.outputs]
+
+
+@pytest.mark.parametrize("text, what", [("() => (float[2] y) { y = Constant<value = float[2] {1, 2}>() }", "input"),
+                                        ("(float[2] x) => () { y = Relu(x) }", "output")])
+def test_a_graph_without_inputs_or_outputs_is_refused(tmp_path, text, what):
+    with pytest.raises(CompileError, match=f"has no {what}; expected a model that computes outputs from inputs"):
+        compile_graph(parse(f"net {text}"), tmp_path)
 
 
 def test_a_module_may_return_a_value_twice_and_its_weight():
