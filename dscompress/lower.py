@@ -94,17 +94,43 @@ LOWERINGS: dict[str, Callable[[Source], Lowered]] = {
 BY_PASSES = {"Constant": "constants", "Swish": "sigmoid and mul"}
 
 RECURRENT = "recurrent layers cannot be exported: use convolutions or linear layers over the time axis"
+MASK = "multiply with masks of 0 and 1 that are constants or inputs, or use clamp and relu"
+POWERS = "write it with x * x, sum, sqrt and a division"
+NORMS = "use BatchNorm2d, which is folded into the convolution before it, or LayerNorm"
+SHUFFLE = "write it with reshape, permute and reshape"
+QUANTISED = "export the model in float32, before quantisation"
 ADVICE = {
+    "Ceil": "write it as -floor(-x)",
+    "Celu": "use ELU, or write it with exp and relu",
+    "CumSum": "multiply with a triangle of ones",
+    "DepthToSpace": SHUFFLE,
+    "DequantizeLinear": QUANTISED,
     "Einsum": "write it with matmul and transpose",
+    "Equal": MASK,
     "GRU": RECURRENT,
-    "GroupNormalization": "use BatchNorm2d, which is folded into the convolution before it, or LayerNorm",
+    "Greater": MASK,
+    "GreaterOrEqual": MASK,
+    "GroupNormalization": NORMS,
     "If": "branches that depend on the input are not supported",
-    "InstanceNormalization": "use BatchNorm2d, which is folded into the convolution before it, or LayerNorm",
+    "InstanceNormalization": NORMS,
     "LSTM": RECURRENT,
+    "Less": MASK,
+    "LessOrEqual": MASK,
     "Loop": "loops that depend on the input are not supported",
-    "QuantizeLinear": "export the model in float32, before quantisation",
-    "DequantizeLinear": "export the model in float32, before quantisation",
+    "LpNormalization": POWERS,
+    "Max": "of x and a number, use clamp; of two tensors, write b + relu(a - b)",
+    "Min": "of x and a number, use clamp; of two tensors, write a - relu(a - b)",
+    "Mish": "write it with exp, log and tanh",
+    "QuantizeLinear": QUANTISED,
     "RNN": RECURRENT,
+    "ReduceL1": "write it with abs and sum",
+    "ReduceL2": POWERS,
+    "ReduceMin": "write it as -(-x).amax()",
+    "ReduceSumSquare": "write it with x * x and sum",
+    "Softplus": "write it with exp and log",
+    "SpaceToDepth": SHUFFLE,
+    "Tile": "use expand where one entry is repeated, or cat",
+    "Where": MASK,
 }
 
 

@@ -84,7 +84,9 @@ def tensors(proto) -> Iterator[onnx.TensorProto]:
 def current_opset(proto: onnx.ModelProto, where: str, notes: list[str]) -> onnx.ModelProto:
     version = next((entry.version for entry in proto.opset_import if entry.domain in ("", "ai.onnx")), None)
     if version is None:
-        raise CompileError(where, "imports no ONNX opset", f"opset {OLDEST_OPSET} or newer", "export it again")
+        domains = ", ".join(f"'{entry.domain}'" for entry in proto.opset_import)
+        found = f"imports no ONNX opset, but {domains} alone" if domains else "imports no ONNX opset"
+        raise CompileError(where, found, f"opset {OLDEST_OPSET} or newer", "export it with standard ONNX operators")
     if version >= OLDEST_OPSET:
         return proto
     converter = f"onnx.version_converter, which brings opset {version} to {OPSET},"

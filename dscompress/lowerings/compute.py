@@ -82,7 +82,7 @@ def gemm(source: Source) -> Lowered:
 
 
 def batch_normalization(source: Source) -> Lowered:
-    source.refuse_attribute("training_mode", 0)
+    source.refuse_attribute("training_mode", 0, "export the model after model.eval()")
     source.refuse_attribute("spatial", 1)
     source.expect_one_output()
     attributes = compact(epsilon=(source.real("epsilon", 1e-5), 1e-5))

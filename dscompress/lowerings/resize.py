@@ -11,9 +11,9 @@ NEAREST = ("round_prefer_floor", "round_prefer_ceil", "floor", "ceil")
 
 
 def resize(source: Source) -> Lowered:
-    source.refuse_attribute("antialias", 0)
+    source.refuse_attribute("antialias", 0, "resize without antialias, or outside the model")
     source.refuse_attribute("exclude_outside", 0)
-    source.refuse_attribute("keep_aspect_ratio_policy", "stretch")
+    source.refuse_attribute("keep_aspect_ratio_policy", "stretch", "give the sizes that it comes to")
     modern = source.opset >= 11
     scales = given_scales(source, 2 if modern else 1)
     mode = source.text("mode", "nearest")

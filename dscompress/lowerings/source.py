@@ -106,7 +106,10 @@ class Source:
             return absent
         array = self.constant(index)
         if array is None:
-            raise Unsupported(f"its {name} is computed while the model runs", "make it a constant")
+            value = self.input(index)
+            asked = value is not None and value.is_graph_input()
+            where = f"an input of the model, '{value.name}'" if asked else "computed while the model runs"  # type: ignore[union-attr]
+            raise Unsupported(f"its input {name} is {where}", "make it a constant: an initializer of the graph")
         return array.reshape(-1).tolist()
 
     def integer(self, name: str, absent: int) -> int:
@@ -135,13 +138,12 @@ class Source:
         if used:
             raise Unsupported(f"its outputs {', '.join(map(str, used))} are used", "use its first output alone")
 
-    def refuse_attribute(self, name: str, absent, expected=None) -> None:
-        """Refuses an attribute that says anything but what the file's operator does."""
+    def refuse_attribute(self, name: str, absent, suggestion: str = "") -> None:
+        """Refuses an attribute that says anything but what the file's operator does, which is ONNX's default."""
         attribute = self.node.attributes.get(name)
         value = absent if attribute is None else attribute.value
-        allowed = absent if expected is None else expected
-        if value != allowed:
-            raise Unsupported(f"{name}={value!r} is not supported, {allowed!r} is")
+        if value != absent:
+            raise Unsupported(f"{name}={value!r} is not supported, {absent!r} is", suggestion)
 
 
 def shape_of(value: ir.Value) -> tuple[int, ...]:

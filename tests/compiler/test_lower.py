@@ -2,7 +2,10 @@
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
+from dscompress import compile_model
 from dscompress.errors import CompileError
 from dscompress.lower import LOWERINGS, lower, supported_ops
 from dscompress.passes import run_pipeline
@@ -251,3 +254,30 @@ def test_a_node_that_shape_inference_refuses_is_named_with_its_fault():
     lines = refusal(text, w=random(4, 5))
     assert len(lines) == 2 and "(MatMul): ONNX's shape inference refuses it: " in lines[1]
     assert "Incompatible dimensions" in lines[1]
+
+
+class Advised(nn.Module):
+    """What ADVICE tells to write, in place of the operators that it is for."""
+
+    def forward(self, a, b):
+        maximum, minimum = b + torch.relu(a - b), a - torch.relu(a - b)
+        least, most_ceil = -(-a).amax(1), -torch.floor(-a)
+        norm = a / (a * a).sum(1, keepdim=True).sqrt()
+        shuffled = a.reshape(-1, 2, 2, 2, 3, 3).permute(0, 1, 4, 2, 5, 3).reshape(-1, 2, 6, 6)
+        softplus = torch.log(1 + torch.exp(a))
+        return maximum, minimum, least, most_ceil, norm, shuffled, softplus, torch.cat([a, a], 1), a.clamp(min=0.5)
+
+
+def test_the_advice_can_be_followed():
+    torch.manual_seed(0)
+    a, b = torch.randn(2, 8, 3, 3), torch.randn(2, 8, 3, 3)
+    expected = (torch.maximum(a, b), torch.minimum(a, b), a.amin(1), a.ceil(), nn.functional.normalize(a, dim=1),
+                nn.functional.pixel_shuffle(a, 2), nn.functional.softplus(a), a.tile(1, 2, 1, 1), a.clamp(min=0.5))
+    data = compile_model(Advised(), input_shape=[(2, 8, 3, 3), (2, 8, 3, 3)]).data
+    for found, wanted in zip(run_dsf(data, a.numpy(), b.numpy()), expected, strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-5)
+
+
+def test_a_parameter_that_is_an_input_is_said_to_be_one():
+    text = "(float[n, 4] x, int64[1] axes) => (float[n, 1] y) { y = ReduceMean(x, axes) }"
+    assert "its input axes is an input of the model, 'axes'; make it a constant" in refusal(text)[1]
