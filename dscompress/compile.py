@@ -43,6 +43,8 @@ def compile_model(
     activations: str | None = None,
     weights_key: str | None = None,
     prefix: str | None = None,
+    input_dtype=(),
+    inputs=None,
     require_shift: bool = False,
     on_step: Callable[[str], None] = lambda step: None,
 ) -> Report:
@@ -50,6 +52,8 @@ def compile_model(
 
     source: an nn.Module, an ExportedProgram, or the path of a .pt2, .pt, .pth or .onnx file; its content says which.
     input_shape: "1,3,224,224" or a tuple, batch first. model, model_args: what makes the module that a state_dict fits.
+    input_dtype: "int64", or one for each input; float32 unless said. inputs: instead of shapes and dtypes example
+    arrays, in a tuple or in a dict by the names of forward()'s parameters.
     preprocess: "imagenet", "digits", a JSON file or a dsruntime.file.Image. labels: a text file, one a line, or a list.
     meaning: "logits", "probabilities", "scores" or "embedding", of the first output, or a list of them, one an output:
     what its numbers are, where the graph's last operator or the source does not say it.
@@ -66,7 +70,7 @@ def compile_model(
     on_step("capture")
     options = CaptureOptions(
         input_shape, dynamic_batch, model, model_args, trust_pickle, bits, method, sign_threshold, activations,
-        weights_key, prefix,
+        weights_key, prefix, input_dtype, inputs,
     )  # fmt: skip
     captured = capture(source, options)
     title = name or storable(captured.name or name_of(source))

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from dscompress.capture.archive_check import dangers
+from dscompress.capture.input_examples import refuse_examples
 from dscompress.capture.input_shape import HOW, Shape, parse_input_shapes
 from dscompress.capture.options import Captured, CaptureOptions
 from dscompress.capture.pickled_module import WARNING
@@ -64,6 +65,7 @@ def capture_loaded(
     program: torch.export.ExportedProgram, options: CaptureOptions, where: str, callers: bool = False
 ) -> Captured:
     """callers: the program is the caller's, and stays as it is."""
+    refuse_examples(options, where)
     if in_training_mode(program):
         found = "the program was exported in training mode (batch norm or dropout as in training)"
         raise CompileError(where, found, "one of model.eval()", EXPORT_AGAIN)
@@ -92,13 +94,15 @@ def in_training_mode(program: torch.export.ExportedProgram) -> bool:
 def exported_again(program, shapes: list[Shape], dynamic_batch: bool, must: bool, where: str, notes: list[str]):
     with quiet():
         module = program.module(check_guards=False)
+    dtypes = [node.meta["val"].dtype for node in input_nodes(program)]
+    inputs = [torch.zeros(shape, dtype=dtype) for shape, dtype in zip(shapes, dtypes, strict=True)]
     try:
-        return export_module(module, shapes, dynamic_batch, where)
+        return export_module(module, inputs, dynamic_batch, where)
     except CompileError:
         if not dynamic_batch:
             raise
         if must:
-            again = export_module(module, shapes, False, where)
+            again = export_module(module, inputs, False, where)
         else:
             again = program
     notes.append(f"the program fixes its batch at {shapes[0][0]}; to free it, export it with dynamic_shapes")
@@ -107,9 +111,12 @@ def exported_again(program, shapes: list[Shape], dynamic_batch: bool, must: bool
 
 def input_dims(program: torch.export.ExportedProgram) -> list[tuple]:
     """For each input its dimensions: an int, or a symbol where the dimension is free."""
+    return [tuple(node.meta["val"].shape) for node in input_nodes(program)]
+
+
+def input_nodes(program: torch.export.ExportedProgram) -> list[torch.fx.Node]:
     names = set(program.graph_signature.user_inputs)
-    placeholders = [node for node in program.graph.nodes if node.op == "placeholder" and node.name in names]
-    return [tuple(node.meta["val"].shape) for node in placeholders]
+    return [node for node in program.graph.nodes if node.op == "placeholder" and node.name in names]
 
 
 def concrete_shapes(inputs: list[tuple], wanted: list[Shape] | None, where: str) -> list[Shape]:

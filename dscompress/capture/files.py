@@ -15,6 +15,7 @@ from dscompress.capture import (
     torchscript,
     training_checkpoint,
 )
+from dscompress.capture.input_examples import refuse_examples
 from dscompress.capture.options import Captured, CaptureOptions
 
 KINDS: dict[str, Callable[[Path, CaptureOptions], Captured]] = {
@@ -31,6 +32,8 @@ def capture_file(path: Path, options: CaptureOptions) -> Captured:
     kind = detect.detect(path)
     if kind not in (detect.STATE_DICT, detect.PICKLED_MODULE) or options.trust_pickle:
         deepshift_checkpoint.refuse_wishes(options, str(path), kind)
+    if kind == detect.ONNX:
+        refuse_examples(options, str(path))
     captured = KINDS[kind](path, options)
     return replace(captured, sha256=sha256_of(path))
 

@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from dscompress.capture.dtypes import note_dtypes
+from dscompress.capture.input_examples import Examples, examples_of, zeros
 from dscompress.capture.input_shape import HOW, Shape, parse_input_shapes
 from dscompress.capture.options import Captured, CaptureOptions
 from dscompress.capture.torch_export import export_module, to_onnx
@@ -17,9 +18,9 @@ KIND = "nn.Module"
 def capture(module: nn.Module, options: CaptureOptions, where: str = "") -> Captured:
     where = where or type(module).__name__
     notes: list[str] = []
-    shapes = input_shapes(module, options, where, notes)
+    inputs = examples(module, options, where, notes)
     plain = evaluation_copy(module, where, notes)
-    model = to_onnx(export_module(plain, shapes, options.dynamic_batch, where), where)
+    model = to_onnx(export_module(plain, inputs, options.dynamic_batch, where), where)
     return Captured(model, KIND, notes=notes)
 
 
@@ -35,6 +36,14 @@ def evaluation_copy(module: nn.Module, where: str, notes: list[str]) -> nn.Modul
         raise CompileError(where, found, expected) from error
     note_dtypes((str(dtype).removeprefix("torch.") for dtype in dtypes), notes)
     return plain
+
+
+def examples(module: nn.Module, options: CaptureOptions, where: str, notes: list[str]) -> Examples:
+    if options.inputs is None:
+        return zeros(input_shapes(module, options, where, notes), options.input_dtype, where)
+    if options.input_shape or options.input_dtype:
+        raise CompileError(where, "inputs, and their shapes or dtypes beside", "either", "leave input_shape out")
+    return examples_of(options.inputs, where)
 
 
 def input_shapes(module: nn.Module, options: CaptureOptions, where: str, notes: list[str]) -> list[Shape]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,8 @@ class CaptureOptions:
     activations: str | None = None  # how its shift layers round their inputs: "float", "deepshift:3.5", ...
     weights_key: str | None = None  # which set of weights, where a checkpoint holds several: "ema.module"
     prefix: str | None = None  # what the keys of these weights begin with, beside the model's own: "net."
+    input_dtype: str | Sequence[str] = ()  # "int64", one for each input; all float32 where nothing is said
+    inputs: Any = None  # instead of shapes and dtypes: an array, a sequence of arrays, or a dict of them by name
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,15 @@ import inspect
 import linecache
 import re
 import traceback
+from collections.abc import Sequence
+from typing import Any
 
 import onnx_ir as ir
 import torch
 
 from dscompress.capture.batch import name_the_batch
 from dscompress.capture.constants import fold_constants
+from dscompress.capture.input_examples import Examples
 from dscompress.capture.input_shape import Shape
 from dscompress.capture.quiet import quiet
 from dscompress.errors import CompileError
@@ -17,21 +20,31 @@ from dscompress.errors import CompileError
 OPSET = 20
 
 
-def export_module(module: torch.nn.Module, shapes: list[Shape], dynamic_batch: bool, where: str):
-    """An ExportedProgram for float32 inputs of these shapes, the first dimension of each free if asked."""
-    if dynamic_batch:  # a batch of 1 would be taken for a constant
-        shapes = [(max(shape[0], 2), *shape[1:]) for shape in shapes]
-        batch = torch.export.Dim("batch")
-        dynamic_shapes = by_parameter(module, [{0: batch} for _ in shapes])
-    else:
-        dynamic_shapes = None
-    # Weights that PyTorch made are on its device; the example inputs only say shapes.
+def export_module(module: torch.nn.Module, examples: Sequence[torch.Tensor | Shape] | Examples, dynamic_batch: bool,
+                  where: str):  # fmt: skip
+    """An ExportedProgram for inputs like these, by position or by name; a shape stands for float32.
+
+    If asked, the first dimension of each is free that has as many rows as the first input.
+    """
+    named = examples if isinstance(examples, dict) else {str(place): each for place, each in enumerate(examples)}
+    # Weights that PyTorch made are on its device.
     device = next((parameter.device for parameter in module.parameters()), torch.device("cpu"))
-    inputs = tuple(torch.zeros(shape, device=device) for shape in shapes)
+    inputs = {name: (each if isinstance(each, torch.Tensor) else torch.zeros(each)).to(device)
+              for name, each in named.items()}  # fmt: skip
+    dynamic_shapes: Any = None
+    if dynamic_batch:
+        rows = next((each.shape[0] for each in inputs.values() if each.dim()), 0)
+        has_batch = {name: bool(each.dim()) and each.shape[0] == rows for name, each in inputs.items()}
+        if rows == 1:  # would be taken for a constant
+            inputs = {name: torch.cat([each, each]) if has_batch[name] else each for name, each in inputs.items()}
+        batch = torch.export.Dim("batch")
+        free: dict[str, dict] = {name: {0: batch} if has_batch[name] else {} for name in inputs}
+        dynamic_shapes = free if isinstance(examples, dict) else by_parameter(module, list(free.values()))
+    arguments, keywords = ((), inputs) if isinstance(examples, dict) else (tuple(inputs.values()), None)
     try:
         with quiet(), torch.no_grad():
             # Non-strict export runs the module's own Python, so that a failure has a traceback into the user's code.
-            return torch.export.export(module, inputs, dynamic_shapes=dynamic_shapes, strict=False)
+            return torch.export.export(module, arguments, keywords, dynamic_shapes=dynamic_shapes, strict=False)
     except Exception as error:
         raise capture_error(error, module, where, dynamic_batch) from error
 
@@ -77,7 +90,7 @@ def capture_error(error: Exception, module: torch.nn.Module, where: str, dynamic
     if "data-dependent" in str(error):
         remedy = "replace the Python branch on tensor values by torch.where, or take it out of forward()"
     else:
-        remedy = "check --input-shape, and that model(torch.zeros(shape)) runs in PyTorch"
+        remedy = "check --input-shape and --input-dtype, and that model(torch.zeros(shape)) runs in PyTorch"
     return CompileError(where, f"PyTorch could not capture {place}: {first_lines(error)}", what_to_do=remedy)
 
 

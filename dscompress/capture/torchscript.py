@@ -12,6 +12,7 @@ import onnx
 import torch
 
 from dscompress.capture import onnx_file
+from dscompress.capture.input_examples import examples_of, zeros
 from dscompress.capture.input_shape import HOW, parse_input_shapes
 from dscompress.capture.options import Captured, CaptureOptions
 from dscompress.capture.pickled_module import WARNING
@@ -33,7 +34,7 @@ def capture(path: Path, options: CaptureOptions) -> Captured:
             what_to_do=f"{INSTEAD}; or, if you made the file, add --trust-pickle",
         )
     shapes = parse_input_shapes(options.input_shape)
-    if shapes is None:
+    if shapes is None and options.inputs is None:
         raise CompileError(where, "a TorchScript archive does not say its input's shape", what_to_do=f"add {HOW}")
     try:
         with quiet():
@@ -41,12 +42,12 @@ def capture(path: Path, options: CaptureOptions) -> Captured:
     except Exception as error:
         reason = first_line(error)
         raise CompileError(where, f"PyTorch cannot load it ({reason})", what_to_do=INSTEAD) from None
-    names = [f"input_{index}" for index in range(len(shapes))] if len(shapes) > 1 else ["input"]
+    inputs = tuple(zeros(shapes, options.input_dtype, where) if options.inputs is None else by_place(options, where))
+    names = [f"input_{index}" for index in range(len(inputs))] if len(inputs) > 1 else ["input"]
     free = {name: {0: "N"} for name in names} if options.dynamic_batch else None
     buffer = io.BytesIO()
     try:
         with quiet(), torch.no_grad():
-            inputs = tuple(torch.zeros(shape) for shape in shapes)
             torch.onnx.export(
                 module, inputs, buffer, dynamo=False, opset_version=OPSET, input_names=names, dynamic_axes=free
             )
@@ -55,3 +56,8 @@ def capture(path: Path, options: CaptureOptions) -> Captured:
         raise CompileError(where, f"PyTorch could not turn it into ONNX ({reason})", what_to_do=INSTEAD) from None
     captured = onnx_file.from_proto(onnx.ModelProto.FromString(buffer.getvalue()), options, where)
     return replace(captured, kind=KIND, notes=[WARNING, *captured.notes])
+
+
+def by_place(options: CaptureOptions, where: str) -> list[torch.Tensor]:
+    found = examples_of(options.inputs, where)
+    return list(found.values()) if isinstance(found, dict) else found

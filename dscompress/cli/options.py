@@ -13,6 +13,7 @@ from dscompress.cli import complete, show
 BACKENDS = ("auto", "reference", "cpu", "cuda")
 MEMORIES = ("fast", "low")
 PRECISIONS = ("float32", "bf16")
+INPUT_DTYPES = ("float32", "int64", "int32", "int8", "uint8", "bool")  # of dscompress.capture.input_examples
 
 
 def json_option(command):
@@ -49,7 +50,7 @@ def run_options(command):
 def source_options(command):
     """How a source file becomes a graph, as in CaptureOptions but for --model, which is `factory`."""
     command = section("Where the folder of a DeepShift checkpoint does not say it", *DEEPSHIFT_OPTIONS)(command)
-    return section("How SOURCE becomes a network", *NETWORK_OPTIONS, INPUT_SHAPE, DYNAMIC_BATCH)(command)
+    return section("How SOURCE becomes a network", *NETWORK_OPTIONS, INPUT_SHAPE, INPUT_DTYPE, DYNAMIC_BATCH)(command)
 
 
 class Number(click.ParamType):
@@ -197,6 +198,9 @@ NETWORK_OPTIONS = (
 )
 INPUT_SHAPE = click.option("--input-shape", type=Shape(), multiple=True, metavar="SHAPE",
                            help="Shape of the model's input, batch first: 1,3,224,224. Once per input, in order.")
+INPUT_DTYPE = click.option("--input-dtype", type=click.Choice(INPUT_DTYPES), multiple=True,
+                           help="What the model's input holds, int64 for indices of words. Once per input, in order.  "
+                           "[default: float32]")
 DYNAMIC_BATCH = click.option("--dynamic-batch/--no-dynamic-batch", default=True, show_default=True,
                              help="Leave the batch size open, or fix it to the one of the input shape.")
 DEEPSHIFT_OPTIONS = (

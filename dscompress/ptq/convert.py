@@ -18,7 +18,7 @@ from typing import TypeVar
 
 import torch
 
-from dscompress.capture.exported_program import input_dims
+from dscompress.capture.exported_program import input_dims, input_nodes
 from dscompress.capture.module import evaluation_copy
 from dscompress.capture.torch_export import export_module
 from dscompress.encode import ALIGNMENT
@@ -97,7 +97,7 @@ class Work:
     def __init__(self, model, inputs, ingredients: frozenset[str], where: str, advance: Advance) -> None:
         self.model, self.ingredients, self.where, self.advance = model, ingredients, where, advance
         tensors = as_tensors(inputs, where)
-        self.shapes = [(1, *tensor.shape[1:]) for tensor in tensors]
+        self.inputs = [tensor[:1] for tensor in tensors]
         self.network = network_of(program_of(model, tensors, where))
         self.calibration = prepare(self.network, tensors, where)
         if not self.network.layers:
@@ -112,13 +112,13 @@ class Work:
 
     def convert_to_bytes(self, found: list[LayerSensitivity], most: int):
         def measure(changed: dict[str, torch.Tensor]) -> int:
-            return measured(with_changes(self.model, changed), self.shapes)
+            return measured(with_changes(self.model, changed), self.inputs)
 
         excess = 0
         for _ in range(3):
             plan = plan_for_bytes(self.network, found, most, measure, self.where, excess)
             converted, report = self.convert(plan)
-            report.file_bytes = measured(converted, self.shapes)
+            report.file_bytes = measured(converted, self.inputs)
             if report.file_bytes <= most:
                 return converted, report
             excess += max(report.file_bytes - most, ALIGNMENT)
@@ -131,8 +131,7 @@ def program_of(model, tensors: list[torch.Tensor], where: str) -> torch.export.E
     if isinstance(model, torch.export.ExportedProgram):
         return freed(model, where)
     plain = evaluation_copy(model, where, [])
-    shapes = [(2, *tensor.shape[1:]) for tensor in tensors]
-    return export_module(plain, shapes, True, where)
+    return export_module(plain, [tensor[:1] for tensor in tensors], True, where)
 
 
 def freed(program: torch.export.ExportedProgram, where: str) -> torch.export.ExportedProgram:
@@ -141,7 +140,8 @@ def freed(program: torch.export.ExportedProgram, where: str) -> torch.export.Exp
     if all(not isinstance(dim[0], int) for dim in dims):
         return program
     try:
-        return export_module(program.module(check_guards=False), [tuple(dim) for dim in dims], True, where)
+        inputs = [torch.zeros(node.meta["val"].shape, dtype=node.meta["val"].dtype) for node in input_nodes(program)]
+        return export_module(program.module(check_guards=False), inputs, True, where)
     except CompileError:
         return program
 

@@ -28,11 +28,13 @@ Plan = dict[str, int | None]
 Measure = Callable[[dict[str, torch.Tensor]], int]  # changed tensors by name -> bytes of the file
 
 
-def measured(model, shapes: Sequence[tuple]) -> int:
+def measured(model, inputs: Sequence[torch.Tensor]) -> int:
     """Bytes of the .dsf, labels, image recipe and metadata of your own not counted."""
     from dscompress.compile import compile_model
 
-    return compile_model(model, None, list(shapes), name=NAME, metadata=SPACE).bytes
+    if isinstance(model, torch.export.ExportedProgram):
+        return compile_model(model, None, [tuple(each.shape) for each in inputs], name=NAME, metadata=SPACE).bytes
+    return compile_model(model, None, inputs=list(inputs), name=NAME, metadata=SPACE).bytes
 
 
 def plan_for_bytes(

@@ -56,6 +56,10 @@ class Untranslatable(nn.Module):
         return torch.special.bessel_j0(x)
 
 
+def words_net() -> nn.Module:
+    return nn.Sequential(nn.Embedding(7, 4), nn.Flatten(), nn.Linear(12, 2))
+
+
 class TwoInputs(nn.Module):
     def forward(self, image, scale):
         return image * scale

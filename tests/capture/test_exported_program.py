@@ -88,3 +88,16 @@ def test_refusals(archives, tmp_path, x):
     (tmp_path / "cut.pt2").write_bytes(content[: len(content) // 2])
     with pytest.raises(CompileError, match="damaged or truncated"):
         capture(tmp_path / "cut.pt2")
+
+
+def test_a_fixed_batch_of_indices_is_freed(tmp_path):
+    """Exported again with the inputs' own dtypes."""
+    words = torch.nn.Sequential(torch.nn.Embedding(9, 4), torch.nn.Flatten(), torch.nn.Linear(12, 2)).eval()
+    path, ids = tmp_path / "model.pt2", torch.tensor([[1, 2, 3], [8, 0, 4]])
+    torch.export.save(torch.export.export(words, (ids[:1],)), path)
+    captured = capture(path)
+    assert first_dims(captured.model) == ["N"] and captured.notes == []
+    np.testing.assert_allclose(run(captured.model, ids.numpy()), words(ids).detach().numpy(), atol=1e-6)
+    for options in ({"input_dtype": "int64"}, {"inputs": (ids,)}):
+        with pytest.raises(CompileError, match="for a source that says its inputs' dtypes itself; leave it out"):
+            capture(path, CaptureOptions(**options))

@@ -147,3 +147,58 @@ def test_weight_norm_after_a_forward(wrap):
         assert [node.op_type for node in captured.model.graph] == ["Conv", "Relu", "Conv"]
         np.testing.assert_allclose(run(captured.model, x.numpy()), expected, atol=1e-5)
         model(x.to(dtype))
+
+
+class Words(nn.Module):
+    """Indices of words, and which of them count."""
+
+    def __init__(self):
+        super().__init__()
+        self.embedding, self.head = nn.Embedding(11, 6), nn.Linear(6, 3)
+
+    def forward(self, ids, mask):
+        words = self.embedding(ids) * mask.unsqueeze(2)
+        return self.head(words.sum(1) / mask.sum(1, keepdim=True))
+
+
+IDS, MASK = torch.tensor([[1, 5, 10], [0, 2, 2]]), torch.tensor([[1.0, 1, 0], [1, 1, 1]])
+
+
+@pytest.mark.parametrize("options", [
+    {"input_shape": ["1,3", "1,3"], "input_dtype": ("int64", "float32")},
+    {"inputs": (IDS, MASK)},
+    {"inputs": (IDS[:1].numpy(), MASK[:1].double().numpy())},
+    {"inputs": {"mask": MASK, "ids": IDS.numpy()}},
+], ids=["dtypes", "tensors", "arrays", "by name"])  # fmt: skip
+def test_inputs_that_are_indices(options):
+    torch.manual_seed(0)
+    words = Words().eval()
+    captured = capture(words, CaptureOptions(**options))
+    found = {value.name: (str(value.dtype), str(value.shape[0])) for value in captured.model.graph.inputs}
+    assert found == {"ids": ("INT64", "N"), "mask": ("FLOAT", "N")}
+    order = {"ids": IDS.numpy(), "mask": MASK.numpy()}
+    outputs = run(captured.model, *(order[value.name] for value in captured.model.graph.inputs))
+    np.testing.assert_allclose(outputs, words(IDS, MASK).detach().numpy(), atol=1e-6)
+
+
+def test_an_input_of_other_rows_is_no_batch():
+    class Table(nn.Module):
+        def forward(self, x, table):
+            return x @ table
+
+    captured = capture(Table(), CaptureOptions(input_shape=["2,4", "4,3"]))
+    assert first_dims(captured.model) == ["N", "4"]
+
+
+@pytest.mark.parametrize("options, part", [
+    ({"input_shape": ["1,3", "1,3"], "input_dtype": "int64"}, "1 input dtype for 2 input shapes"),
+    ({"input_shape": ["1,3", "1,3"], "input_dtype": ("int64", "str")}, "--input-dtype str; expected one of float32"),
+    ({"input_shape": "1,3", "inputs": (IDS, MASK)}, "inputs, and their shapes or dtypes beside; expected either"),
+    ({"inputs": (IDS, "mask")}, "an example input of type str; expected arrays or tensors"),
+    ({"inputs": (IDS, MASK.to(torch.complex64))}, "an example input of complex64; expected one of float32"),
+    ({"inputs": {"ids": IDS, "nask": MASK}}, "PyTorch could not capture"),
+], ids=lambda value: value if isinstance(value, str) else "")  # fmt: skip
+def test_inputs_that_do_not_fit(options, part):
+    with pytest.raises(CompileError, match=part) as caught:
+        capture(Words(), CaptureOptions(**options))
+    assert "\n" not in str(caught.value)

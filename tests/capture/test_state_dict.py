@@ -5,8 +5,11 @@ import hashlib
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 
+import dsruntime
 from dscompress.capture import CaptureOptions, capture
+from dscompress.cli import cli
 from dscompress.errors import CompileError
 from dscompress.nn import bake
 from tests.capture import models
@@ -141,3 +144,17 @@ def test_torchvision_beside_a_cpu_torch(tmp_path):
     options = CaptureOptions(model="torchvision.models:squeezenet1_1", model_args={"num_classes": 3},
                              input_shape="1,3,64,64")  # fmt: skip
     assert capture(path, options).model.graph.outputs[0].shape[1] == 3
+
+
+def test_indices_of_words_through_every_command(tmp_path):
+    path = saved(tmp_path, models.words_net().state_dict())
+    words = ["--model", "tests.capture.models:words_net", "--input-shape", "1,3", "--input-dtype", "int64"]
+    for command in (["export", path, "-o", tmp_path / "w.dsf"], ["verify", tmp_path / "w.dsf", path]):
+        result = CliRunner().invoke(cli, [str(word) for word in (*command, *words)])
+        assert result.exit_code == 0, result.output
+    with dsruntime.load(tmp_path / "w.dsf") as session:
+        net, ids = models.words_net().eval(), np.array([[0, 6, 3], [1, 1, 2]])
+        net.load_state_dict(torch.load(path))
+        answers = session.run(ids)
+        answers = next(iter(answers.values())) if isinstance(answers, dict) else answers
+        np.testing.assert_allclose(answers, net(torch.from_numpy(ids)).detach().numpy(), atol=1e-6)
