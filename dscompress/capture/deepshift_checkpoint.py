@@ -16,6 +16,7 @@ from dscompress.capture.input_shape import parse_input_shapes
 from dscompress.capture.options import Captured, CaptureOptions
 from dscompress.deepshift import Imported, load
 from dscompress.deepshift.architectures import Network, build, recognise, refusal
+from dscompress.deepshift.imported import only_convertible
 from dscompress.deepshift.into_model import as_evaluated
 from dscompress.errors import CompileError
 
@@ -63,6 +64,7 @@ def captured_from_factory(found: Imported, built: nn.Module, options: CaptureOpt
 
     where = str(found.path)
     own = any(isinstance(child, ShiftLayer) for child in built.modules())
+    found = found if own else only_convertible(found, built)
     notes = [] if own else list(found.notes)
     notes += [f"weights taken from {found.layout.source!r} of the checkpoint"] if found.layout.source else []
     notes += [f"prefix {prefix!r} stripped from the keys" for prefix in found.report.prefixes]
@@ -74,16 +76,18 @@ def captured_from_factory(found: Imported, built: nn.Module, options: CaptureOpt
     else:
         fill(built, found.latent if own else found.state, options.model, where, notes)
     captured = captured_from(found, built, options, notes)
-    return replace(captured, kind=state_dict.KIND, imported=None) if own else captured
+    return replace(captured, kind=state_dict.KIND, imported=None, changes=[]) if own else captured
 
 
 def captured_from(found: Imported, built: nn.Module, options: CaptureOptions, notes: list[str]) -> Captured:
     captured = module.capture(built, options, str(found.path))
-    return Captured(captured.model, KIND, notes=list(dict.fromkeys(notes + captured.notes)), imported=found.report)
+    notes = list(dict.fromkeys(notes + captured.notes))
+    return Captured(captured.model, KIND, notes=notes, imported=found.report, changes=found.report.changes)
 
 
 def captured_from_network(found: Imported, network: Network, options: CaptureOptions) -> Captured:
     where, dataset = str(found.path), network.dataset
+    found = only_convertible(found, network.network)
     if dataset is None and not options.input_shape:
         raise CompileError(where, f"is a {network}, and nothing says of what images", what_to_do=f"add {SHAPE_HOW}")
     notes = [*found.notes, f"the network is {network}, by its keys and shapes"]

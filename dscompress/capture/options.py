@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import onnx_ir as ir
 
 from dscompress.capture.input_shape import ShapeOption
+from dscompress.changes import Change
 from dsruntime.file import Image
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ class CaptureOptions:
     model_args: Any = None  # the factory's arguments: a dict, a list, or either as JSON
     trust_pickle: bool = False  # run the code that a pickled module names, or that TorchScript is
     bits: int | None = None  # of a DeepShift checkpoint, where what is written beside it is missing or wrong
-    method: str | None = None  # "q" or "ps"
+    method: str | None = None  # "q", "ps", or "float": nothing in the file is to be rounded
     sign_threshold: float | None = None  # PS: a weight is 0 where |S| is not above it
     activations: str | None = None  # how its shift layers round their inputs: "float", "deepshift:3.5", ...
     weights_key: str | None = None  # which set of weights, where a checkpoint holds several: "ema.module"
@@ -38,8 +39,8 @@ class Captured:
 
     freed: the source fixes its batch, and capture freed it because nothing seemed to depend on it. name, preprocess and
     labels: what the source says of itself, its images and its classes. meaning: "logits" where it knows that its output
-    was trained with cross-entropy, else "". imported: what was done to a
-    DeepShift checkpoint.
+    was trained with cross-entropy, else "". imported: what was done to a DeepShift checkpoint. changes: weights that
+    are not the source's own numbers.
     """
 
     model: ir.Model
@@ -52,3 +53,4 @@ class Captured:
     labels: tuple[str, ...] = ()
     meaning: str = ""
     imported: ImportReport | None = None
+    changes: list[Change] = field(default_factory=list)

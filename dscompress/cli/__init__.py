@@ -5,6 +5,7 @@
     2    the command line is wrong
     3    the input is wrong: a model, an image, an array, a file that cannot be read or written
     4    this machine cannot: a backend, a library or an extra is missing, no memory, no space
+    5    `verify` found what the import made of the source, but the import changed weights
     70   an error inside dscompress
     130  interrupted
     141  nobody reads the output any more
@@ -36,7 +37,7 @@ RENAMED = {
     "--skip": "--layer-bits LAYER=float",
 }
 
-DIFFERENT, WRONG_INPUT, MACHINE_CANNOT, INTERNAL, INTERRUPTED, PIPE_CLOSED = 1, 3, 4, 70, 130, 141
+DIFFERENT, WRONG_INPUT, MACHINE_CANNOT, CHANGED_BY_IMPORT, INTERNAL, INTERRUPTED, PIPE_CLOSED = 1, 3, 4, 5, 70, 130, 141
 MACHINE_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EIO)
 
 

@@ -205,7 +205,8 @@ DYNAMIC_BATCH = click.option("--dynamic-batch/--no-dynamic-batch", default=True,
                              help="Leave the batch size open, or fix it to the one of the input shape.")
 DEEPSHIFT_OPTIONS = (
     click.option("--bits", type=Number(int, 2, 8), metavar="BITS", help="Bits of a weight, the sign among them."),
-    click.option("--method", type=click.Choice(("q", "ps")), help="DeepShift-Q or DeepShift-PS."),
+    click.option("--method", type=click.Choice(("q", "ps", "float")),
+                 help="DeepShift-Q, whose weights are then rounded, DeepShift-PS, or float: nothing is rounded."),
     click.option("--sign-threshold", type=Number(float, 0, 1, below=True), metavar="NUMBER",
                  help="For PS: a weight is 0 where the absolute value of its sign is not above this.  [default: 0.5]"),
     click.option("--activations", type=Activations(), metavar="FORM",

@@ -6,8 +6,10 @@ import math
 
 import click
 
-from dscompress.cli import DIFFERENT, Command, extras, show
+from dscompress.cli import CHANGED_BY_IMPORT, DIFFERENT, Command, extras, show
 from dscompress.cli.options import Number, json_option, model_argument, quiet_option, run_options, source_options
+
+MOST_CHANGES = 3
 
 
 @click.command("verify", cls=Command, short_help="Compare a .dsf with the model it was made from.")
@@ -33,7 +35,7 @@ def command(context, model, source, samples, inputs, seed, backend, threads, mem
     Every weight must be the source's, bit for bit. Every layer must be within a bound computed from its own inputs and
     weights; the first one that is not is named. --layers shows how much of its bound each layer's error is; "passed on"
     is an error that came with the layer's inputs, to which it adds none of its own. Give the same source options as to
-    export. Exit code 0: the same model; 1: different.
+    export. Exit code 0: the same model; 1: different; 5: what the import makes of SOURCE, but it had to change weights.
 
     \b
     Example:
@@ -56,23 +58,28 @@ def command(context, model, source, samples, inputs, seed, backend, threads, mem
     else:
         print_verification(found, layers)
     if not found.same:
-        context.exit(DIFFERENT)
+        context.exit(CHANGED_BY_IMPORT if found.as_imported else DIFFERENT)
 
 
 def print_verification(found, every_layer: bool) -> None:
     for text in found.warnings:
         show.warn(text)
+    for text in found.notes if found.changes else ():
+        show.note(f"note: {text}")
     if not show.is_quiet() and not found.mismatch:
         print_details(found, every_layer)
     if found.same:
         show.line(f"{found.model} is {found.source}", lead="same: ", fg="green")
+    elif found.as_imported:
+        show.line(changed_by_import(found), lead="changed: ", fg="yellow")
     for number, reason in enumerate(reasons(found)):
         show.line(reason, lead="           " if number else "different: ", fg="red")
 
 
 def print_details(found, every_layer: bool) -> None:
     different = len(found.different_weights)
-    weights = f"all {found.weights} equal, bit for bit" if not different else f"{different} of {found.weights} differ"
+    equal = "as the import made them" if found.changes else "equal"
+    weights = f"{different} of {found.weights} differ" if different else f"all {found.weights} {equal}, bit for bit"
     checked = [layer for layer in found.layers if layer.within]
     within = f"{len(checked)} of {len(found.layers)} compared are within their bound"
     pairs = [("weights", weights), ("layers", within + noisiest(found.layers))]
@@ -128,6 +135,18 @@ def reasons(found) -> list[str]:
         lines.append(f"{len(found.different_weights)} of {found.weights} weights differ: {found.source} looks like "
                      "another checkpoint of the same network")
     return lines
+
+
+def changed_by_import(found) -> str:
+    """What the import made other numbers of than the source's own, the most changed first."""
+    different = sum(change.different for change in found.changes)
+    elements = sum(change.elements for change in found.changes)
+    most = sorted(found.changes, key=lambda change: -change.different)
+    named = ", ".join(f"'{c.name}' {c.different:,} of {c.elements:,}" for c in most[:MOST_CHANGES])
+    more = f", and {len(most) - MOST_CHANGES} tensors more" if len(most) > MOST_CHANGES else ""
+    numbers = f"{different:,} of {elements:,} numbers in {len(most)} tensor{'s' * (len(most) > 1)}"
+    made = f"{found.model} is what the import makes of {found.source}"
+    return f"{made}, but {numbers} are not the source's own: {named}{more}"
 
 
 def of(weight) -> str:

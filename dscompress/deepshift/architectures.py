@@ -6,6 +6,7 @@ shapes decide. No key may be missing or left over, except the counters that noth
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -15,6 +16,7 @@ import torch
 from torch import nn
 
 from dscompress.deepshift.imported import Imported
+from dscompress.deepshift.settings import ARGUMENTS
 from dscompress.errors import CompileError
 from dscompress.models import cifar, imagenet, mnist
 from dsruntime.file import Image
@@ -98,9 +100,30 @@ def build(found: Imported, network: Network) -> nn.Module:
     counters = {key: torch.tensor(0) for key in built.state_dict() if key.endswith(COUNTER)}
     state = {key: found.state[key] for key in without_heads(found.state, network.name)}
     built.load_state_dict({**counters, **state}, assign=True)
-    if found.said.pretrained and hasattr(built, "transform_input"):
-        built.transform_input = True  # torchvision's pretrained googlenet normalises its input once more
+    take_transform(built, found, network)
     return built.eval()
+
+
+def take_transform(built: nn.Module, found: Imported, network: Network) -> None:
+    if hasattr(built, "transform_input"):
+        built.transform_input = transforms_input(found, network)
+
+
+def transforms_input(found: Imported, network: Network) -> bool:
+    """Whether googlenet normalises its input once more, as torchvision's pretrained one does: no key says it."""
+    if found.layout.transform_input is not None:
+        return found.layout.transform_input
+    if found.said.pretrained is not None:
+        return found.said.pretrained
+    heads = any(key.startswith(TRAINING_HEADS) for key in found.state)
+    arguments = {"aux_logits": heads, "init_weights": False, "num_classes": number_of_classes(found.state)}
+    raise CompileError(
+        str(found.path),
+        f"is a {network}, and nothing says whether it normalises its input once more (transform_input), as "
+        "torchvision's pretrained one does",
+        what_to_do=f"write 'pretrained: True' or 'pretrained: False' into a {ARGUMENTS} beside it, or say it: --model "
+        f"torchvision.models:googlenet --model-args '{json.dumps({**arguments, 'transform_input': True})}'",
+    )
 
 
 def candidates(found: Imported) -> Iterator[tuple[str, str]]:

@@ -1,33 +1,38 @@
 """decide: which layers of a checkpoint are shift layers, of which method, with how many bits.
 
-    PS    a layer with `shift` and `sign`: nothing to decide
-    Q     looks like a float layer. The user's word, a whole module's classes, or what is written beside the file say
-          which layers; without them, if every weight matrix keeps to Q's range, as only training with Q makes it
-    bits  the user's word; a whole module's shift_range; what is written beside the file; else the fewest that hold
-          every shift. More bits than that would give the same weights.
+    PS, S3, DenseShift   layers with the method's own keys: nothing to decide
+    Q                    looks like a float layer. Known from the user's word, a whole module's classes, or
+                         command_args.txt; without any of them nothing is rounded
+    bits                 the user's word; a whole module's shift_range; command_args.txt; else the fewest that hold
+                         every shift, which give the same weights as any larger number
+
+What the values look like and what somebody called a folder proves nothing: weights in fixed point, k/128, look like
+Q's. Both are quoted in a question, and change no weight.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import NoReturn
 
 import torch
 
 from dscompress.deepshift.inert import Unreadable
 from dscompress.deepshift.layout import Layout
-from dscompress.deepshift.rounding import BITS, bits_for, lowest_shift, q_shifts
-from dscompress.deepshift.settings import ALL_LAYERS, Settings
+from dscompress.deepshift.own_keys import NAMES, own_layers
+from dscompress.deepshift.rounding import BITS, bits_for, lowest_shift, q_shifts, round_q
+from dscompress.deepshift.settings import ALL_LAYERS, ARGUMENTS, Settings
 
 USUAL_BITS = 5
-# A float network has about 1 in 32 of the weights below 2^-10 also below 2^-15; if none of so many is, it is no chance.
-PS_KEYS = ("shift", "sign", "bias")
+FLOAT = "float"  # the user's word that nothing is to be rounded
 PILE = 20
+# A float network has about 1 in 32 of the weights below 2^-10 also below 2^-15; if none of so many is, it is no chance.
 NEAR_ZERO, NEAR_ZERO_COUNT = 2.0**-10, 400
 
 
 @dataclass(frozen=True)
 class Wish:
-    """What the user said; None: decide."""
+    """What the user said; None: decide. method: "q", "ps", or "float", if nothing is to be rounded."""
 
     bits: int | None = None
     method: str | None = None
@@ -37,86 +42,164 @@ class Wish:
 
 @dataclass(frozen=True)
 class Decision:
-    """layers: path → bits, in the file's order. Without layers, method is None: a float checkpoint."""
+    """layers: path → bits, in the file's order. Without layers, method is None: nothing is rounded or put together.
+
+    own_bits: the same by what is recorded, where the user says other bits. is_deepshifts: known to be the work of the
+    original's scripts, which do more than to round weights before they evaluate.
+    """
 
     method: str | None
     layers: dict[str, int]
     method_from: str = ""
     bits_from: str = ""
+    own_bits: dict[str, int] = field(default_factory=dict)
+    is_deepshifts: bool = False
 
 
-def decide(tensors: dict[str, torch.Tensor], layout: Layout, said: Settings, wish: Wish) -> Decision:
-    ps = ps_layers(tensors)
-    if ps:
-        if wish.method == "q":
-            raise Unreadable(f"holds PS layers ('{ps[0]}.shift'); leave out --method q", damage=False)
-        method, layers, where = "ps", ps, "the keys"
+def decide(tensors: dict[str, torch.Tensor], layout: Layout, said: Settings, wish: Wish, ask: bool = True) -> Decision:
+    """ask: raise a question where a file looks like Q and nothing says so; else it is taken for what it holds."""
+    method, own = own_layers(tensors)
+    if method is not None:
+        refuse_other_method(method, next(iter(own)), wish)
+        paths, where = list(own), "the keys"
     elif wish.method == "ps":
-        raise Unreadable("holds no PS layers (no keys end in .shift and .sign); leave out --method ps", damage=False)
+        raise Unreadable("holds no PS layers (no keys end in .shift and .sign)", remedy="leave out --method ps")
     else:
-        method, layers, where = "q", *q_layers(tensors, layout, said, wish)
-    if not layers:
+        method = "q"
+        paths, where = q_layers(tensors, layout, said, wish, ask)
+    if not paths:
+        refuse_for_nothing(wish)
         return Decision(None, {})
-    bits, bits_from = bits_of(method, layers, tensors, layout, said, wish)
-    return Decision(method, bits, where, bits_from)
+    if method in ("q", "ps"):
+        bits, bits_from, own_bits = bits_of(method, paths, tensors, layout, said, wish)
+    else:
+        bits, bits_from = {path: number for path, number in own.items() if number is not None}, "the keys"
+        own_bits = bits
+        refuse_other_bits(method, bits, wish)
+    known = layout.layers or said.method or said.bits or wish.method or method == "ps" and layout.arch
+    is_deepshifts = method in ("q", "ps") and bool(known)
+    return Decision(method, bits, where, bits_from, own_bits, is_deepshifts)
 
 
-def ps_layers(tensors: dict[str, torch.Tensor]) -> list[str]:
-    kinds: dict[str, set[str]] = {}
-    for key in tensors:
-        path, _, kind = key.rpartition(".")
-        kinds.setdefault(path, set()).add(kind)
-    paths = [path for path, found in kinds.items() if found & {"shift", "sign"}]
-    for path in paths:
-        prefix = f"{path}." if path else ""
-        shift, sign = tensors.get(f"{prefix}shift"), tensors.get(f"{prefix}sign")
-        if not path or shift is None or sign is None or shift.shape != sign.shape:
-            raise Unreadable(f"has a layer '{path}' whose shift and sign do not make a pair", damage=False)
-        others = sorted(kinds[path] - set(PS_KEYS))
-        if others:
-            raise Unreadable(f"has '{path}.{others[0]}' beside the shift and sign of layer '{path}'", damage=False)
-        if not (shift.is_floating_point() and sign.is_floating_point()):
-            raise Unreadable(f"has a layer '{path}' whose shift or sign is of type {shift.dtype}", damage=False)
-    return paths
+def refuse_other_method(method: str, path: str, wish: Wish) -> None:
+    if wish.method not in (None, method):
+        name = {"ps": "PS"}.get(method, NAMES[method])
+        key = f"{path}.shift" if method == "ps" else path
+        raise Unreadable(f"holds {name} layers ('{key}')", remedy=f"leave out --method {wish.method}")
+
+
+def refuse_other_bits(method: str, layers: dict[str, int], wish: Wish) -> None:
+    for path, bits in layers.items():
+        if wish.bits not in (None, bits):
+            found = f"has the tensors of {bits} bits in {NAMES[method]} layer '{path}'"
+            raise Unreadable(found, remedy=f"leave out --bits {wish.bits}")
+
+
+def refuse_for_nothing(wish: Wish) -> None:
+    """An option for shift layers where none is known would be dropped without a word."""
+    for name in ("bits", "activations"):
+        if getattr(wish, name) not in (None, FLOAT):
+            option = f"--{name}"
+            remedy = f"leave out {option}" if wish.method == FLOAT else f"add --method q, or leave out {option}"
+            raise Unreadable("holds no layers that are known to be shift layers", remedy=remedy)
 
 
 def q_layers(
-    tensors: dict[str, torch.Tensor], layout: Layout, said: Settings, wish: Wish
+    tensors: dict[str, torch.Tensor], layout: Layout, said: Settings, wish: Wish, ask: bool
 ) -> tuple[list[str], str]:
     """The paths, and where it is from that they are Q layers."""
     matrices = [
         key.removesuffix(".weight")
         for key, tensor in tensors.items()
-        if key.endswith(".weight") and tensor.dim() >= 2 and tensor.is_floating_point()
+        if key.endswith(".weight") and tensor.dim() in (2, 4) and tensor.is_floating_point()
     ]
-    known = set(matrices)
-    named = [path for path, (method, _) in layout.layers.items() if method == "q" and path in known]
+    if wish.method == FLOAT:
+        return [], ""
+    named = [path for path in matrices if layout.layers.get(path, ("", None))[0] == "q"]
     if named:
         return named, "the classes of its layers"
-    if wish.method == "q" or said.method == "q":
-        where = "--method" if wish.method == "q" else said.sources["method"]
-        paths = converted(matrices, tensors, said.depth) if said.depth else None
-        if paths is None:
-            lowest = lowest_shift("q", wish.bits or said.bits or USUAL_BITS)
-            paths = [path for path in matrices if keeps_to_range(tensors[f"{path}.weight"], lowest)]
-            if not paths:
-                found = f"holds no layer whose weights keep to Q's range, ±2^{lowest} to ±1 and 0"
-                raise Unreadable(f"{found}; say how it was trained: --bits, or leave out --method q", damage=False)
-        return paths, where
-    weights = [tensors[f"{path}.weight"] for path in matrices]
-    lowest = lowest_shift("q", USUAL_BITS)
-    kept = bool(weights) and all(keeps_to_range(weight, lowest) for weight in weights)
-    latent = kept and trained_with_q(weights) and not any(map(has_scales, weights))
-    if kept and (all(map(is_rounded, weights)) or latent):
-        return matrices, "the weights, all of which keep to Q's range"
+    if layout.class_name is not None and wish.method is None:
+        return [], ""  # a whole module, none of whose classes is a shift layer's
+    if said.method == "q" and (said.depth != 0 or wish.method is None):
+        paths = converted(matrices, tensors, said.depth, said.counts_linear)
+        return paths, "--method" if wish.method == "q" else ARGUMENTS
+    if wish.method == "q":
+        refuse_unknown_layers(matrices, tensors, said, wish)
+        return matrices, "--method"
+    if ask and said.depth != 0:
+        refuse_to_guess(matrices, tensors, said)
     return [], ""
 
 
-def converted(matrices: list[str], tensors: dict[str, torch.Tensor], depth: int) -> list[str]:
-    """The original converts every linear layer, and `depth` convolutions counted from the last."""
+def converted(
+    matrices: list[str], tensors: dict[str, torch.Tensor], depth: int | None, counts_linear: bool = False
+) -> list[str]:
+    """The layers that the original converts: the last `depth` convolutions, and every linear layer, uncounted.
+
+    Where linear layers are counted, the last `depth` of both. Without a depth: all; with depth 0: none.
+    """
+    if depth is None or depth >= ALL_LAYERS:
+        return matrices
+    if depth == 0:
+        return []
+    counted = [path for path in matrices if counts_linear or tensors[f"{path}.weight"].dim() > 2]
+    left = set(counted[: max(0, len(counted) - depth)])
+    return [path for path in matrices if path not in left]
+
+
+def refuse_unknown_layers(matrices: list[str], tensors: dict[str, torch.Tensor], said: Settings, wish: Wish) -> None:
+    """--method q says nothing of the layers: all of them, unless something makes that doubtful."""
+    if not matrices:
+        raise Unreadable("holds no convolution and no linear layer", remedy="leave out --method q")
     convolutions = [path for path in matrices if tensors[f"{path}.weight"].dim() > 2]
-    chosen = set(convolutions if depth >= ALL_LAYERS else convolutions[max(0, len(convolutions) - depth) :])
-    return [path for path in matrices if path in chosen or tensors[f"{path}.weight"].dim() == 2]
+    lowest = lowest_shift("q", wish.bits or said.bits or USUAL_BITS)
+    beyond = [path for path in matrices if not keeps_to_range(tensors[f"{path}.weight"], lowest)]
+    depth = said.label.depth
+    if depth is not None and depth < len(convolutions or matrices):
+        doubt = f"is called '{said.label.text}', which says that not all of its layers were converted"
+    elif beyond and len(beyond) < len(matrices):
+        doubt = (f"holds {len(beyond)} of {len(matrices)} layers, '{beyond[0]}' among them, whose weights go beyond "
+                 f"Q's range, ±2^{lowest} to ±1 and 0, as those of a layer that was not converted")  # fmt: skip
+    elif beyond and wish.bits is None and said.bits is None:
+        found = f"holds no layer whose weights keep to Q's range, ±2^{lowest} to ±1 and 0"
+        raise Unreadable(found, remedy="say how many bits clamp them: --bits 5, or leave out --method q")
+    else:
+        return
+    remedy = (f"write beside it, into {ARGUMENTS}, how many convolutions were converted, counted from the last: "
+              "'shift_type: Q' and 'shift_depth: 3'; all of them: 'shift_depth: 1000'")  # fmt: skip
+    raise Unreadable(doubt, remedy=remedy)
+
+
+def refuse_to_guess(matrices: list[str], tensors: dict[str, torch.Tensor], said: Settings) -> None:
+    """Where a name or the values look like Q and rounding would move a weight, only the user knows."""
+    label, evidence = said.label, []
+    moved = {path: weights_moved(tensors[f"{path}.weight"], label.bits) for path in matrices}
+    if label.method == "q" and any(moved[path] for path in converted(matrices, tensors, label.depth)):
+        evidence.append(f"is called '{label.text}'")
+    weights = [tensors[f"{path}.weight"] for path in matrices]
+    if any(moved.values()) and looks_trained_with_q(weights):
+        lowest = lowest_shift("q", USUAL_BITS)
+        evidence.append(f"has weights that all keep to ±2^{lowest} to ±1 and pile up at the smallest or avoid zero")
+    if evidence:
+        total = sum(weight.numel() for weight in weights)
+        found = (f"{' and '.join(evidence)}, as after training with DeepShift-Q, but weights in fixed point look the "
+                 f"same and a name proves nothing; rounding would change {sum(moved.values()):,} of {total:,} weights")
+        raise Unreadable(found, remedy="say what it is: --method q to round its weights to powers of two, or --method "
+                         "float to keep them as they are")  # fmt: skip
+
+
+def weights_moved(weight: torch.Tensor, bits: int | None) -> int:
+    """How many weights rounding would change; none where all are powers of two, whatever a name says of their range."""
+    if is_rounded(weight):
+        return 0
+    return int((round_q(weight, bits if bits in BITS else USUAL_BITS) != weight.float()).sum())
+
+
+def looks_trained_with_q(weights: list[torch.Tensor]) -> bool:
+    """Fit to be quoted, no more: other weights look the same."""
+    lowest = lowest_shift("q", USUAL_BITS)
+    kept = bool(weights) and all(keeps_to_range(weight, lowest) for weight in weights)
+    return kept and trained_with_q(weights) and not any(map(has_scales, weights))
 
 
 def keeps_to_range(weight: torch.Tensor, lowest: int) -> bool:
@@ -147,34 +230,51 @@ def trained_with_q(weights: list[torch.Tensor]) -> bool:
 
 
 def bits_of(
-    method: str, layers: list[str], tensors: dict[str, torch.Tensor], layout: Layout, said: Settings, wish: Wish
-) -> tuple[dict[str, int], str]:
+    method: str, paths: list[str], tensors: dict[str, torch.Tensor], layout: Layout, said: Settings, wish: Wish
+) -> tuple[dict[str, int], str, dict[str, int]]:
+    """Each layer's bits, where they are from, and what they are by what is recorded, else the same.
+
+    Bits that are known hold whatever the weights are: what lies beyond their range is clamped, as the layers do before
+    they compute. Bits from a name count only where every shift fits, for then they change no weight.
+    """
+    known, known_from = known_bits(method, paths, layout, said)
+    lowest = {path: lowest_of(method, path, tensors) for path in paths}
+    deepest = min(paths, key=lambda path: lowest[path])
+    fewest = bits_for(method, lowest[deepest])
     if wish.bits is not None:
-        return dict.fromkeys(layers, wish.bits), "--bits"
-    lowest = {path: lowest_of(method, path, tensors) for path in layers}
-    ranges = {path: layout.layers[path][1] for path in layers if path in layout.layers}
-    if len(ranges) == len(layers) and None not in ranges.values():
-        bits, where = {path: bits_for(method, ranges[path]) for path in layers}, "the ranges of its layers"
-    elif said.bits is not None:
-        bits, where = dict.fromkeys(layers, said.bits), said.sources["bits"]
+        bits, bits_from = dict.fromkeys(paths, wish.bits), "--bits"
+    elif known is not None:
+        bits, bits_from = known, known_from
+        for number in known.values():
+            if number not in BITS:
+                ask_for_bits(f"has {number or 'an unknown number of'} bits (from {known_from})")
+    elif said.label.bits is not None:
+        if said.label.bits not in BITS:
+            ask_for_bits(f"is called '{said.label.text}', which is no number of bits")
+        if lowest[deepest] < lowest_shift(method, said.label.bits):
+            found = f"has shifts down to {lowest[deepest]} in layer '{deepest}', which {said.label.bits} bits"
+            ask_for_bits(f"{found} (from the file's path) cannot hold", said.label.bits)
+        bits, bits_from = dict.fromkeys(paths, said.label.bits), "the file's path"
     else:
-        fewest = bits_for(method, min(lowest.values()))
-        bits, where = dict.fromkeys(layers, fewest), "the weights: the fewest that hold every shift"
-    for path in layers:
-        check_bits(method, path, bits[path], lowest[path], where)
-    return bits, where
+        if fewest is None or method == "q" and fewest > USUAL_BITS:
+            ask_for_bits(f"has shifts down to {lowest[deepest]} in layer '{deepest}'")
+        bits, bits_from = dict.fromkeys(paths, fewest), "the weights: the fewest that hold every shift"
+    return bits, bits_from, known or bits
 
 
-def check_bits(method: str, path: str, bits: int | None, lowest: int, where: str) -> None:
-    if bits not in BITS:
-        found = f"has shifts down to {lowest} in layer '{path}'; say how many bits: --bits 2 to 8"
-        raise Unreadable(found if bits is None else f"has {bits} bits (from {where}); {found}", damage=False)
-    if lowest < lowest_shift(method, bits):
-        raise Unreadable(
-            f"has shifts down to {lowest} in layer '{path}', which {bits} bits (from {where}) cannot hold; "
-            f"say how many bits: --bits {bits_for(method, lowest) or 5}",
-            damage=False,
-        )
+def known_bits(method: str, paths: list[str], layout: Layout, said: Settings) -> tuple[dict[str, int] | None, str]:
+    ranges = {path: layout.layers[path][1] for path in paths if path in layout.layers}
+    if len(ranges) == len(paths) and None not in ranges.values():
+        return {path: bits_for(method, ranges[path]) for path in paths}, "the ranges of its layers"
+    if said.bits is not None:
+        return dict.fromkeys(paths, said.bits), ARGUMENTS
+    return None, ""
+
+
+def ask_for_bits(found: str, bits: int = USUAL_BITS) -> NoReturn:
+    clamps = f"--bits {bits} clamps its weights as layers of {bits} bits do"
+    remedy = f"say how many bits: --bits {BITS[0]} to {BITS[-1]}, those that it was trained with; {clamps}"
+    raise Unreadable(found, remedy=remedy)
 
 
 def lowest_of(method: str, path: str, tensors: dict[str, torch.Tensor]) -> int:

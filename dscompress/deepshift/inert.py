@@ -36,11 +36,12 @@ class Unreadable(Exception):
     """Why the file is refused; str() continues a sentence that begins with its name.
 
     damage: another copy may be whole. unusual: the file is sound, but its tensors are of types that are not read here.
+    remedy: what to do, where neither another copy nor another file is the way out.
     """
 
-    def __init__(self, found: str, damage: bool = True, unusual: bool = False) -> None:
+    def __init__(self, found: str, damage: bool = True, unusual: bool = False, remedy: str = "") -> None:
         super().__init__(found)
-        self.damage, self.unusual = damage, unusual
+        self.damage, self.unusual, self.remedy = damage, unusual, remedy
 
 
 @dataclass(eq=False, slots=True)

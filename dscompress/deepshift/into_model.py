@@ -7,7 +7,7 @@ from typing import Any
 from torch import nn
 
 from dscompress.deepshift import architectures
-from dscompress.deepshift.architectures import COUNTER, mismatch, shapes_of
+from dscompress.deepshift.architectures import COUNTER, mismatch, shapes_of, take_transform, without_heads
 from dscompress.deepshift.imported import Imported
 from dscompress.errors import CompileError
 
@@ -27,10 +27,14 @@ def into_model(found: Imported, model: nn.Module | None = None) -> nn.Module:
     """
     from dscompress.nn import restore
 
-    model = known(found).network.to_empty(device="cpu") if model is None else model
-    refuse_mismatch(found, shapes_of(model.state_dict()))
+    name = ""
+    if model is None:
+        network = known(found)
+        model, name = network.network.to_empty(device="cpu"), network.name
+        take_transform(model, found, network)
+    refuse_mismatch(found, shapes_of(model.state_dict()), name)
     try:
-        model = restore(model, description(found))
+        model = restore(model, without_heads(description(found), name))
     except ValueError as error:
         raise CompileError(str(found.path), str(error), what_to_do="give the float network that was trained") from None
     for key, value in model.state_dict().items():
@@ -55,8 +59,8 @@ def known(found: Imported) -> architectures.Network:
     return network
 
 
-def refuse_mismatch(found: Imported, own: dict[str, tuple[int, ...]]) -> None:
-    wrong = mismatch(own, shapes_of(found.state))
+def refuse_mismatch(found: Imported, own: dict[str, tuple[int, ...]], name: str) -> None:
+    wrong = mismatch(own, without_heads(shapes_of(found.state), name))
     if wrong:
         raise CompileError(str(found.path), f"its keys do not fit the given network: {wrong}", what_to_do=HOW)
 
@@ -69,4 +73,12 @@ def description(found: Imported) -> dict[str, dict[str, Any]]:
         shared["sign_threshold"] = report.sign_threshold
     if report.activation_bits is not None:
         shared["activation"] = list(report.activation_bits)
-    return {layer: {**shared, "bits": bits} for layer, bits in found.decision.layers.items()}
+    return {layer: {**shared, **unit(found, layer), "bits": bits} for layer, bits in found.decision.layers.items()}
+
+
+def unit(found: Imported, layer: str) -> dict[str, Any]:
+    """What multiplies a layer's codes: nothing, but in files of dscompress.nn."""
+    base = found.latent.get(f"{layer}.base")
+    if base is not None:
+        return {"offset": "tensor" if base.numel() == 1 else "channel"}
+    return {"scale": "fixed"} if f"{layer}.scale" in found.latent else {"offset": "none"}

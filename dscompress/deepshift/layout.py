@@ -35,6 +35,7 @@ class Layout:
     layers: dict[str, tuple[str, int | None]] = field(default_factory=dict)
     activation_bits: tuple[int, int] | None = None
     class_name: str | None = None
+    transform_input: bool | None = None  # of a whole module: whether it normalises its input once more
     epoch: int | None = None
     source: str | None = None  # the keys of the checkpoint under which the weights were, joined with dots
     left_out: list[str] = field(default_factory=list)  # keys that do not begin with the prefix
@@ -138,6 +139,8 @@ def layout_of_module(module: Stub) -> Layout:
     found = Layout({}, class_name=module.name.rpartition(" ")[2])
     for path, child in modules_in(module):
         state = child.state
+        if path in ("", "module.") and type(state.get("transform_input")) is bool:
+            found.transform_input = state["transform_input"]
         skipped = state.get("_non_persistent_buffers_set", ())
         for kind in ("_parameters", "_buffers"):
             for name, tensor in items_of(state.get(kind)):

@@ -96,6 +96,7 @@ def opened(path: Path) -> Iterator[TorchFile]:
             yield TorchFile(file, status.st_size)
     except Unreadable as reason:
         kind = UnusualTensors if reason.unusual else CompileError
-        raise kind(str(path), str(reason), what_to_do=COPY_AGAIN if reason.damage else OTHER_WAY) from None
+        remedy = reason.remedy or (COPY_AGAIN if reason.damage else OTHER_WAY)
+        raise kind(str(path), str(reason), what_to_do=remedy) from None
     except OSError as error:
         raise CompileError(str(path), f"cannot be read ({error.strerror})") from None

@@ -2,7 +2,7 @@
 
     a checkpoint of dscompress train    float as it is; shift layers by their effective weights, as bake() gives them
     a state_dict, or a dict with one    the keys have to fit
-    a file of the original DeepShift    its exact weights, rounded after the rule of its method
+    a file of the original DeepShift    PS: the weights that its layers compute with; Q: what training left, not rounded
 """
 
 from __future__ import annotations
@@ -35,8 +35,9 @@ def read_weights(path: str, weights_key: str | None = None, prefix: str | None =
                             "save the weights: torch.save(model.state_dict(), 'weights.pt')")  # fmt: skip
     loaded, options = load(Path(path)), CaptureOptions(weights_key=weights_key, prefix=prefix)
     weights = {} if loaded is None else find_state_dict(loaded, path, [], None, options)
-    if not weights or any(key.endswith(".shift") for key in weights):
-        weights = deepshift.load(path, weights_key=weights_key, prefix=prefix).state
+    if not weights or any(key.endswith((".shift", ".weight_val", ".weight_t1")) for key in weights):
+        found = deepshift.load(path, weights_key=weights_key, prefix=prefix, ask=False)
+        weights = found.state if found.is_composed else found.latent
     elif prefix is not None:
         sources = under_prefix(weights, full_prefix(prefix, [weights], path), [])
         weights = {key: weights[source] for key, (source,) in sources.items()}

@@ -7,7 +7,8 @@
     MODEL.dsf ────load──────────┴────→ a session that keeps values ──→ every value
                                 └────→ the session users run ────────→ outputs, top-1
 
-1. The graphs must match by name, and every stored weight must decode to the source's tensor, bit for bit.
+1. The graphs must match by name, and every stored weight must decode to the graph's tensor, bit for bit. Where the
+   import made other numbers than the source's own, it has counted them: then the .dsf is not the same model.
 2. Node after node, both sides' measured inputs and outputs are compared: bounds.py says how far apart two right
    float32 runs may be. An error cannot hide behind a later layer, and a layer is not blamed for what it was fed.
 3. Outputs: fused kernels against unfused ones, and the passes' graph against the captured one, differ by no more than
@@ -23,6 +24,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from dscompress.changes import Change
 from dscompress.verify.feeds import batch_of, few, make_feeds
 from dscompress.verify.layers import Comparison, Layer
 from dscompress.verify.matching import WeightDifference, different_weights, mismatch
@@ -47,13 +49,21 @@ class Verification:
     first_bad: Layer | None = None
     apart: str = ""  # every layer agrees, the outputs do not: why
     warnings: list[str] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)  # tensors of which the import made other numbers
+    notes: list[str] = field(default_factory=list)  # what the import says it did
+
+    @property
+    def as_imported(self) -> bool:
+        """Whether the .dsf is what the import makes of the source."""
+        return not (self.mismatch or self.different_weights or self.first_bad or self.apart)
 
     @property
     def same(self) -> bool:
-        return not (self.mismatch or self.different_weights or self.first_bad or self.apart)
+        """Whether, besides, its numbers are the source's own."""
+        return self.as_imported and not self.changes
 
     def as_dict(self) -> dict:
-        return {**asdict(self), "same": self.same}
+        return {**asdict(self), "same": self.same, "as_imported": self.as_imported}
 
 
 def verify_model(path, source, options=None, *, samples: int | None = None, inputs: np.ndarray | None = None,
@@ -91,7 +101,7 @@ def compare_models(path: str, source: str, model, captured, folder: Path, *, sam
     graph = run_pipeline(captured.model)
 
     found = Verification(path, source, resolve(session["backend"]), session["memory"], session["precision"],
-                         samples or 0)
+                         samples or 0, changes=captured.changes, notes=captured.notes)
     recorded = model.metadata.get("source.sha256")
     if recorded and captured.sha256 and recorded != captured.sha256:
         found.warnings.append(f"{source} is not the file that {path} was made from: its sha256 is "

@@ -26,6 +26,7 @@ def seeds() -> dict[str, bytes]:
             state = originals.converted(network, method, 4)
             kind = f"{method} {'legacy' if legacy else 'zip'}"
             made[f"checkpoint {kind}"] = originals.saved(originals.checkpoint(state, "small", imagenet=legacy), legacy)
+    made["decisions zip"] = originals.saved(originals.decisions(network), False)
     root = originals.FOREIGN.conv_mnist()
     made["module zip"] = originals.saved(originals.whole_module(root, originals.copied(network), "ps", 4, True), False)
     return made
@@ -93,8 +94,8 @@ def check_weights(found: Imported) -> None:
         magnitude = weight.abs()
         powers = torch.frexp(magnitude).mantissa
         assert bool(((weight == 0) | (powers == 0.5)).all()), layer
-        lowest = 2.0 ** lowest_shift(found.method, bits)
-        assert bool(((weight == 0) | ((magnitude >= lowest) & (magnitude <= 1))).all()), layer
+        least, most = (1, 2.0**6) if found.method == "s3" else (2.0 ** lowest_shift(found.method, bits), 1)
+        assert bool(((weight == 0) | ((magnitude >= least) & (magnitude <= most))).all()), layer
     assert sum(layer.weights for layer in found.report.layers) == found.report.weights
     for value in [*found.state.values(), *found.latent.values()]:
         value.sum() if value.dtype != torch.bool else value.any()  # touches every element

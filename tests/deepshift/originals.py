@@ -104,6 +104,21 @@ def converted(network: nn.Module, method: str, bits: int, depth: int = 1000, see
     return state
 
 
+def decisions(network: nn.Module, seed: int = 2) -> OrderedDict:
+    """S3's state_dict of this network: every conv and linear weight is a sign, a zero and two shift decisions."""
+    generator = torch.Generator().manual_seed(seed)
+    layers = {name for name, child in network.named_modules() if type(child) in (nn.Conv2d, nn.Linear)}
+    state = OrderedDict()
+    for key, tensor in network.state_dict().items():
+        layer, _, kind = key.rpartition(".")
+        names = ("weight", "weight_val", "weight_shift", "weight_shift2") if layer in layers else ()
+        if kind == "weight" and names:
+            state.update((f"{layer}.{name}", torch.randn(tensor.shape, generator=generator)) for name in names)
+        else:
+            state[key] = tensor.clone()
+    return state
+
+
 def with_prefix(state: dict, prefix: str) -> OrderedDict:
     """ "module." before all keys, or "features.module." for those of features, as DataParallel around a part has it."""
     if prefix == "features.module.":
@@ -163,9 +178,17 @@ def rounded(state: dict, method: str, bits: int) -> OrderedDict:
     return new
 
 
+def write_arguments(folder: Path, method: str, bits: int, **more: object) -> None:
+    """command_args.txt, as the original's scripts leave it beside what they save."""
+    said = {"shift_depth": 1000, "shift_type": method.upper(), "rounding": "deterministic", "weight_bits": bits,
+            "activation_bits": [16, 16], "use_kernel": False, **more}  # fmt: skip
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "command_args.txt").write_text("".join(f"{name}: {value}\n" for name, value in said.items()))
+
+
 def whole_module(root: nn.Module, network: nn.Module, method: str, bits: int, parallel: bool = False) -> nn.Module:
-    """model.pth: `root` takes the network's children, the original's layers for conv and linear ones."""
-    state = converted(network, method, bits)
+    """model.pth: `root` takes the network's children, the original's layers for conv and linear ones, rounded."""
+    state = rounded(converted(network, method, bits), method, bits)
     for name, child in network.named_children():
         root.add_module(name, foreign_layers(child, name, state, method, bits))
     wrapped = nn.DataParallel.__new__(nn.DataParallel) if parallel else root

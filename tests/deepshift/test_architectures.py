@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional
 
 from dscompress import deepshift
@@ -94,7 +95,7 @@ def test_older_files_lack_counters(tmp_path):
 def test_the_data_set_of_a_torchvision_network_is_in_the_path(tmp_path):
     network = on_meta(imagenet.MODELS, "squeezenet1_1", 10).to_empty(device="cpu")
     state = originals.converted(originals.trained(network), "ps", 4)
-    path = tmp_path / "models/cifar10/squeezenet1_1/shift_ps_all_wb_4/weights.pth"
+    path = tmp_path / "models/cifar10/squeezenet1_1/shift_ps_all_wb_4/checkpoint.pth.tar"
     assert recognise(deepshift.load(originals.save(path, state))).dataset.input_shape == (1, 3, 32, 32)
     assert recognise(deepshift.load(originals.save(tmp_path / "weights.pth", state))).dataset is None
 
@@ -126,3 +127,27 @@ def test_a_wrong_name_does_not_matter(tmp_path):
     state = originals.converted(originals.trained(cifar.MODELS["resnet20"](10)), "ps", 5)
     path = tmp_path / "models/cifar10/resnet56/shift_ps_all_wb_5/checkpoint.pth.tar"
     assert recognise(deepshift.load(originals.save(path, originals.checkpoint(state, "resnet56")))).name == "resnet20"
+
+
+@pytest.mark.parametrize("said", ["True", "False"])
+def test_googlenet_is_asked_whether_it_normalises_its_input(tmp_path, said):
+    """torchvision's pretrained one does, one from scratch does not, and their keys are the same."""
+    network = originals.trained(on_meta(imagenet.MODELS, "googlenet", 10).to_empty(device="cpu"))
+    state = originals.converted(network, "ps", 4)
+    path = originals.save(tmp_path / "x.pth", state)
+    found = deepshift.load(path)
+    for make in (deepshift.build, deepshift.into_model):
+        with pytest.raises(CompileError, match="normalises its input .* --model torchvision.models:googlenet"):
+            make(found)
+    (tmp_path / "command_args.txt").write_text(f"pretrained: {said}\n")
+    found = deepshift.load(path)
+    assert deepshift.build(found).transform_input is deepshift.into_model(found).transform_input is (said == "True")
+
+
+@pytest.mark.parametrize("parallel", [False, True], ids=["plain", "DataParallel"])
+def test_a_whole_googlenet_says_whether_it_normalises_its_input(tmp_path, parallel):
+    network = originals.trained(on_meta(imagenet.MODELS, "googlenet", 10).to_empty(device="cpu"))
+    for transforms in (True, False):
+        network.transform_input = transforms
+        path = originals.save(tmp_path / "model.pth", nn.DataParallel(network) if parallel else network, legacy=False)
+        assert deepshift.build(deepshift.load(path)).transform_input is transforms

@@ -74,7 +74,7 @@ def test_it_is_the_same_model(checkpoint, report):
 def test_commands(tmp_path, monkeypatch):
     """export and verify take the same options; what was imported is in the JSON."""
     network = originals.trained(mnist.MODELS["simple_conv"](10))
-    path = originals.save(tmp_path / "mnist/x/shift_ps_all_wb_4/weights.pth", originals.converted(network, "ps", 4))
+    path = originals.save(tmp_path / "mnist/x/shift_ps_all_wb_4/latest.pth", originals.converted(network, "ps", 4))
 
     monkeypatch.chdir(tmp_path)
     done = CliRunner().invoke(cli, ["export", str(path), "-o", "m.dsf", "--sign-threshold", "0.25", "--json"])
@@ -93,7 +93,8 @@ def test_q_and_a_float_network_and_a_whole_module(tmp_path):
     """Three kinds at once, on the smallest network: rounding, none, and weights out of a pickled module."""
     network = originals.trained(mnist.MODELS["simple_conv"](10))
     state = originals.converted(network, "q", 3)
-    q = originals.save(tmp_path / "mnist/simple_conv/shift_q_all_wb_3/weights.pth", state)
+    q = originals.save(tmp_path / "mnist/simple_conv/shift_q_all_wb_3/checkpoint.pth.tar", {"state_dict": state})
+    originals.write_arguments(q.parent, "q", 3)
     plain = originals.save(tmp_path / "mnist/simple_conv/shift_0/weights.pth", network.state_dict())
     whole = originals.save(
         tmp_path / "model.pth",
@@ -108,17 +109,19 @@ def test_q_and_a_float_network_and_a_whole_module(tmp_path):
 
 def test_activations_are_rounded_as_trained(tmp_path):
     network = originals.trained(mnist.MODELS["simple_linear"](10))
-    path = originals.save(tmp_path / "mnist/x/shift_q_all_wb_4/weights.pth", originals.converted(network, "q", 4))
-    report = dscompress.compile_model(path, tmp_path / "m.dsf", activations="deepshift:3.5")
+    state = originals.rounded(originals.converted(network, "q", 4), "q", 4)
+    path = originals.save(tmp_path / "mnist/x/shift_q_all_wb_4/weights.pth", state)
+    options = {"activations": "deepshift:3.5", "method": "q"}
+    report = dscompress.compile_model(path, tmp_path / "m.dsf", **options)
     assert report.imported.activation_bits == (3, 5) and "3 integer and 5 fraction" in " ".join(report.notes)
-    state, x = deepshift.load(path).state, torch.randn(4, 1, 28, 28)
+    x = torch.randn(4, 1, 28, 28)
     y = x.flatten(1)
     for layer in ("fc1", "fc2", "fc3"):
         y = torch.clamp(torch.floor(y * 32) / 32, -4, 3) @ state[f"{layer}.weight"].t() + state[f"{layer}.bias"]
         y = torch.relu(y) if layer != "fc3" else torch.log_softmax(y, 1)
     with dsruntime.load(tmp_path / "m.dsf") as session:
         np.testing.assert_allclose(session.run(x.numpy()), y.numpy(), rtol=1e-4, atol=1e-3)
-    assert verify_model(tmp_path / "m.dsf", path, CaptureOptions(activations="deepshift:3.5"), samples=4).same
+    assert verify_model(tmp_path / "m.dsf", path, CaptureOptions(**options), samples=4).same
 
 
 def test_options_for_other_files_are_refused(tmp_path):

@@ -48,6 +48,7 @@ def test_an_unrounded_checkpoint(tmp_path, resnet20, method, bits, legacy):
     state = originals.converted(resnet20, method, bits)
     content = originals.checkpoint(originals.with_prefix(state, "module."), "resnet20", imagenet=legacy)
     label = tmp_path / "models/cifar10/resnet20" / f"shift_{method}_all_wb_{bits}_scratch"
+    originals.write_arguments(label, method, bits)
     found = deepshift.load(originals.save(label / "checkpoint.pth.tar", content, legacy))
     expected = effective(state, method, bits)
     assert_same(found.state, expected)
@@ -67,6 +68,7 @@ def test_an_unrounded_checkpoint(tmp_path, resnet20, method, bits, legacy):
 def test_rounded_weights_give_the_same_network_and_nothing_moves(tmp_path, resnet20, method):
     state = originals.converted(resnet20, method, 5)
     label = tmp_path / "resnet20" / f"shift_{method}_all_wb_5"
+    originals.write_arguments(label, method, 5)
     latent = deepshift.load(originals.save(label / "checkpoint.pth.tar", originals.checkpoint(state, "resnet20")))
     rounded = deepshift.load(originals.save(label / "weights.pth", originals.rounded(state, method, 5)))
     assert_same(rounded.state, latent.state)
@@ -122,7 +124,8 @@ def test_a_network_converted_in_part(tmp_path, conv_mnist):
     """_1: the last convolution, and every linear layer; the first convolution is a float layer."""
     for method in ("ps", "q"):
         state = originals.converted(conv_mnist, method, 5, depth=1)
-        path = tmp_path / "mnist" / "simple_conv" / f"shift_{method}_1_wb_5" / "weights.pth"
+        path = tmp_path / "mnist" / "simple_conv" / f"shift_{method}_1_wb_5" / "checkpoint.pth.tar"
+        originals.write_arguments(path.parent, method, 5, shift_depth=1, type="conv")
         found = deepshift.load(originals.save(path, state))
         assert [layer.name for layer in found.report.layers] == ["conv2", "fc1", "fc2"]
         assert found.report.float_layers == ["conv1"]
@@ -142,7 +145,7 @@ use_kernel: False
 
 
 def test_command_arguments(tmp_path, conv_mnist):
-    path = originals.save(tmp_path / "run" / "weights.pth", originals.converted(conv_mnist, "q", 4))
+    path = originals.save(tmp_path / "run" / "latest.pth", originals.converted(conv_mnist, "q", 4))
     (path.parent / "command_args.txt").write_text(ARGUMENTS.format(method="Q", bits=4))
     found = deepshift.load(path)
     assert (found.method, found.bits, found.arch) == ("q", 4, "resnet18")
@@ -155,7 +158,7 @@ def test_command_arguments(tmp_path, conv_mnist):
 
 def test_arguments_against_the_label(tmp_path, conv_mnist):
     state = originals.converted(conv_mnist, "ps", 4)
-    path = originals.save(tmp_path / "shift_ps_all_wb_5" / "weights.pth", state)
+    path = originals.save(tmp_path / "shift_ps_all_wb_5" / "checkpoint.pth.tar", state)
     (path.parent / "command_args.txt").write_text(ARGUMENTS.format(method="PS", bits=4))
     with pytest.raises(CompileError, match="command_args.txt says bits 4, the name says 5; say which is right: --bits"):
         deepshift.load(path)
@@ -181,7 +184,7 @@ def test_nan_is_named(tmp_path):
 def test_training_goes_on_from_the_latent_values(tmp_path, resnet20):
     for method in ("ps", "q"):
         state = originals.converted(resnet20, method, 4)
-        found = deepshift.load(originals.save(tmp_path / f"shift_{method}_all_wb_4" / "x.pth", state))
+        found = deepshift.load(originals.save(tmp_path / "x.pth", state), bits=4, method=method)
         model = deepshift.into_model(found)
         assert_same({key: model.state_dict()[key] for key in state}, state)
         layers = {name: child for name, child in model.named_modules() if isinstance(child, ShiftLayer)}

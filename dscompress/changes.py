@@ -1,0 +1,34 @@
+"""changes: what an import made of the source's own numbers, counted by comparing them.
+
+The source's own numbers are the tensors as PyTorch loads them; where a weight is put together from several tensors,
+what the layer's own forward makes of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+
+
+@dataclass(frozen=True)
+class Change:
+    """A tensor that is not the source's own: its name, how many numbers it has and how many of them differ."""
+
+    name: str
+    elements: int
+    different: int
+
+
+def changes_between(own: Mapping[str, torch.Tensor], made: Mapping[str, torch.Tensor]) -> list[Change]:
+    """The tensors of `made` that differ from those of the same name in `own`; a zero's sign counts for nothing."""
+    counted = [(key, made[key].numel(), different(own[key], made[key])) for key in made if key in own]
+    return [Change(key, elements, count) for key, elements, count in counted if count]
+
+
+def different(own: torch.Tensor, made: torch.Tensor) -> int:
+    if own is made:
+        return 0
+    wide = torch.promote_types(own.dtype, made.dtype)  # a float64 that float32 does not hold is another number
+    return int((own.to(wide) != made.to(wide)).sum())
