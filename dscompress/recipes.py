@@ -31,7 +31,7 @@ class Recipe:
     factor: float = 0.1
     warmup: float = 0.0  # epochs over which the rate rises from zero
     momentum: float = 0.9  # of sgd
-    weight_decay: float = 1e-4  # L2, of everything but signs and shifts: dscompress.nn.parameter_groups
+    weight_decay: float = 1e-4  # of all but signs and shifts; radam, adamw: decoupled, else L2 (nn.parameter_groups)
     shift_decay: float = 1e-4  # the loss gets 0.5 · shift_decay · Σ (2^P)² over PS layers: dscompress.nn.regularization
     sign_rate: float | None = None  # the learning rate of the signs of PS layers; 0 freezes them; None: rate
     clip: float = 0.0  # the largest norm of all gradients together; 0: any

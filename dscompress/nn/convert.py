@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from dscompress.nn.fixed_point import fixed_point
 from dscompress.nn.layers import ShiftConv2d, ShiftLayer, ShiftLinear
 from dscompress.nn.select import Selection, Selector, is_convertible_type, shown
 from dscompress.nn.setting import Setting
@@ -90,6 +91,7 @@ def convert(
                 report.left.append(Left(name, type(module).__name__, reason))
                 continue
             new_layers[module] = shift_layer(module, chosen.setting_for(name))
+            floor_bias(new_layers[module])
             weights = module.weight.numel()
             report.converted.append(Converted(name, type(module).__name__, weights, new_layers[module].setting))
     return put_in_place(model, new_layers), report
@@ -143,6 +145,13 @@ def shift_layer(
     new.load_weight(layer.weight, unit)
     new.register_parameter("bias", layer.bias)
     return new.train(layer.training)
+
+
+@torch.no_grad()
+def floor_bias(layer: ShiftLayer) -> None:
+    """As published for Q: training starts from a bias in the format of the activations."""
+    if layer.bias is not None and layer.method_module.FLOORS_BIAS:
+        layer.bias.copy_(fixed_point(layer.bias, layer.setting.activation))
 
 
 def put_in_place(model: nn.Module, new_layers: Mapping[nn.Module, nn.Module]) -> nn.Module:

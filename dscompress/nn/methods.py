@@ -7,6 +7,7 @@ To add one, write a file like q.py and add a line here. It holds:
     STOCHASTIC                          whether rounding="stochastic" means something
     SIGNS                               names of those parameters that hold nothing but signs
     LINEAR_INPUT_IS_FLOAT               whether a linear layer leaves its input as it is when `activation` is set
+    FLOORS_BIAS                         whether conversion brings a float layer's bias to the format of `activation`
     parameter_names(bits)               names of the layer's parameters, as they stand in a state_dict
     shift_range(bits)                   the smallest and the largest exponent of a code
     start_from_scratch(layer)           fills the layer's parameters, as published

@@ -25,6 +25,7 @@ OFFSET = "none"
 STOCHASTIC = True
 SIGNS = ("sign",)
 LINEAR_INPUT_IS_FLOAT = True
+FLOORS_BIAS = False
 
 
 def parameter_names(bits: int) -> tuple[str, ...]:

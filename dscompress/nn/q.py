@@ -5,6 +5,8 @@ effective        W = sgn(w) * 2^round(ln|w| / ln 2)          round half to even,
 stochastic       W = sgn(w) * 2^(floor(v) + (1 with probability v - floor(v))),   v = log2|w|
 backward         dL/dw = dL/dW, through the rounding and the clamp
 
+conversion       the bias is floored to the format of the activations, if they have one
+
 bits     2       3       4       5        one sign bit, bits - 1 bits of shift; no code for zero
 lowest   -1      -3      -7      -15
 
@@ -25,6 +27,7 @@ OFFSET = "none"
 STOCHASTIC = True
 SIGNS = ()
 LINEAR_INPUT_IS_FLOAT = False
+FLOORS_BIAS = True
 
 
 def parameter_names(bits: int) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ OFFSET = "tensor"
 STOCHASTIC = False
 SIGNS = ("weight_sign",)
 LINEAR_INPUT_IS_FLOAT = False
+FLOORS_BIAS = False
 
 
 def parameter_names(bits: int) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ def make_optimizer(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
         case "sgd":
             made: torch.optim.Optimizer = torch.optim.SGD(groups, lr=recipe.rate, momentum=recipe.momentum)
         case "radam":
-            made = torch.optim.RAdam(groups, lr=recipe.rate)
+            made = torch.optim.RAdam(groups, lr=recipe.rate, decoupled_weight_decay=True)  # as DeepShift's own RAdam
         case "adam":
             made = torch.optim.Adam(groups, lr=recipe.rate)
         case "adamw":
