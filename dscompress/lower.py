@@ -99,6 +99,8 @@ POWERS = "write it with x * x, sum, sqrt and a division"
 NORMS = "use BatchNorm2d, which is folded into the convolution before it, or LayerNorm"
 SHUFFLE = "write it with reshape, permute and reshape"
 QUANTISED = "export the model in float32, before quantisation"
+BRANCH = "a file has no branches: export with the condition a constant; if it asks for the batch, --no-dynamic-batch"
+LOOP = "a file has no loops: unroll it; torch.export unrolls a Python loop over a fixed count"
 ADVICE = {
     "Ceil": "write it as -floor(-x)",
     "Celu": "use ELU, or write it with exp and relu",
@@ -111,12 +113,12 @@ ADVICE = {
     "Greater": MASK,
     "GreaterOrEqual": MASK,
     "GroupNormalization": NORMS,
-    "If": "branches that depend on the input are not supported",
+    "If": BRANCH,
     "InstanceNormalization": NORMS,
     "LSTM": RECURRENT,
     "Less": MASK,
     "LessOrEqual": MASK,
-    "Loop": "loops that depend on the input are not supported",
+    "Loop": LOOP,
     "LpNormalization": POWERS,
     "Max": "of x and a number, use clamp; of two tensors, write b + relu(a - b)",
     "Min": "of x and a number, use clamp; of two tensors, write a - relu(a - b)",
@@ -127,6 +129,8 @@ ADVICE = {
     "ReduceL2": POWERS,
     "ReduceMin": "write it as -(-x).amax()",
     "ReduceSumSquare": "write it with x * x and sum",
+    "Scan": LOOP,
+    "SequenceMap": LOOP,
     "Softplus": "write it with exp and log",
     "SpaceToDepth": SHUFFLE,
     "Tile": "use expand where one entry is repeated, or cat",

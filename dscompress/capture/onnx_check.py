@@ -25,6 +25,7 @@ MOST_FIELDS = 1 << 20    # of protobuf, all messages together; 4,096 nodes of Py
 MOST_NODES = 1 << 16     # of all graphs, with every call of a function expanded
 MOST_INLINED = 1 << 13   # nodes that come out of functions: onnx-ir's names for them take quadratic time
 MOST_COPIED = 1 << 28    # bytes that come out of functions
+MOST_BODIES = 1 << 11    # of If, Loop and Scan: onnx-ir copies all names known so far for each
 MOST_RANK = 32
 MOST_NAME = 1024
 INLINE = "export it without local functions"
@@ -148,6 +149,8 @@ def check_functions(proto: onnx.ModelProto, where: str) -> None:
         raise CompileError(where, f"its functions expand to {size:,} bytes", f"at most {MOST_COPIED:,}", INLINE)
     if (total := count_nodes(proto.graph.node)) > MOST_NODES:
         raise CompileError(where, f"has {total:,} nodes", f"at most {MOST_NODES:,}", "simplify it")
+    if (inside := sum(len(bodies_of(node)) for node in all_nodes(proto.graph.node))) > MOST_BODIES:
+        raise CompileError(where, f"has {inside:,} branches and loops", f"at most {MOST_BODIES:,}", "simplify it")
 
 
 def key(domain: str, name: str, overload: str) -> tuple[str, str, str]:
@@ -171,8 +174,15 @@ def all_nodes(nodes) -> Iterator[onnx.NodeProto]:
     while waiting:
         for node in waiting.pop():
             yield node
-            for attribute in node.attribute:
-                waiting += [graph.node for graph in (attribute.g, *attribute.graphs) if graph.node]
+            waiting += [graph.node for graph in bodies_of(node)]
+
+
+def bodies_of(node: onnx.NodeProto) -> list[onnx.GraphProto]:
+    found: list[onnx.GraphProto] = []
+    for attribute in node.attribute:
+        found += [attribute.g] if attribute.HasField("g") else []
+        found += attribute.graphs
+    return found
 
 
 def check_tensor(tensor: onnx.TensorProto, where: str) -> None:

@@ -12,11 +12,14 @@ from __future__ import annotations
 import onnx_ir as ir
 from onnx_ir.passes.common import IdentityEliminationPass
 
+from dscompress.library import refusals_of
+
 
 class EliminateIdentity(ir.passes.InPlacePass):
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         names = [value.name for value in model.graph.outputs]
-        result = IdentityEliminationPass()(model)
+        with refusals_of("onnx-ir's IdentityEliminationPass", model.graph.name or "model"):
+            result = IdentityEliminationPass()(model)
         separated = separate_outputs(model.graph, names)
         return ir.passes.PassResult(model, modified=result.modified or separated)
 

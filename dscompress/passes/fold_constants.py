@@ -3,12 +3,11 @@
     before   Reshape(x, Concat([2], [-1])) , MatMul(x, Transpose(w))
     after    Reshape(x, [2, -1])           , MatMul(x, w')
 
-The other pass of this name, onnxscript's, knows sequences and branches; this one has no limit on the size of what goes
-in, so that a transposed or dequantised weight becomes a weight again. What infer_shapes found to be constant for every
-batch size is folded as well.
+What goes in may have any size, so that a transposed or dequantised weight becomes a weight again. What infer_shapes
+found to be constant for every batch size is folded as well.
 
-Left alone: what is random or has a body; an output that is larger than its inputs and than a million elements (an
-Expand of a weight is cheaper to run than to store).
+Left alone: what evaluate.py does not list; an output that is larger than its inputs and than a million elements (an
+Expand of a weight is cheaper to run than to store); what a graph of this size cannot need.
 """
 
 from __future__ import annotations
@@ -16,14 +15,14 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from dscompress.passes.evaluate import can_evaluate, evaluate
+from dscompress.passes.evaluate import Budget, can_evaluate, evaluate
 from dscompress.passes.infer_shapes import MOST_ELEMENTS, Facts, infer_node
 
 
 class FoldConstants(ir.passes.InPlacePass):
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         graph = model.graph
-        facts = Facts(graph.opset_imports.get("", 20))
+        facts = Facts(graph.opset_imports.get("", 20), Budget.of(graph))
         folded = 0
         for node in list(graph):
             known = [value.meta["constant"] for value in node.outputs if "constant" in value.meta]
@@ -46,8 +45,10 @@ def evaluate_constants(facts: Facts, node: ir.Node) -> list | None:
     arrays = [None if value is None else value.const_value.numpy() for value in node.inputs]  # type: ignore[union-attr]
     infer_node(facts, node, arrays)
     limit = max(MOST_ELEMENTS, sum(array.size for array in arrays if array is not None))
-    sizes = [np.prod(facts.shapes.get(value, (0,)), dtype=np.float64) for value in node.outputs]
-    return evaluate(node, arrays, node.version or facts.opset) if sum(sizes) <= limit else None
+    shapes = [facts.shapes.get(value) for value in node.outputs]
+    if not facts.budget.allows(node, arrays, shapes, limit):
+        return None
+    return evaluate(node, arrays, node.version or facts.opset)
 
 
 def replace(graph: ir.Graph, node: ir.Node, outputs: list[np.ndarray]) -> None:
@@ -61,4 +62,8 @@ def replace(graph: ir.Graph, node: ir.Node, outputs: list[np.ndarray]) -> None:
         value.replace_all_uses_with(constant, replace_graph_outputs=True)
         value.name = None
         graph.register_initializer(constant)
+    read = {value for value in node.inputs if value is not None}
     graph.remove(node, safe=True)
+    for value in read:  # what nobody reads any more need not be held
+        if value.is_initializer() and not value.uses() and not value.is_graph_output():
+            graph.initializers.pop(value.name)  # type: ignore[arg-type]

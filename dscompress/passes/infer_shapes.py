@@ -8,12 +8,13 @@ rest goes through ONNX's shape inference node by node, so that Shape, Gather, Co
 become numbers. A value that is the same array in both walks gets meta["constant"]; one that is known in both but
 differs gets meta["per_batch"] = (array at 7, array at 11).
 
-Left alone: values of a graph that the walk cannot type; lower says so when it meets one. Refused, all at once: a shape
-that depends on the batch in another way than k * N.
+Left without a shape, whatever the graph declares: values that the walk cannot type; lower says so when it meets one.
+Refused, all at once: a shape that depends on the batch in another way than k * N.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -21,12 +22,14 @@ import onnx
 import onnx_ir as ir
 
 from dscompress.errors import CompileError
+from dscompress.library import first_line
 from dscompress.passes import batch
 from dscompress.passes.corrected_shapes import corrected
-from dscompress.passes.evaluate import can_evaluate, evaluate
+from dscompress.passes.evaluate import Budget, can_evaluate, evaluate
 from dscompress.passes.source import describe
 
 MOST_ELEMENTS = 1 << 20  # larger arrays are data, not shapes: left to fold_constants and to the runtime
+MOST_SIZE = 2**63 - 1    # that Size can say; no tensor of a file is as large
 MOST_HINT = 1 << 12      # constants that shape inference is told about: shapes, axes, sizes
 
 
@@ -35,6 +38,7 @@ class Facts:
     """What is known of the values with one batch size."""
 
     opset: int
+    budget: Budget = field(default_factory=Budget)
     shapes: dict[ir.Value, tuple[int, ...]] = field(default_factory=dict)
     dtypes: dict[ir.Value, ir.DataType] = field(default_factory=dict)
     constants: dict[ir.Value, np.ndarray] = field(default_factory=dict)
@@ -61,6 +65,7 @@ class InferShapes(ir.passes.InPlacePass):
                 value.meta["refusal"] = facts[0].refusals[value]
             shapes = [fact.shapes.get(value) for fact in facts]
             if None in shapes:
+                value.shape = None  # what the graph declares, nobody has computed
                 continue
             merged = [batch.merge(pair) for pair in zip(*shapes, strict=False)]  # type: ignore[arg-type]
             if len(shapes[0]) != len(shapes[1]) or None in merged:  # type: ignore[arg-type]
@@ -106,12 +111,18 @@ def all_values(graph: ir.Graph):
 
 def specialise(model: ir.Model, size: int) -> Facts:
     """Everything that can be known with N = size."""
+    facts = start(model, size)
+    for node in model.graph:
+        learn_node(facts, node)
+    return facts
+
+
+def start(model: ir.Model, size: int) -> Facts:
+    """What is known of the inputs with N = size."""
     facts = Facts(model.graph.opset_imports.get("", 20))
     for value in model.graph.inputs:
         facts.shapes[value] = tuple(input_dimension(value, axis, size) for axis in range(len(value.shape or ())))
         facts.dtypes[value] = value.dtype or ir.DataType.FLOAT
-    for node in model.graph:
-        learn_node(facts, node)
     return facts
 
 
@@ -132,7 +143,7 @@ def input_dimension(value: ir.Value, axis: int, size: int) -> int:
 def learn_node(facts: Facts, node: ir.Node) -> None:
     if node.op_type in ("Shape", "Size") and (shape := type_of(facts, node.inputs[0])[1]) is not None:
         start, end = (node.attributes.get_int(name, default) for name, default in (("start", 0), ("end", None)))
-        known = shape[start:end] if node.op_type == "Shape" else int(np.prod(shape))
+        known = shape[start:end] if node.op_type == "Shape" else min(math.prod(shape), MOST_SIZE)
         facts.learn(node.outputs[0], np.array(known, np.int64))
         return
     inputs = [facts.constant(value) if value is not None else None for value in node.inputs]
@@ -150,7 +161,7 @@ def output_is_small(facts: Facts, node: ir.Node, inputs: list) -> bool:
     """Asks shape inference before evaluating what may blow up: Expand, ConstantOfShape, Tile, Range ..."""
     infer_node(facts, node, inputs)
     shapes = [facts.shapes.get(value) for value in node.outputs]
-    return all(shape is None or np.prod(shape, dtype=np.float64) <= MOST_ELEMENTS for shape in shapes)
+    return facts.budget.allows(node, inputs, shapes, MOST_ELEMENTS)
 
 
 def infer_node(facts: Facts, node: ir.Node, inputs: list[np.ndarray | None]) -> None:
@@ -168,11 +179,14 @@ def infer_node(facts: Facts, node: ir.Node, inputs: list[np.ndarray | None]) -> 
     version = node.version or facts.opset
     try:
         schema = onnx.defs.get_schema(node.op_type, version, node.domain)
+    except onnx.defs.SchemaError:  # unknown operator: lower reports the node
+        return
+    try:
         found = onnx.shape_inference.infer_node_outputs(
             schema, ir.serde.serialize_node(node), types, hints, opset_imports=[onnx.helper.make_opsetid("", version)]
         )
-    except Exception as error:  # unknown operator, or one whose inference refuses: lower reports the node
-        facts.refusals.update(dict.fromkeys(node.outputs, str(error).splitlines()[0].rpartition("] ")[2]))
+    except Exception as error:  # its inference refuses: lower reports the node
+        facts.refusals.update(dict.fromkeys(node.outputs, first_line(error).rpartition("] ")[2]))
         return
     for value in node.outputs:
         tensor = found.get(value.name or "")
@@ -180,7 +194,8 @@ def infer_node(facts: Facts, node: ir.Node, inputs: list[np.ndarray | None]) -> 
             continue
         dims = tensor.tensor_type.shape.dim
         facts.dtypes[value] = ir.DataType(tensor.tensor_type.elem_type)
-        if all(dim.HasField("dim_value") for dim in dims):
+        guessed = node.op_type == "Expand" and inputs[1] is None  # ONNX answers with the shape of what is expanded
+        if all(dim.HasField("dim_value") for dim in dims) and not guessed:
             shape = tuple(dim.dim_value for dim in dims)
             before = type_of(facts, node.inputs[0])[1] if node.inputs else None
             facts.shapes[value] = corrected(node, before, shape, inputs)

@@ -10,6 +10,7 @@ import onnx_ir as ir
 SCOPES = "pkg.torch.onnx.name_scopes"
 STACK = "pkg.torch.onnx.stack_trace"
 RULES = "pkg.onnxscript.rewriter.rule_name"
+MOST_SCOPES = 1 << 14  # letters
 FRAME = re.compile(r'File "([^"]+)", line (\d+)')
 LIBRARY = re.compile(r"(^|/)torch/")
 
@@ -19,8 +20,8 @@ def module_path(node: ir.Node) -> str:
     if "FuseBatchNorm" in node.metadata_props.get(RULES, "") and len(node.inputs) > 1 and node.inputs[1] is not None:
         return (node.inputs[1].name or "").removesuffix(".weight")
     try:
-        scopes = ast.literal_eval(node.metadata_props.get(SCOPES, "[]"))
-    except (ValueError, SyntaxError):
+        scopes = ast.literal_eval(node.metadata_props.get(SCOPES, "[]")[:MOST_SCOPES])
+    except (ValueError, SyntaxError, RecursionError, MemoryError):  # the last two: of brackets inside brackets
         return ""
     path = scopes[-2] if isinstance(scopes, list) and len(scopes) > 1 else ""
     return "" if not isinstance(path, str) or path.startswith("_empty_nn_module") else path

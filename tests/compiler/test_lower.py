@@ -281,3 +281,10 @@ def test_the_advice_can_be_followed():
 def test_a_parameter_that_is_an_input_is_said_to_be_one():
     text = "(float[n, 4] x, int64[1] axes) => (float[n, 1] y) { y = ReduceMean(x, axes) }"
     assert "its input axes is an input of the model, 'axes'; make it a constant" in refusal(text)[1]
+
+
+@pytest.mark.parametrize("node", ["Reshape(x, s)", "Expand(x, s)", "Resize(x, , , s)", "ConstantOfShape(s)"])
+def test_a_shape_that_the_graph_only_declares_is_not_believed(node):
+    model = parse(f"g (float[2, 3] x, int64[2] s) => (float[3, 2] y) {{ y = {node} }}")
+    with pytest.raises(CompileError, match=r"\): the shape of 'y' depends on the values of the input"):
+        lowered(model)
