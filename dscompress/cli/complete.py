@@ -37,7 +37,8 @@ def layers(context, parameter, incomplete: str) -> list[CompletionItem]:
     layer, equals, _ = incomplete.partition("=")
     if equals:
         return beginning(incomplete, [f"{layer}={bits}" for bits in BITS])
-    source = context.params.get("source") or context.params.get("weights")
+    # Before an option without its value click leaves arguments aside: they are in context.args.
+    source = context.params.get("source") or context.params.get("weights") or next(iter(context.args), None)
     return beginning(incomplete, [f"{name}=" for name in layers_of(source)]) if source else []
 
 
@@ -53,8 +54,8 @@ def layers_of(path) -> list[str]:
         loaded = loaded["state_dict"]
     if not isinstance(loaded, dict):
         return []
-    return [str(key).removesuffix(".weight") for key, tensor in loaded.items()
-            if str(key).endswith(".weight") and getattr(tensor, "ndim", 0) > 1]
+    keys = [str(key).rpartition(".") for key, tensor in loaded.items() if getattr(tensor, "ndim", 0) > 1]
+    return [layer for layer, _, name in keys if name in ("weight", "shift")]  # shift: of a PS layer
 
 
 def beginning(incomplete: str, words: Iterable[str]) -> list[CompletionItem]:

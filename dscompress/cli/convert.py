@@ -151,8 +151,8 @@ def print_conversion(opened, output, report, seconds: float, as_json: bool) -> N
         return
     rows = [(layer.name, layer.kind, f"{layer.weights:,}", "float" if layer.bits is None else layer.bits,
              noise(layer.error), noise(layer.total)) for layer in report.layers]
-    show.title("noise over signal in each layer's output: of its own weights, and with all layers before it")
-    show.table(("layer", "", "weights>", "bits>", "error>", "with all before>"), rows)
+    show.title("noise over signal at each layer's output: its own, and with all before it")
+    show.table(("layer", "kind?", "weights>", "bits>", "error>", "with all before>"), rows)
     show.line()
     floats = sum(4 * layer.weights for layer in report.layers)
     file = "" if report.file_bytes is None else f"; the .dsf takes {show.size(report.file_bytes)}"
@@ -196,7 +196,7 @@ def print_sensitivity(source, found, seconds: float, as_json: bool) -> None:
 
         show.as_json({"source": str(source), "seconds": seconds, "layers": [asdict(layer) for layer in found]})
         return
-    columns = ("layer", "", "weights>", *(f"{choice.bits} bits>" for choice in found[0].choices if choice.bits))
+    columns = ("layer", "kind?", "weights>", *(f"{choice.bits} bits>" for choice in found[0].choices if choice.bits))
     for where, value in (("the layer's own output", "error"), ("the model's answer", "effect")):
         show.title(f"noise over signal in {where}, if that layer alone is converted")
         show.table(columns, [(layer.name, layer.kind, f"{layer.weights:,}",

@@ -149,5 +149,5 @@ def cuda_rows(found: dict) -> list[tuple[str, str, str]]:
         rows.insert(1, ("GPU", f"{device['name']}, {device['architecture']}, {device['memory'] / 2**30:.1f} GiB", ""))
     cache = found["cache"]
     what = "" if cache["usable"] else "not this user's alone, so unused: chmod 700, or set DSCOMPRESS_CACHE"
-    rows.append(("kernel cache", f"{cache['folder']}, {cache['entries']} files, {cache['bytes']} bytes", what))
+    rows.append(("kernel cache", f"{cache['folder']}, {cache['entries']} files, {show.size(cache['bytes'])}", what))
     return rows

@@ -126,12 +126,13 @@ def print_report(source, report, seconds: dict[str, float]) -> None:
     from dscompress.report import ALL_FLOAT, counted
 
     bits = "" if report.bits_per_weight is None else f"{report.bits_per_weight:.2f} bits per conv and linear weight"
+    floats = len(report.float_weights)
+    stayed = f"{floats} of conv and linear layers stayed float" if floats else ""
     show.fields([
         ("source", f"{source} ({report.kind})"),
         ("written", f"{report.path}: {report.name}, {counted(report.nodes, 'node')}"),
         ("size", show.size_beside(report.bytes, float_bytes(report))),
-        ("weights", ", ".join(filter(None, [f"{report.shift_weights} as shift", f"{len(report.float_weights)} of conv "
-                                            "and linear layers stayed float", bits]))),
+        ("weights", ", ".join(filter(None, [f"{report.shift_weights} as shift", stayed, bits]))),
         ("time", f"{sum(seconds.values()):.1f} s: "
          + ", ".join(f"{step} {spent:.1f}" for step, spent in seconds.items() if spent >= 0.05)),
     ])

@@ -90,6 +90,8 @@ def line(text: str = "", *, bold: bool = False, lead: str = "", fg: str | None =
     from dsruntime.text import printable
 
     text = printable(text)
+    if lead and (columns := room()):
+        text = f"\n{' ' * len(lead)}".join(broken(text, columns - len(lead)))
     styled = click.style(lead, fg=fg, bold=True) if lead else ""
     to_stdout(styled + (click.style(text, bold=True) if bold else text))
 
@@ -169,7 +171,7 @@ def fields(pairs: Iterable[tuple[str, object]]) -> None:
     for name, values in lines:
         for value in values:
             text = printable(str(value))
-            for part in [text] if columns is None else wrapped(text, columns - width - 2 * GAP):
+            for part in [text] if columns is None else in_field(text, columns - width - 2 * GAP):
                 line(f"  {padded(name, width)}  {part}".rstrip())
                 name = ""
 
@@ -227,12 +229,21 @@ def print_row(cells: list[tuple[str, int, bool]]) -> None:
 
 def wrapped(text: str, width: int) -> list[str]:
     """Lines of at most so many columns, broken between words; a word that is longer loses its middle."""
+    return [shortened(part, max(width, NARROWEST)) for part in broken(text, width)]
+
+
+def in_field(text: str, width: int) -> list[str]:
+    """As wrapped, but paths and addresses stay whole, to be copied."""
+    return [part if "/" in part else shortened(part, max(width, NARROWEST)) for part in broken(text, width)]
+
+
+def broken(text: str, width: int) -> list[str]:
+    """Lines of at most so many columns, broken between words; a longer word is a line of its own."""
     if columns_of(text) <= width:
         return [text]
     from textwrap import wrap
 
-    parts = wrap(text, max(width, NARROWEST), break_long_words=False, break_on_hyphens=False)
-    return [shortened(part, max(width, NARROWEST)) for part in parts]
+    return wrap(text, max(width, NARROWEST), break_long_words=False, break_on_hyphens=False)
 
 
 def shortened(word: str, width: int) -> str:
@@ -346,7 +357,8 @@ def size_beside(length: int, floats: int) -> str:
 
 def milliseconds(seconds: float) -> str:
     value = seconds * 1000
-    return f"{value:.3f} ms" if value < 10 else f"{value:.2f} ms" if value < 100 else f"{value:.1f} ms"
+    digits = next((digits for limit, digits in ((0.1, 4), (10, 3), (100, 2)) if value < limit), 1)
+    return f"{value:.{digits}f} ms"
 
 
 def shape(dimensions: Iterable) -> str:

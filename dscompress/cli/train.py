@@ -186,7 +186,7 @@ def show_recipes(context, parameter, wanted):
     sources = list(dict.fromkeys(each.source for each in RECIPES.values()))
     rows = [(name, each.optimizer, f"{each.rate:g}", schedule_of(each), each.epochs, each.batch,
              sources.index(each.source) + 1) for name, each in RECIPES.items()]
-    show.table(["recipe", "optim", "rate>", "schedule", "epochs>", "batch>", "from>"], rows)
+    show.table(["recipe", "optimizer", "rate>", "schedule", "epochs>", "batch>", "from>"], rows)
     show.line()
     show.line("at: the epochs after which the rate falls to a tenth; from:")
     show.fields((str(number), text) for number, text in enumerate(sources, 1))

@@ -88,7 +88,7 @@ def print_details(found, every_layer: bool) -> None:
     for output in found.outputs:
         top1 = "" if output.top1 is None else f", top-1 agreement {output.top1:.2%}"
         pairs.append((f"output {output.name}", f"largest error {output.error:.3g}, signal to noise "
-                      f"{show.decibels(output.snr)}{top1} ({found.samples} inputs)"))
+                      f"{show.decibels(output.snr)}{top1} ({found.samples} input{'' if found.samples == 1 else 's'})"))
     show.fields(pairs)
     if every_layer:
         show.line()

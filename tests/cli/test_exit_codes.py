@@ -60,7 +60,7 @@ RUNS = [
 IMAGES = [
     *of_each(3, "no recipe and no file has this name", TAKES_IMAGES, "--preprocess imagenette"),
     *of_each(3, "no JSON", TAKES_IMAGES, "--preprocess {text}"),
-    *of_each(3, "is a directory", TAKES_IMAGES, "--preprocess {folder}"),
+    *of_each(3, "a folder; expected a text file", TAKES_IMAGES, "--preprocess {folder}"),
 ]
 OUTPUTS = [*of_each(3, "cannot be written", WRITES_A_FILE, "{gone}/y.npy")]
 OTHERS = [
@@ -72,8 +72,9 @@ OTHERS = [
     ("bench {dsf} --runs 1 --vs onnxruntime {text}", 3, "ONNX Runtime cannot load it"),
     ("bench {dsf} --vs tensorrt {onnx}", 2, "onnxruntime"), ("bench {dsf} --batch x", 2, "'x' is no whole number"),
     (VERIFY + " --seed -1", 2, "-1 is not 0 or more"), (VERIFY + " --samples 0", 2, "0 is not 1 or more"),
-    (EXPORT + " --labels {gone}", 3, "no such file"), (EXPORT + " --labels {folder}", 3, "is a directory"),
-    (EXPORT + " --labels {empty}", 3, "is empty"), (EXPORT + " --labels {text}", 3, "1 label"),
+    (EXPORT + " --labels {gone}", 3, "no such file"),
+    (EXPORT + " --labels {folder}", 3, "a folder; expected a text file"),
+    (EXPORT + " --labels {empty}", 3, "empty"), (EXPORT + " --labels {text}", 3, "1 label"),
     (EXPORT + " --metadata novalue", 2, "KEY=VALUE"), (EXPORT + " --metadata source.kind=x", 2, "source."),
     (EXPORT + " --bits 9", 2, "9 is not 2 to 8"), (EXPORT + " --bits 5", 3, "--bits is for DeepShift"),
     (EXPORT + " --activations int8", 2, "is not float, or deepshift:I.F"),

@@ -130,3 +130,24 @@ def test_the_examples():
     import doctest
 
     assert doctest.testmod(show).failed == 0
+
+
+@pytest.mark.parametrize(("seconds", "says"), [
+    (4.2e-6, "0.0042 ms"), (0.00123456, "1.235 ms"), (0.0123456, "12.35 ms"), (1.23456, "1234.6 ms"),
+])
+def test_milliseconds(seconds, says):
+    assert show.milliseconds(seconds) == says
+
+
+def test_a_path_in_a_field_stays_whole_to_be_copied(capsys, monkeypatch):
+    monkeypatch.setattr(show, "room", lambda: 30)
+    show.fields([("libdsf", "0.1.0, 55 ops, /a/very/long/path/to/the/libdsf.so")])
+    assert capsys.readouterr().out.splitlines() == ["  libdsf  0.1.0, 55 ops,",
+                                                    "          /a/very/long/path/to/the/libdsf.so"]
+
+
+def test_a_verdict_goes_on_below_itself(capsys, monkeypatch):
+    monkeypatch.setattr(show, "room", lambda: 40)
+    show.line("the first layer out of its bound is 'conv'", lead="different: ", fg="red")
+    assert capsys.readouterr().out.splitlines() == ["different: the first layer out of its",
+                                                    "           bound is 'conv'"]

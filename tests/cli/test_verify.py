@@ -63,7 +63,7 @@ def test_another_checkpoint_is_a_sentence(call, files, tmp_path):
 
 def test_inputs_from_a_file(call, files):
     assert "(2 inputs)" in call("verify", files.dsf, files.onnx, "--inputs", files.array).output
-    assert "(1 inputs)" in call("verify", files.dsf, files.onnx, "--inputs", files.array, "--samples", 1).output
+    assert "(1 input)" in call("verify", files.dsf, files.onnx, "--inputs", files.array, "--samples", 1).output
 
 
 def test_a_source_that_is_not_there(call, files, tmp_path):
