@@ -9,6 +9,7 @@ from dscompress.assemble import Assembled
 from dscompress.errors import DsError
 from dsruntime.ledger import Row, ledger
 from dsruntime.model import Model
+from dsruntime.text import printable
 
 if TYPE_CHECKING:
     from dscompress.deepshift import ImportReport
@@ -56,9 +57,9 @@ class Report:
         lines = [f"{self.path or self.name}: {self.bytes:,} bytes, {nodes}, {weights}{bits}"]
         lines += [f"  note: {text}" for text in self.notes]
         if self.all_float:
-            return "\n".join([*lines, f"  {ALL_FLOAT}"])
+            return "\n".join(map(printable, [*lines, f"  {ALL_FLOAT}"]))
         lines += [f"  {weight.name} stayed float: {weight.reason}" for weight in self.float_weights]
-        return "\n".join(lines)
+        return "\n".join(map(printable, lines))
 
     @property
     def all_float(self) -> bool:

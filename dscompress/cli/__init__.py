@@ -191,7 +191,7 @@ def show_version(context, parameter, wanted):
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=show_version,
               help="Show the version and leave.")
-@click.option("-q", "--quiet", is_flag=True, help="Results and errors only: no summaries, notes or progress.")
+@click.option("-q", "--quiet", is_flag=True, help="As -q of the command: the result and errors alone.")
 @click.pass_context
 def cli(context, quiet):
     """Power-of-two networks, small and exact: from model.pt to a checked .dsf file to a prediction.

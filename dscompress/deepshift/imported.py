@@ -19,6 +19,7 @@ from dscompress.deepshift.rounding import BITS, SIGN_THRESHOLD, lowest_shift, ro
 from dscompress.deepshift.settings import Settings, settings_beside
 from dscompress.deepshift.torch_file import opened
 from dscompress.errors import CompileError
+from dsruntime.text import printable
 
 FIXED_POINT = (16, 16)
 MOST_NAMES = 100
@@ -105,7 +106,7 @@ class ImportReport:
             f"{layer.zeros:,} zeros, {exponents(layer)}"
             for layer in self.layers
         ]
-        return "\n".join([self.total(), *lines])
+        return "\n".join(map(printable, [self.total(), *lines]))
 
 
 def exponents(layer: ImportedLayer) -> str:

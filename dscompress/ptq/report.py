@@ -6,6 +6,7 @@ import math
 from dataclasses import asdict, dataclass, field
 
 from dscompress.ptq.network import Left
+from dsruntime.text import printable
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ class ConversionReport:
                 lines.append(f"  {found.inputs} {text}: signal to noise {-decibels(found.error):.1f} dB{top1}")
         lines += [f"  left {entry.name} ({entry.kind}): {entry.reason}" for entry in self.left]
         lines += [f"  {text}" for text in self.warnings]
-        return "\n".join(lines)
+        return "\n".join(map(printable, lines))
 
 
 def decibels(ratio: float) -> float:

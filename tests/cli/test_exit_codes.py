@@ -137,6 +137,14 @@ def test_mistake(call, given, command, code, says):
     assert not list(given["new"].iterdir())
 
 
+@pytest.mark.parametrize("command", [EXPORT, VERIFY, CONVERT, TRAIN, "bench {dsf} --vs onnxruntime {onnx}"])
+def test_a_missing_extra(call, given, monkeypatch, command):
+    monkeypatch.setattr("dscompress.cli.extras.installed", lambda module: False)
+    result = call(*command.format(**given).split())
+    assert result.exit_code == 4
+    assert result.stderr.startswith("error: ") and 'pip install "dscompress[compiler]"' in result.stderr
+
+
 @pytest.fixture
 def unreadable(files):
     """A file that nobody may read, in a folder that everybody may, seen by a user who is not root."""

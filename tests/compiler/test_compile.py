@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -202,3 +203,9 @@ def test_a_weight_that_would_not_come_back_stops_the_export(tmp_path, monkeypatc
 def test_importing_the_package_imports_no_torch():
     code = "import sys, dscompress; assert not {'torch', 'onnx', 'numpy'} & set(sys.modules), sorted(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
+
+
+def test_a_report_of_a_hostile_name_is_safe_to_print(tmp_path):
+    report = compile_model(save(net(random(4, 6)), tmp_path))
+    text = str(replace(report, name="m\x1b[2J\u202e\n"))
+    assert r"m\x1b[2J\u202e\n: " in text and all(line.isprintable() for line in text.split("\n"))
