@@ -32,6 +32,7 @@ from dsruntime.session import Arithmetic
 
 U = 2.0**-24
 ROUNDED = {"bfloat16": 2.0**-8}  # what products round their activations to: how far that moves one, relatively
+SAFE = 2.0**115  # sums of larger numbers may overflow on their way, by another order, by Winograd's or in scaled units
 TINY = 2.0**-125  # what both sides may flush to zero
 SLACK = 1 + 2.0**-18  # the bound itself is computed in float32 and float64
 
@@ -143,6 +144,15 @@ def rounding(op: str, y: np.ndarray) -> np.ndarray:
     return units * 2 * U * np.abs(y, dtype=np.float64) + absolute + (TINY if units else 0)
 
 
+def finite_largest(x: np.ndarray) -> float:
+    return float(np.max(x, initial=0.0, where=np.isfinite(x)))
+
+
+def overflow(x: np.ndarray, times: float) -> float:
+    """Infinite where a sum so many times as large as |x| may not fit into float32; else 0."""
+    return np.inf if finite_largest(x) * times > SAFE else 0.0
+
+
 def terms(step: Step) -> int:
     """How many products one output sums."""
     a, w = step.inputs[0], step.inputs[1]
@@ -174,7 +184,8 @@ def sum_of_products(step: Step):
     largest = (x + dx, w + dw, None if c is None else c + dc)
     once = gamma(n) * step.apply(*largest, **signs)[0]
     rounded = once + ALGORITHMS[step.arithmetic.algorithm](step, once, *largest)
-    return (carried + rounded) * (1 + 2 * gamma(n)) + n * TINY
+    beyond = overflow(largest[0], n * max(1.0, finite_largest(largest[1])))
+    return (carried + rounded) * (1 + 2 * gamma(n)) + n * TINY + beyond
 
 
 def winograd_4x4(step: Step, once, x, w, c):
@@ -190,6 +201,17 @@ ALGORITHMS = {"direct": lambda step, once, x, w, c: once, "winograd_4x4": winogr
 def slope(step: Step):
     largest = SLOPES[step.node.op](step.node.attributes)
     return largest * step.deltas[0] + rounding(step.node.op, step.outputs[0])
+
+
+def elu(step: Step):
+    """alpha · (e^x - 1): what e^x is off by is multiplied, too."""
+    factor = max(1.0, abs(step.attribute("alpha", 1.0)))
+    return slope(step) + (factor - 1) * ROUNDING["elu"][1]
+
+
+def hard_sigmoid(step: Step):
+    """alpha · x + beta: where that is between 0 and 1, alpha · x is as large as beta."""
+    return slope(step) + 4 * U * abs(step.attribute("beta", 0.5))
 
 
 def exp(step: Step):
@@ -322,7 +344,8 @@ def layer_normalization(step: Step):
     mean_error = gamma(n + 4) * size.mean(axes, keepdims=True) + U * (size + np.abs(mean))
     sigma_error = gamma(n + 8) * (size * size).mean(axes, keepdims=True) / (sigma * sigma)
     once = mean_error / sigma + distance * (sigma_error + 8 * U)
-    return scale * (carried + 2 * once * (1 + of_sigma / sigma)) + 4 * U * (np.abs(step.outputs[0]) + bias)
+    beyond = overflow(size * size, n)
+    return scale * (carried + 2 * once * (1 + of_sigma / sigma)) + 4 * U * (np.abs(step.outputs[0]) + bias) + beyond
 
 
 def average(step: Step):
@@ -331,7 +354,8 @@ def average(step: Step):
     if step.node.op == "average_pool":
         n = prod(step.node.attributes["kernel_shape"])
     magnitude = step.apply(step.absolute(0) + step.deltas[0])[0]
-    return carried_by_operator(step)[0] + 2 * gamma(n + 4) * magnitude + TINY
+    beyond = overflow(step.absolute(0) + step.deltas[0], n)
+    return carried_by_operator(step)[0] + 2 * gamma(n + 4) * magnitude + TINY + beyond
 
 
 def carried_by_operator(step: Step) -> list:
@@ -411,13 +435,13 @@ BOUNDS = {
     "sigmoid": slope,
     "tanh": slope,
     "hard_swish": slope,
-    "hard_sigmoid": slope,
+    "hard_sigmoid": hard_sigmoid,
     "abs": slope,
     "neg": slope,
     "erf": slope,
     "leaky_relu": slope,
     "clip": slope,
-    "elu": slope,
+    "elu": elu,
     "gelu": gelu,
     "exp": exp,
     "log": log,

@@ -24,6 +24,8 @@ REFUSED = [
     Case("int64", (indices(1, 2),), mentions="int64"),
     Case("wrong output shape", (normals(3),), output_types=(("float32", (4,)),), mentions="(4,)"),
     Case("min an integer", (normals(3),), {"min": 0}, mentions="min"),
+    Case("min is nan", (normals(3),), {"min": float("nan")}, mentions="min is nan"),
+    Case("max is nan", (normals(3),), {"min": 0.0, "max": float("nan")}, mentions="max is nan"),
     Case("max a string", (normals(3),), {"max": "6"}, mentions="max"),
 ]
 

@@ -1,8 +1,13 @@
 """gelu: x · (1 + erf(x / √2)) / 2, or its tanh approximation"""
 
+import math
+
+import numpy as np
 import pytest
 
-from tests.support.cases import Case, check, check_refused, floats, indices, normals
+from dsruntime import load
+from tests.support.cases import BACKENDS, Case, check, check_refused, floats, indices, normals
+from tests.support.one_node import one_node_file
 
 CASES = [
     Case("default", (normals(2, 3, 5),), batch=True, exact=False),
@@ -28,6 +33,38 @@ REFUSED = [
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_agrees(case, tmp_path):
     check("gelu", case, tmp_path)
+
+
+def by_erfc(x: float) -> float:
+    return x * math.erfc(-x / math.sqrt(2)) / 2
+
+
+def by_tanh(x: float) -> float:
+    """(1 + tanh(z)) / 2 = 1 / (1 + e^-2z), which does not cancel."""
+    return x / (1 + math.exp(-2 * math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
+
+
+@pytest.mark.parametrize("backend, threads", BACKENDS)
+@pytest.mark.parametrize("approximate, exact", [("none", by_erfc), ("tanh", by_tanh)])
+def test_tails_are_right_to_the_last_subnormal_number(backend, threads, approximate, exact):
+    x = np.concatenate([np.linspace(-15, 6, 2101), [-1e-30, 1e-30, 1e30]]).astype(np.float32)
+    if approximate == "tanh":
+        x = x[x > -10]  # further down it is 0
+    expected = np.array([v if v > 100 else exact(float(v)) for v in x])
+    with load(one_node_file("gelu", Case("tails", (x,), {"approximate": approximate})), backend, threads) as session:
+        apart = np.abs(session.run(x) - expected)
+    assert (apart <= 2e-5 * np.abs(expected) + 2.0**-147).all()
+
+
+@pytest.mark.parametrize("backend, threads", BACKENDS)
+@pytest.mark.parametrize("approximate", ["none", "tanh"])
+def test_the_ends_are_the_function_s_limits(backend, threads, approximate):
+    """-0 at -infinity, where ONNX Runtime and PyTorch multiply infinity by 0."""
+    x = floats(-np.inf, -1e38, -25.0, np.inf, np.nan, 0.0, -0.0)
+    with load(one_node_file("gelu", Case("ends", (x,), {"approximate": approximate})), backend, threads) as session:
+        y = session.run(x)
+    np.testing.assert_array_equal(y, floats(-0.0, -0.0, -0.0, np.inf, np.nan, 0.0, -0.0))
+    np.testing.assert_array_equal(np.signbit(y[[0, 1, 2, 5, 6]]), [True, True, True, False, True])
 
 
 @pytest.mark.parametrize("case", REFUSED, ids=str)

@@ -1,5 +1,6 @@
 // Inference: how an op's shape rule sees its node, and the walk that gives every value its type.
 #include <algorithm>
+#include <cmath>
 
 #include "checked.h"
 #include "limits.h"
@@ -104,11 +105,19 @@ int64_t Inference::integer(const char* name, int64_t absent) const {
     return attribute ? attribute->i : absent;
 }
 
-float Inference::real(const char* name) const { return need(name, Attribute::Kind::real).f; }
-
 float Inference::real(const char* name, float absent) const {
+    const float value = any_real(name, absent);
+    expect_finite(name, value);
+    return value;
+}
+
+float Inference::any_real(const char* name, float absent) const {
     const Attribute* attribute = find(name, Attribute::Kind::real);
     return attribute ? attribute->f : absent;
+}
+
+void Inference::expect_finite(const char* name, float value) const {
+    if (!std::isfinite(value)) refuse(std::string(name) + " is " + std::to_string(value), "a finite number");
 }
 
 std::string Inference::text(const char* name, const char* absent) const {
@@ -127,11 +136,10 @@ std::vector<int64_t> Inference::integers(const char* name, std::vector<int64_t> 
     return attribute ? attribute->ints : std::move(absent);
 }
 
-std::vector<float> Inference::reals(const char* name) const { return need(name, Attribute::Kind::reals).floats; }
-
-std::vector<float> Inference::reals(const char* name, std::vector<float> absent) const {
-    const Attribute* attribute = find(name, Attribute::Kind::reals);
-    return attribute ? attribute->floats : std::move(absent);
+std::vector<float> Inference::reals(const char* name) const {
+    const std::vector<float>& values = need(name, Attribute::Kind::reals).floats;
+    for (float value : values) expect_finite(name, value);
+    return values;
 }
 
 int Inference::axis(const char* name, int64_t absent, int rank) const {

@@ -6,7 +6,7 @@ import time
 import numpy as np
 
 from dsruntime.backends.reference.ops import OPS
-from dsruntime.errors import Cancelled, DsError
+from dsruntime.errors import Cancelled, DsError, ModelError
 
 # Attributes that hold dimensions: -k in the file is k * N.
 DIMENSIONS = {"reshape": "shape", "expand": "shape", "constant_of_shape": "shape", "resize": "sizes"}
@@ -30,6 +30,7 @@ def execute(graph, weights, inputs, batch=1, keep=True, seconds=None, cancelled=
                 raise Cancelled("run", "it was cancelled", "a run that goes on to its end", "run it again")
             started = time.perf_counter()
             for index, array in zip(node.outputs, run_node(node, values, batch), strict=True):
+                expect_declared(graph, node, index, array, batch)
                 values[index] = np.ascontiguousarray(array).reshape(array.shape)
             if seconds is not None:
                 seconds.append(time.perf_counter() - started)
@@ -50,6 +51,16 @@ def run_node(node, values, batch):
         where = f"node {node.name!r} ({node.op})"
         raise type(error)(where, error.found, error.expected, error.what_to_do) from None
     return result if isinstance(result, (tuple, list)) else (result,)
+
+
+def expect_declared(graph, node, index, array, batch):
+    """A file is checked at two batch sizes; at others a result may turn out not to be what it declares."""
+    value = graph.values[index]
+    shape = tuple(at_batch(value.shape, batch))
+    if array.shape != shape or array.dtype != value.dtype:
+        raise ModelError(f"node {node.name!r} ({node.op})",
+                         f"value {value.name!r} is declared as {value.dtype} {shape} at batch size {batch}",
+                         f"{array.dtype} {array.shape}")
 
 
 def at_batch(dimensions, batch):

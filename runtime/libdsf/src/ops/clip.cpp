@@ -1,4 +1,4 @@
-// clip: y = min(max(x, min), max); an absent bound is none; NaN stays NaN.
+// clip: y = min(max(x, min), max); an absent bound is none, one that is NaN is refused; NaN stays NaN.
 #include <limits>
 
 #include "unary.h"
@@ -11,11 +11,13 @@ struct Parameters {
 };
 Parameters read(const Inference& node) {
     const float infinity = std::numeric_limits<float>::infinity();
-    return {node.real("min", -infinity), node.real("max", infinity)};
+    return {node.any_real("min", -infinity), node.any_real("max", infinity)};
 }
 
 std::vector<TensorType> infer(const Inference& node) {
-    read(node);
+    const Parameters p = read(node);
+    if (p.low != p.low || p.high != p.high)
+        node.refuse(std::string(p.low != p.low ? "min" : "max") + " is nan", "a number, which may be infinite");
     return float_like_input(node);
 }
 

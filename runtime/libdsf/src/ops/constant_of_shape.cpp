@@ -29,17 +29,10 @@ private:
     float value_;
 };
 
-bool holds(Dtype dtype, float value) {
-    return dtype == Dtype::float32 || with_type(dtype, [&](auto type) {
-               if constexpr (std::is_same_v<decltype(type), Half>) return false;
-               else return convert<float>(convert<decltype(type)>(value)) == value;
-           });
-}
-
 std::vector<TensorType> infer(const Inference& node) {
     node.expect_inputs(0, 0);
     node.expect_outputs(1, 1);
-    const float value = node.real("value", 0.0f);
+    const float value = node.any_real("value", 0.0f);
     const Shape shape = output_shape(node, attribute_dimensions(node, "shape"));
     const std::string dtype = node.text("dtype", "float32");
     for (Dtype candidate : DTYPES) {
@@ -51,7 +44,7 @@ std::vector<TensorType> infer(const Inference& node) {
 }
 
 std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
-    return std::make_unique<FillKernel>(preparation.attributes().real("value", 0.0f));
+    return std::make_unique<FillKernel>(preparation.attributes().any_real("value", 0.0f));
 }
 
 bool each_image(const Inference&, const BatchAxes&) { return true; }

@@ -46,20 +46,32 @@ template <class F> auto with_type(Dtype dtype, F&& f) {
     return f(float{});
 }
 
+// The least value of an integer type, and the first above its largest: powers of two, and so exact in float.
+template <class T> constexpr float least_of() { return static_cast<float>(std::numeric_limits<T>::min()); }
+template <class T> constexpr float above() { return static_cast<float>(std::numeric_limits<T>::max() / 2 + 1) * 2.0f; }
+
 // To an integer: toward zero; out of range is the nearest end, NaN is 0. Between integers: the low bits.
 template <class To, class From> To convert(From from) {
     if constexpr (std::is_same_v<From, Half>) return convert<To>(to_float(from));
     else if constexpr (std::is_same_v<From, Bool>) return convert<To>(uint8_t(from.value != 0));
     else if constexpr (std::is_same_v<To, Bool>) return Bool{uint8_t(from != From(0))};
     else if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To>) {
-        // Both ends are powers of two or one less, so least and the first value above most are exact in float.
-        constexpr float LEAST = static_cast<float>(std::numeric_limits<To>::min());
-        constexpr float ABOVE = static_cast<float>(std::numeric_limits<To>::max() / 2 + 1) * 2.0f;
         if (from != from) return 0;
-        if (from <= LEAST) return std::numeric_limits<To>::min();
-        if (from >= ABOVE) return std::numeric_limits<To>::max();
+        if (from <= least_of<To>()) return std::numeric_limits<To>::min();
+        if (from >= above<To>()) return std::numeric_limits<To>::max();
         return static_cast<To>(from);
     } else return static_cast<To>(from);
+}
+
+// Whether a dtype has this very number; of a float32, NaN and infinities are such.
+inline bool holds(Dtype dtype, float value) {
+    return with_type(dtype, [&](auto type) {
+        using T = decltype(type);
+        if constexpr (std::is_same_v<T, float>) return true;
+        else if constexpr (std::is_same_v<T, Half>) return value == 0.0f;
+        else if constexpr (std::is_same_v<T, Bool>) return value == 0.0f || value == 1.0f;
+        else return value == std::trunc(value) && value >= least_of<T>() && value < above<T>();
+    });
 }
 
 // What orders values in arg_max and top_k: NaN is above everything, and equal to NaN.

@@ -39,14 +39,13 @@ public:
     // Attributes. The second argument is what an absent attribute means; without one it must be there.
     int64_t integer(const char* name) const;
     int64_t integer(const char* name, int64_t absent) const;
-    float real(const char* name) const;
-    float real(const char* name, float absent) const;
+    float real(const char* name, float absent) const;      // finite, or it is refused
+    float any_real(const char* name, float absent) const;  // infinite or NaN, too
     std::string text(const char* name, const char* absent) const;
     bool has_attribute(const char* name) const;
     std::vector<int64_t> integers(const char* name) const;
     std::vector<int64_t> integers(const char* name, std::vector<int64_t> absent) const;
-    std::vector<float> reals(const char* name) const;
-    std::vector<float> reals(const char* name, std::vector<float> absent) const;
+    std::vector<float> reals(const char* name) const;  // finite
     // "axis" style: -rank..rank-1, returned as 0..rank-1.
     int axis(const char* name, int64_t absent, int rank) const;
     std::vector<int> axes(const char* name, int rank) const;   // required, no duplicates, sorted
@@ -63,6 +62,7 @@ private:
     const Attribute* find(const char* name) const;
     const Attribute* find(const char* name, Attribute::Kind kind) const;
     const Attribute& need(const char* name, Attribute::Kind kind) const;
+    void expect_finite(const char* name, float value) const;
 
     mutable uint64_t asked_ = 0;  // bit i: attribute i was asked for; a node has at most 64
     const Model& model_;

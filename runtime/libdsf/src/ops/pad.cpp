@@ -62,9 +62,10 @@ std::vector<TensorType> infer(const Inference& node) {
     const std::string mode = node.text("mode", "constant");
     if (mode != "constant" && mode != "reflect" && mode != "edge")
         node.refuse("mode is '" + mode + "'", "'constant', 'reflect' or 'edge'");
-    const float value = node.real("value", 0.0f);
-    if (x.dtype == Dtype::float16 && value != 0.0f)
-        node.refuse("value is " + std::to_string(value) + " for float16", "0");
+    const float value = node.any_real("value", 0.0f);
+    if (!holds(x.dtype, value))
+        node.refuse("value is " + std::to_string(value) + " for " + name_of(x.dtype),
+                    x.dtype == Dtype::float16 ? "0" : std::string("a value of dtype ") + name_of(x.dtype));
     if (x.shape.rank == 0 || pads.size() != 2 * static_cast<size_t>(x.shape.rank))
         node.refuse("pads has " + std::to_string(pads.size()) + " entries for an input of " + x.shape.text(),
                     "two for each axis of an input of rank 1 or more");
@@ -95,7 +96,7 @@ std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
         }
         maps.push_back(std::move(map));
     }
-    return std::make_unique<PadKernel>(std::move(maps), attributes.real("value", 0.0f));
+    return std::make_unique<PadKernel>(std::move(maps), attributes.any_real("value", 0.0f));
 }
 
 bool each_image(const Inference& node, const BatchAxes& batch) {

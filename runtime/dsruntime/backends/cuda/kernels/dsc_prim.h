@@ -15,8 +15,8 @@
 //   DYNAMIC_SHARED(u8, buffer);                                    u8* buffer: the bytes that the launch asked for
 //   UNROLL for (...)                                               unrolled by the compiler for the GPU
 //
-// Also: threadIdx, blockIdx, blockDim, gridDim; __syncthreads(); expf logf tanhf erff powf sqrtf fmaf fminf fmaxf fabsf
-// floorf ceilf rintf truncf. Warp collectives want all 32 lanes of the warp: the emulation refuses anything else.
+// Also: threadIdx, blockIdx, blockDim, gridDim; __syncthreads(); expf logf tanhf erff erfcf powf sqrtf fmaf fminf fmaxf
+// fabsf floorf ceilf rintf truncf. Warp collectives want all 32 lanes of the warp: the emulation refuses anything else.
 #pragma once
 
 typedef signed char i8;

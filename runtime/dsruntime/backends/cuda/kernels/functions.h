@@ -16,6 +16,16 @@ DEVICE f32 between(f32 x, f32 low, f32 high) {  // NaN stays NaN
     return x > high ? high : x;
 }
 
+// Without a difference that would cancel below 0. From -20 down they are -0, the limit at -infinity.
+DEVICE f32 gelu(f32 x) {
+    x = x < -20.0f ? -20.0f : x;
+    return 0.5f * x * erfcf(x * -0.70710678f);
+}
+DEVICE f32 gelu_tanh(f32 x) {
+    x = x < -20.0f ? -20.0f : x;
+    return x * sigmoid(1.59576912f * (x + 0.044715f * x * x * x));
+}
+
 // a and b: the operator's parameters, alpha and beta or the ends of clip.
 DEVICE f32 unary(i32 op, f32 x, f32 a, f32 b) {
     switch (op) {
@@ -31,8 +41,8 @@ DEVICE f32 unary(i32 op, f32 x, f32 a, f32 b) {
         case LOG: return logf(x);
         case SQRT: return sqrtf(x);
         case RECIPROCAL: return 1.0f / x;
-        case GELU: return 0.5f * x * (1.0f + erff(x * 0.70710678f));
-        case GELU_TANH: return 0.5f * x * (1.0f + tanhf(0.79788456f * (x + 0.044715f * x * x * x)));
+        case GELU: return gelu(x);
+        case GELU_TANH: return gelu_tanh(x);
         case HARD_SIGMOID: return between(a * x + b, 0.0f, 1.0f);
         case HARD_SWISH: return x * between(x / 6.0f + 0.5f, 0.0f, 1.0f);
         case FLOOR: return floorf(x);
