@@ -70,7 +70,7 @@ class Comparison:
         for (name, fused, captured), plain, folded in zip(results, ours, theirs, strict=True):
             if plain.dtype.kind != "f":
                 continue
-            noise = largest(difference(plain, folded)) + float(np.spacing(largest(np.abs(folded))))
+            noise = largest(difference(plain, folded)) + float(np.spacing(largest(np.abs(folded[np.isfinite(folded)]))))
             pairs = (("the ordinary session", fused, "one that runs node by node", plain, FUSING),
                      ("the graph after the passes", folded, "the captured one", captured, FOLDING))
             for first, a, second, b, factor in pairs:

@@ -144,6 +144,19 @@ def test_the_bound_is_that_of_the_session_s_arithmetic(linear, options, activati
     assert np.isclose(layer.bound, bounds, rtol=1e-3).any()
 
 
+def test_outputs_that_are_no_numbers_on_either_side_are_the_same(tmp_path):
+    import torch
+
+    class Logarithm(torch.nn.Module):
+        def forward(self, x):
+            return torch.log(x)
+
+    source = CaptureOptions(input_shape=(1, 4))
+    dscompress.compile_model(Logarithm(), tmp_path / "log.dsf", input_shape=(1, 4))
+    found = verify_model(tmp_path / "log.dsf", Logarithm(), source, inputs=np.float32([[-1, 0, 1, 2]]))
+    assert found.same, found
+
+
 def test_given_inputs_are_used_and_checked(files):
     graph = Model.open(files.dsf).graph
     given = np.load(files.array)
