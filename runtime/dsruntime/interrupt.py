@@ -19,7 +19,10 @@ def interruptible(call: Callable[[], Any], cancel: Callable[[], None]) -> Any:
     if threading.current_thread() is not threading.main_thread():
         return call()
     over, outcome = threading.Event(), Outcome()
-    threading.Thread(target=outcome.take, args=(call, over), daemon=True).start()
+    try:
+        threading.Thread(target=outcome.take, args=(call, over), daemon=True).start()
+    except RuntimeError:  # the system has none left: then it is not interruptible
+        return call()
     raised: BaseException | None = None
     while not over.is_set():
         try:

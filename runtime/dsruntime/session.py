@@ -385,6 +385,7 @@ def probabilities_of(scores: np.ndarray, meaning: str) -> np.ndarray | None:
 def look_after_a_fork() -> None:
     """In a child. A thread that ran is gone, and what it held is held for ever: locks of its session and its model."""
     for session in list(LIVING):
+        session._end_lock = threading.RLock()
         if session._lock.locked():
             session._lock = threading.Lock()
             CAUGHT[id(session.model)] = session.model

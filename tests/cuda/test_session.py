@@ -86,6 +86,31 @@ def test_dlpack_in_and_out(model, x, want):
         close(kept, want)  # memory that a consumer holds is not used again
 
 
+def test_the_limit_on_work_holds(files, x):
+    model = Model.open(files, limits=dsruntime.Limits(multiply_adds=1000))
+    with pytest.raises(ModelError, match="batch size 2: a run takes .* multiply-adds"):
+        model.session("cuda").run(x)
+
+
+def test_a_run_is_cancelled_before_its_next_step(model, x, want, emulation, monkeypatch):
+    """By what happens while its first launch is made; the same session runs afterwards, as a graph too."""
+    session = model.session("cuda")
+    launch = emulation.launch
+
+    def launch_and_cancel(*arguments):
+        session.cancel()
+        return launch(*arguments)
+
+    monkeypatch.setattr(emulation, "launch", launch_and_cancel)
+    for _ in range(2):
+        with pytest.raises(dsruntime.Cancelled):
+            session.run(x)
+    monkeypatch.undo()
+    monkeypatch.setenv(drivers.EMULATION, "1")
+    for _ in range(3):
+        close(session.run(x), want)
+
+
 def test_results_on_the_gpu_own_their_memory_and_give_it_back(model, x, want, emulation):
     with model.session("cuda") as session:
         first, second = session.run(x, on_device=True), session.run(x + 1, on_device=True)

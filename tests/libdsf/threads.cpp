@@ -14,6 +14,7 @@
 #include "error.h"
 #include "expect.h"
 #include "kept_off.h"
+#include "ops/parallel.h"
 
 namespace {
 
@@ -108,6 +109,24 @@ void processors_are_taken_and_given_back() {
     EXPECT(sched_setaffinity(0, sizeof all, &all) == 0);
 }
 
+// A loop that is cancelled from within begins no more tasks, those after it none at all, until runs are allowed again.
+void cancelled_loops_end_early() {
+    for (int count : {1, 3}) {
+        dsf::Threads threads(count);
+        std::atomic<int64_t> begun{0};
+        dsf::for_slots(threads, count, 1000000, [&](int64_t, int64_t) {
+            if (begun.fetch_add(1) == 10) threads.cancel();
+        });
+        EXPECT(begun.load() > 10 && begun.load() < 1000000);
+        begun = 0;
+        dsf::for_chunks(threads, 1 << 20, [&](int64_t, int64_t) { ++begun; });
+        EXPECT(begun.load() == 0 && threads.cancelled());
+        threads.allow();
+        dsf::for_slots(threads, count, 1000, [&](int64_t, int64_t) { ++begun; });
+        EXPECT(begun.load() == 1000 && !threads.cancelled());
+    }
+}
+
 void created_and_destroyed() {
     for (int cycle = 0; cycle < 500; ++cycle) {
         dsf::Threads threads(3);
@@ -148,6 +167,7 @@ int main() {
     sleeping_workers_wake();
     workers_keep_their_processors();
     processors_are_taken_and_given_back();
+    cancelled_loops_end_early();
     created_and_destroyed();
     several_at_once();
     after_a_fork();

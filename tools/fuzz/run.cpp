@@ -85,6 +85,8 @@ extern "C" size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size, size_t max
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     dsf_limits limits = DSF_INIT(dsf_limits);
     limits.file_bytes = limits.activation_bytes = 1 << 20;
+    limits.plan_bytes = limits.weight_bytes = 16 << 20;
+    limits.multiply_adds = 1 << 28;  // a tenth of a second, under sanitizers some
     dsf_model* model = nullptr;
     if (dsf_model_from_memory(data, size, &limits, &model, nullptr) != DSF_OK) return 0;
     decode_weights(model);
