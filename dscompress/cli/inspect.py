@@ -129,7 +129,7 @@ def print_header(model) -> None:
 
 def print_ends(model) -> None:
     graph = model.graph
-    click.echo()
+    show.line()
     pairs = []
     for entry in graph.inputs:
         value = graph.values[entry.value]
@@ -162,13 +162,13 @@ def recipe(image) -> str:
 
 
 def print_ops(graph) -> None:
-    click.echo()
+    show.line()
     counted = ", ".join(f"{count} {op}" for op, count in count_ops(graph))
     show.fields([("graph", f"{len(graph.nodes)} nodes: {counted}")])
 
 
 def print_graph(graph) -> None:
-    click.echo()
+    show.line()
     rows = [(node.name, node.op, node.module, ", ".join(f"{graph.values[i].name} {show.shape(graph.values[i].shape)}"
                                                         for i in node.outputs)) for node in graph.nodes]
     show.table(("node", "op", "module", "outputs"), rows)

@@ -65,7 +65,7 @@ def print_verification(found, every_layer: bool) -> None:
     for text in found.warnings:
         show.warn(text)
     for text in found.notes if found.changes else ():
-        show.note(f"note: {text}")
+        show.note(text, lead="note: ")
     if not show.is_quiet() and not found.mismatch:
         print_details(found, every_layer)
     if found.same:

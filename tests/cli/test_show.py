@@ -151,3 +151,11 @@ def test_a_verdict_goes_on_below_itself(capsys, monkeypatch):
     show.line("the first layer out of its bound is 'conv'", lead="different: ", fg="red")
     assert capsys.readouterr().out.splitlines() == ["different: the first layer out of its",
                                                     "           bound is 'conv'"]
+
+
+def test_nothing_prints_but_through_show():
+    from pathlib import Path
+
+    others = [path for path in Path(show.__file__).parent.glob("*.py") if path.name != "show.py"]
+    ways = ("click.echo", "click.secho", " print(", "sys.stdout.write")
+    assert [f"{path.name}: {way}" for path in others for way in ways if way in path.read_text()] == []
