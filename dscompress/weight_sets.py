@@ -110,6 +110,14 @@ def choose(
     return chosen
 
 
+def refuse_choice(weights_key: str | None, prefix: str | None, where: str, what: str) -> None:
+    """Of a source that holds a network, whose weights are its own."""
+    for option, value in (("--weights-key", weights_key), ("--prefix", prefix)):
+        if value is not None:
+            found = f"is {what}, and {option} is for checkpoints that hold weights"
+            raise CompileError(where, found, what_to_do=f"leave out {option}")
+
+
 def one_of(sets: Mapping[str, Shapes], key: str, where: str) -> Shapes:
     if key not in sets:
         names = ", ".join(name or "no key, at its top" for name in list(sets)[:LISTED])

@@ -17,6 +17,7 @@ from dscompress.capture import (
 )
 from dscompress.capture.input_examples import refuse_examples
 from dscompress.capture.options import Captured, CaptureOptions
+from dscompress.weight_sets import refuse_choice
 
 KINDS: dict[str, Callable[[Path, CaptureOptions], Captured]] = {
     detect.EXPORTED_PROGRAM: exported_program.capture,
@@ -32,6 +33,8 @@ def capture_file(path: Path, options: CaptureOptions) -> Captured:
     kind = detect.detect(path)
     if kind not in (detect.STATE_DICT, detect.PICKLED_MODULE) or options.trust_pickle:
         deepshift_checkpoint.refuse_wishes(options, str(path), kind)
+    if kind not in (detect.STATE_DICT, detect.PICKLED_MODULE):
+        refuse_choice(options.weights_key, options.prefix, str(path), f"a file of another kind ({kind})")
     if kind == detect.ONNX:
         refuse_examples(options, str(path))
     captured = KINDS[kind](path, options)

@@ -15,7 +15,7 @@ from dscompress.capture.options import Captured, CaptureOptions
 from dscompress.capture.quiet import quiet
 from dscompress.capture.torchvision_models import with_torchvision
 from dscompress.errors import CompileError
-from dscompress.weight_sets import find_sets
+from dscompress.weight_sets import find_sets, refuse_choice
 
 KIND = "pickled module"
 WARNING = "loaded with --trust-pickle: code that the file names was run"
@@ -67,10 +67,13 @@ def load_trusted(path: Path) -> Any:
 def module_in(loaded: Any, where: str, options: CaptureOptions) -> tuple[torch.nn.Module | None, list[str]]:
     """The module in a checkpoint, and notes; None where there is none. Of several the user says which."""
     if isinstance(loaded, torch.nn.Module):
+        refuse_choice(options.weights_key, options.prefix, where, "one module")
         return loaded, []
     a_module = lambda value: value if isinstance(value, torch.nn.Module) else None  # noqa: E731
     modules = find_sets(loaded, a_module, state_dict.parts_of)
     if not modules:
         return None, []
     key, _ = state_dict.find_set(loaded, where, None, replace(options, prefix=None))
+    if key in modules:
+        refuse_choice(None, options.prefix, where, "a checkpoint of modules")
     return modules.get(key), [f"module taken from {key!r} of the checkpoint"] if key in modules else []

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from dscompress import checkpoint
+from dscompress.deepshift.safetensors_file import as_bytes
 from dscompress.nn import bake
 from tests.capture import models
 from tests.capture.test_onnx import conv
@@ -39,7 +40,10 @@ def sources(folder) -> list[list[str]]:
     checkpoint.save(folder / "trained.pt", checkpoint.pack(card, trained))
     torch.save(net, folder / "whole.pt")
     torch.jit.script(bake(net)).save(folder / "script.pt")
-    return [["net.pt2"], ["net.onnx"], ["weights.pt", *NET], ["old.pt", *NET], ["trained.pt"], ["whole.pt", *NET],
+    (folder / "m.safetensors").write_bytes(as_bytes(net.state_dict(), {}))
+    torch.save({"model": net.state_dict(), "ema": {"module": net.state_dict()}}, folder / "both.pt")
+    return [["m.safetensors", *NET], ["both.pt", *NET, "--weights-key", "ema.module"], ["net.pt2"], ["net.onnx"],
+            ["weights.pt", *NET], ["old.pt", *NET], ["trained.pt"], ["whole.pt", *NET],
             ["whole.pt", "--trust-pickle", "--input-shape", models.SHAPE],
             ["script.pt", "--trust-pickle", "--input-shape", models.SHAPE]]  # fmt: skip
 

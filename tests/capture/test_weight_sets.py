@@ -9,10 +9,11 @@ from torch import nn
 from torch.nn.utils import parametrizations, prune
 from torch.optim.swa_utils import AveragedModel
 
-from dscompress.capture import Captured, CaptureOptions, module, state_dict
+from dscompress.capture import Captured, CaptureOptions, capture, module, state_dict
 from dscompress.capture.fill import fill
 from dscompress.errors import CompileError
 from dscompress.ptq.source import open_source
+from dscompress.training.weights import read_weights
 from tests.capture import models
 
 NET = "tests.capture.models:float_net"
@@ -52,6 +53,15 @@ def weights(seed: int) -> dict[str, torch.Tensor]:
     state = models.with_statistics(models.float_net()).state_dict()
     state["4.weight"][0, 0] = 3  # beyond what DeepShift-Q's weights look like
     return state
+
+
+def test_training_starts_from_the_set_that_was_named(tmp_path):
+    path = str(tmp_path / "c.pt")
+    torch.save({"model": RAW, "ema": {**prefixed(MEAN, "net."), "loss.weight": RAW["0.bias"]}}, path)
+    with pytest.raises(CompileError, match="--weights-key ema "):
+        read_weights(path)
+    found = read_weights(path, "ema", "net")["state_dict"]
+    assert list(found) == list(MEAN) and torch.equal(found["0.weight"], MEAN["0.weight"])
 
 
 def same(built: nn.Module, expected: dict) -> bool:
@@ -111,6 +121,16 @@ def test_one_set_that_fits_is_taken(filled):
     content = {"discriminator": other, "generator": RAW, "optimizer": {"state": moments}, "opt_state": moments}
     built, notes = filled(content)
     assert same(built, RAW) and notes == ["weights taken from 'generator' of the checkpoint"]
+
+
+@pytest.mark.parametrize("option", ["weights_key", "prefix"])
+def test_a_source_with_its_own_network_refuses_the_choice(tmp_path, option):
+    net, x = models.float_net().eval(), torch.zeros(2, 1, 8, 8)
+    torch.export.save(torch.export.export(net, (x,)), tmp_path / "net.pt2")
+    torch.save(net, tmp_path / "whole.pt")
+    for name, trust in (("net.pt2", False), ("whole.pt", True)):
+        with pytest.raises(CompileError, match=f"and --{option.replace('_', '-')} is for checkpoints that hold"):
+            capture(tmp_path / name, CaptureOptions(trust_pickle=trust, input_shape=models.SHAPE, **{option: "ema"}))
 
 
 def test_a_key_that_is_not_there(filled):
