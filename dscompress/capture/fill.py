@@ -137,10 +137,16 @@ def refuse_misfits(tensors: Mapping[str, Any], own: Mapping[str, Any], model: st
         for key in own
         if key in tensors and shape_of(tensors[key]) != shape_of(own[key])
     ]
-    if missing or unexpected or shapes:
-        lists = [listed("missing", missing), listed("unexpected", unexpected), listed("of another shape", shapes)]
+    dtypes = [
+        f"{key}: {name_of(tensors[key])} in the file, {name_of(own[key])} in the model"
+        for key in own
+        if is_float(own[key]) and isinstance(tensors.get(key), torch.Tensor) and not is_float(tensors[key])
+    ]
+    if missing or unexpected or shapes or dtypes:
+        lists = [listed("missing", missing), listed("unexpected", unexpected), listed("of another shape", shapes),
+                 listed("that are no floats", dtypes)]  # fmt: skip
         found = f"the keys do not fit --model {model}: " + "; ".join(text for text in lists if text)
-        raise CompileError(where, found, what_to_do=remedy_for(missing, unexpected, shapes))
+        raise CompileError(where, found, what_to_do=remedy_for(missing, unexpected, shapes, dtypes))
 
 
 def refuse_torn_ties(tensors: Mapping[str, Any], tied: Mapping[str, str], where: str) -> None:
@@ -148,6 +154,10 @@ def refuse_torn_ties(tensors: Mapping[str, Any], tied: Mapping[str, str], where:
         if key in tensors and other in tensors and not torch.equal(tensors[key], tensors[other]):
             found = f"has two different tensors, '{other}' and '{key}', which are one in the model"
             raise CompileError(where, found, what_to_do="let the factory build them apart, as they were trained")
+
+
+def name_of(tensor: torch.Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")
 
 
 def shape_of(value: Any) -> tuple | None:
@@ -163,7 +173,7 @@ def listed(what: str, keys: list[str]) -> str:
     return f"{len(keys)} {what} ({shown(keys)})" if keys else ""
 
 
-def remedy_for(missing: list[str], unexpected: list[str], shapes: list[str]) -> str:
+def remedy_for(missing: list[str], unexpected: list[str], shapes: list[str], dtypes: list[str]) -> str:
     if any(key.endswith((".shift", ".sign")) or key in ("shift", "sign") for key in unexpected):
         return (
             "the file holds PS shift layers: let the factory return dscompress.nn.convert(model, 'ps', bits=...)[0], "
@@ -171,6 +181,8 @@ def remedy_for(missing: list[str], unexpected: list[str], shapes: list[str]) -> 
         )
     if any(key.endswith((".shift", ".sign")) or key in ("shift", "sign") for key in missing):
         return "the model has PS shift layers and the file float weights: let the factory return the model unconverted"
+    if dtypes and not missing and not unexpected:
+        return "save the float weights; whole numbers are weights only with the scale that they were quantised by"
     if shapes and not missing and not unexpected:
         return "build the model that was trained, for example --model-args '{\"num_classes\": 10}'"
     return "give the factory, and --model-args, that built the trained model; --prefix, if the keys have another one"

@@ -24,8 +24,7 @@ from dscompress.deepshift.inert import Storage, Tensor, Unreadable, is_count, sh
 DTYPES = {
     "BOOL": ("bool", 1), "U8": ("uint8", 1), "I8": ("int8", 1), "I16": ("int16", 2), "U16": ("uint16", 2),
     "F16": ("float16", 2), "BF16": ("bfloat16", 2), "I32": ("int32", 4), "U32": ("uint32", 4), "F32": ("float32", 4),
-    "I64": ("int64", 8), "U64": ("uint64", 8), "F64": ("float64", 8), "F8_E4M3": ("float8_e4m3fn", 1),
-    "F8_E5M2": ("float8_e5m2", 1),
+    "I64": ("int64", 8), "U64": ("uint64", 8), "F64": ("float64", 8),
 }  # fmt: skip
 METADATA = "__metadata__"
 MOST_HEADER = 16 << 20

@@ -112,6 +112,7 @@ WRONG = [
     (file_of({"a": entry(shape=(True, 2))}, DATA), "is no list of counts"),
     (file_of({"a": entry(shape=(1,) * 99)}, DATA), "is no list of counts"),
     (file_of({"a": entry(dtype="F4")}, DATA), "of dtype F4, which is not read here"),
+    (file_of({"a": entry(dtype="F8_E4M3", shape=(8,))}, DATA), "of dtype F8_E4M3, which is not read here"),
     (file_of({"a": entry(dtype=["F32"])}, DATA), "which is not read here"),
     (file_of({"a": {**entry(), "more": 1}}, DATA), "is not a dtype, a shape and data_offsets"),
     (file_of({"a": 3}, DATA), "is not a dtype, a shape and data_offsets"),

@@ -265,3 +265,10 @@ def test_convert_writes_one_tensor_for_a_pruned_one(tmp_path):
     source = open_source(tmp_path / "c.pt", CaptureOptions(model=NET, input_shape=models.SHAPE))
     new = source.pack(source.model)
     assert sorted(new) == sorted(models.float_net().state_dict()) and torch.equal(new["0.weight"], net[0].weight)
+
+
+@pytest.mark.parametrize("dtype", [torch.int8, torch.int64, torch.bool])
+def test_whole_numbers_are_no_weights(dtype):
+    """They would be taken as floats without the scale that makes them weights."""
+    with pytest.raises(CompileError, match="4.weight: .* in the file, float32 in the model.*save the float weights"):
+        fill(models.float_net(), {**RAW, "4.weight": RAW["4.weight"].to(dtype)}, "net", "c.pt", [])

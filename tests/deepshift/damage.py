@@ -11,6 +11,7 @@ from torch import nn
 
 from dscompress.deepshift import Imported
 from dscompress.deepshift.rounding import lowest_shift
+from dscompress.deepshift.safetensors_file import as_bytes
 from tests.deepshift import originals
 
 TRICKY = [0, 1, 2, 0x7F, 0x80, 0xFF, ord("R"), ord("b"), ord("."), ord("("), ord("t"), ord("c"), ord("Q"), ord("h")]
@@ -29,6 +30,9 @@ def seeds() -> dict[str, bytes]:
     made["decisions zip"] = originals.saved(originals.decisions(network), False)
     root = originals.FOREIGN.conv_mnist()
     made["module zip"] = originals.saved(originals.whole_module(root, originals.copied(network), "ps", 4, True), False)
+    made["safetensors"] = as_bytes(originals.converted(network, "ps", 4), {"format": "pt"})
+    other = {"decay": 0.9, "module": {"other.weight": torch.ones(2, 2)}, "moments": [torch.ones(2), torch.ones(2, 3)]}
+    made["two sets zip"] = originals.saved({"ema": other, "model": originals.converted(network, "ps", 4)}, False)
     return made
 
 
