@@ -55,8 +55,10 @@ Plan::Plan(std::shared_ptr<const Model> model, int64_t batch, const PlanOptions&
     storage_of_.assign(types_.size(), -1);
     find_storages(groups, lives);
     int step = 0;
-    for (const Group& group : groups)
+    for (const Group& group : groups) {
+        if (options_.running && options_.running->cancelled()) refuse_cancelled();
         if (!is_view(*model_, group)) add_step(group, step++);
+    }
     place_arena();
     if (arena_bytes_ > model_->activation_limit)
         model_error(model_->path + ": batch size " + std::to_string(batch),
@@ -76,6 +78,10 @@ void Plan::count_bytes(const Step& step) {
         model_error(model_->path + ": batch size " + std::to_string(batch_),
                     "its plan needs " + std::to_string(own_bytes_) + " bytes up to node '" + step.node->name + "'",
                     "at most " + std::to_string(model_->plan_limit), "raise the limit plan_bytes");
+}
+
+void Plan::refuse_cancelled() const {
+    throw Error{DSF_CANCELLED, model_->path, "the run was cancelled", "a run that goes on to its end", "run it again"};
 }
 
 // A value's type in a turn of so many images.
@@ -352,8 +358,7 @@ void Plan::run(const void* const* inputs, void* const* outputs, Threads& threads
     if (profile)
         for (Step& step : steps_) step.seconds = 0;
     run_images(stretches_.size() - 1, 0, batch_, {inputs, threads, profile});
-    if (threads.cancelled())
-        throw Error{DSF_CANCELLED, model_->path, "the run was cancelled", "a run that goes on to its end", "run it again"};
+    if (threads.cancelled()) refuse_cancelled();
     for (const Copy& copy : copies_)
         std::memcpy(output(copy.output), copy.input >= 0 ? inputs[copy.input] : copy.source, copy.bytes);
 }

@@ -20,6 +20,7 @@ struct PlanOptions {
     bool keep_values = false;  // nothing is fused, overwritten or reused
     bool low_memory = false;   // weights stay packed where a kernel can decode them as it goes
     bool bf16 = false;         // products of bfloat16 activations
+    const Threads* running = nullptr;  // of the session whose run waits for the plan, and may be cancelled
 };
 
 // A step at one number of images.
@@ -125,6 +126,7 @@ private:
     size_t stretch_of(int step) const;
     void place_arena();
     void count_bytes(const Step& step);
+    [[noreturn]] void refuse_cancelled() const;
     void bind();
     void bind(size_t step, size_t which);
     void bind_pointer(int value, void** place, size_t stretch, size_t which);

@@ -127,7 +127,9 @@ Plan& Session::plan_for(int64_t batch) {
         std::rotate(plans_.begin(), known, known + 1);
         return *plans_.front();
     }
-    auto plan = std::make_unique<Plan>(model_, batch, options_);
+    PlanOptions options = options_;
+    options.running = &threads_;
+    auto plan = std::make_unique<Plan>(model_, batch, options);
     // All plans together stay within the limit that one is held to.
     uint64_t total = plan->arena_bytes();
     size_t kept = 0;
