@@ -33,6 +33,14 @@ def read_recipe(source) -> Image | None:
     return recipe_of(fields, text) if is_preprocessor_config(fields) else from_fields(fields, text)
 
 
+def implied_shape(recipe: Image | None) -> tuple[int, ...] | None:
+    """The input that a recipe makes, or None where there is none, or it leaves the sides to the image."""
+    from dsruntime.image import COLORS, made_size
+
+    made = None if recipe is None else made_size(recipe)
+    return None if made is None else (1, COLORS[recipe.color], *made)  # type: ignore[union-attr]
+
+
 def read_labels(source) -> tuple[str, ...]:
     """A list of labels, or the path of a text file with one a line; a last empty line does not count."""
     labels = labels_of(source)

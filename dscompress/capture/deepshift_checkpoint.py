@@ -88,10 +88,10 @@ def captured_from(found: Imported, built: nn.Module, options: CaptureOptions, no
 def captured_from_network(found: Imported, network: Network, options: CaptureOptions) -> Captured:
     where, dataset = str(found.path), network.dataset
     found = only_convertible(found, network.network)
-    if dataset is None and not options.input_shape:
+    if dataset is None and not (options.input_shape or options.implied_shape):
         raise CompileError(where, f"is a {network}, and nothing says of what images", what_to_do=f"add {SHAPE_HOW}")
     notes = [*found.notes, f"the network is {network}, by its keys and shapes"]
-    if options.input_shape is None or not parse_input_shapes(options.input_shape):
+    if dataset is not None and not parse_input_shapes(options.input_shape):
         options = replace(options, input_shape=dataset.input_shape)
     with torch.no_grad():
         built = as_evaluated(found) if found.report.rounds_activations else build(found, network)

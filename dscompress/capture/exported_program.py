@@ -71,8 +71,7 @@ def capture_loaded(
         raise CompileError(where, found, "one of model.eval()", EXPORT_AGAIN)
     notes: list[str] = []
     inputs = input_dims(program)
-    wanted = parse_input_shapes(options.input_shape)
-    shapes = concrete_shapes(inputs, wanted, where)
+    shapes = concrete_shapes(inputs, wanted_shapes(inputs, options, notes), where)
     free_batch = all(not isinstance(dims[0], int) for dims in inputs)
     free_elsewhere = any(not isinstance(dim, int) for dims in inputs for dim in dims[1:])
     if free_elsewhere or free_batch != options.dynamic_batch:
@@ -117,6 +116,13 @@ def input_dims(program: torch.export.ExportedProgram) -> list[tuple]:
 def input_nodes(program: torch.export.ExportedProgram) -> list[torch.fx.Node]:
     names = set(program.graph_signature.user_inputs)
     return [node for node in program.graph.nodes if node.op == "placeholder" and node.name in names]
+
+
+def wanted_shapes(inputs: list[tuple], options: CaptureOptions, notes: list[str]) -> list[Shape] | None:
+    wanted = parse_input_shapes(options.input_shape)
+    if wanted is None and len(inputs) == 1 and any(not isinstance(dim, int) for dim in inputs[0][1:]):
+        return options.implied(notes)
+    return wanted
 
 
 def concrete_shapes(inputs: list[tuple], wanted: list[Shape] | None, where: str) -> list[Shape]:

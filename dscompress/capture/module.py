@@ -47,8 +47,11 @@ def examples(module: nn.Module, options: CaptureOptions, where: str, notes: list
 
 
 def input_shapes(module: nn.Module, options: CaptureOptions, where: str, notes: list[str]) -> list[Shape]:
-    """The option, else the module's own `input_shape`; a missing batch is put before an image's (3, 224, 224)."""
-    shapes = parse_input_shapes(options.input_shape or getattr(module, "input_shape", None))
+    """The option, else the module's own `input_shape`, else the implied one.
+
+    A missing batch is put before an image's (3, 224, 224).
+    """
+    shapes = parse_input_shapes(options.input_shape or getattr(module, "input_shape", None)) or options.implied(notes)
     if shapes is None:
         raise CompileError(where, "the model does not say its input's shape", what_to_do=f"add {HOW}")
     if len(shapes) == 1 and len(shapes[0]) == 3 and starts_with_conv2d(module):

@@ -61,7 +61,7 @@ def from_proto(proto: onnx.ModelProto, options: CaptureOptions, where: str) -> C
     weights = [tensor for tensor in tensors(proto) if math.prod(tensor.dims) > 1]  # a scalar is a setting, not a weight
     note_dtypes((OTHER_FLOATS.get(tensor.data_type, "float32") for tensor in weights), notes)
     proto = current_opset(proto, where, notes)
-    set_input_shapes(proto, options, where)
+    set_input_shapes(proto, options, where, notes)
     freed = options.dynamic_batch and free_the_batch(proto, notes)
     with refusals_of("onnx-ir", where):
         model = ir.from_proto(proto)
@@ -150,11 +150,13 @@ def real_inputs(proto: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
     return [value for value in proto.graph.input if value.name not in initializers]
 
 
-def set_input_shapes(proto: onnx.ModelProto, options: CaptureOptions, where: str) -> None:
-    """Gives --input-shape to the free dimensions; after this only the batch is free."""
+def set_input_shapes(proto: onnx.ModelProto, options: CaptureOptions, where: str, notes: list[str]) -> None:
+    """Gives --input-shape, or the implied one, to the free dimensions; after this only the batch is free."""
     inputs = real_inputs(proto)
     forget_negative_dimensions(inputs)
     wanted = parse_input_shapes(options.input_shape)
+    if wanted is None and len(inputs) == 1 and leaves_sides_open(inputs[0]):
+        wanted = options.implied(notes)
     if wanted is not None and len(wanted) != len(inputs):
         raise CompileError(where, f"{len(wanted)} input shapes", f"{len(inputs)}, one for each input", f"write {HOW}")
     if wanted is not None:
@@ -181,6 +183,12 @@ def set_input_shapes(proto: onnx.ModelProto, options: CaptureOptions, where: str
                 raise CompileError(where, f"input {value.name!r} has shape {shown}", what_to_do=f"add {HOW}")
         if not value.type.tensor_type.HasField("shape"):
             raise CompileError(where, f"input {value.name!r} has no shape", what_to_do=f"add {HOW}")
+
+
+def leaves_sides_open(value: onnx.ValueInfoProto) -> bool:
+    """Whether more than the batch is free."""
+    kind = value.type.tensor_type
+    return not kind.HasField("shape") or any(not dim.HasField("dim_value") for dim in kind.shape.dim[1:])
 
 
 def forget_negative_dimensions(values: list[onnx.ValueInfoProto]) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import onnx_ir as ir
 
-from dscompress.capture.input_shape import ShapeOption
+from dscompress.capture.input_shape import Shape, ShapeOption
 from dscompress.changes import Change
 from dsruntime.file import Image
 
@@ -31,6 +31,15 @@ class CaptureOptions:
     prefix: str | None = None  # what the keys of these weights begin with, beside the model's own: "net."
     input_dtype: str | Sequence[str] = ()  # "int64", one for each input; all float32 where nothing is said
     inputs: Any = None  # instead of shapes and dtypes: an array, a sequence of arrays, or a dict of them by name
+    implied_shape: Shape | None = None  # of a single input that nobody says: what the image recipe makes
+
+    def implied(self, notes: list[str]) -> list[Shape] | None:
+        """The implied shape as --input-shape gives one, with a note; None if there is none."""
+        if self.implied_shape is None or self.inputs is not None:
+            return None
+        shape = ",".join(map(str, self.implied_shape))
+        notes.append(f"the source leaves its input's shape open; it is taken as {shape}")
+        return [self.implied_shape]
 
 
 @dataclass(frozen=True)

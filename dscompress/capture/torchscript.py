@@ -33,7 +33,8 @@ def capture(path: Path, options: CaptureOptions) -> Captured:
             "is a TorchScript archive, a program that runs while it is loaded and captured",
             what_to_do=f"{INSTEAD}; or, if you made the file, add --trust-pickle",
         )
-    shapes = parse_input_shapes(options.input_shape)
+    notes = [WARNING]
+    shapes = parse_input_shapes(options.input_shape) or options.implied(notes)
     if shapes is None and options.inputs is None:
         raise CompileError(where, "a TorchScript archive does not say its input's shape", what_to_do=f"add {HOW}")
     try:
@@ -55,7 +56,7 @@ def capture(path: Path, options: CaptureOptions) -> Captured:
         reason = first_line(error)
         raise CompileError(where, f"PyTorch could not turn it into ONNX ({reason})", what_to_do=INSTEAD) from None
     captured = onnx_file.from_proto(onnx.ModelProto.FromString(buffer.getvalue()), options, where)
-    return replace(captured, kind=KIND, notes=[WARNING, *captured.notes])
+    return replace(captured, kind=KIND, notes=notes + captured.notes)
 
 
 def by_place(options: CaptureOptions, where: str) -> list[torch.Tensor]:

@@ -197,7 +197,8 @@ NETWORK_OPTIONS = (
                  "files you made."),
 )
 INPUT_SHAPE = click.option("--input-shape", type=Shape(), multiple=True, metavar="SHAPE",
-                           help="Shape of the model's input, batch first: 1,3,224,224. Once per input, in order.")
+                           help="Shape of the model's input, batch first: 1,3,224,224. Once per input, in order. Where "
+                                "the source does not say it either, --preprocess may.")
 INPUT_DTYPE = click.option("--input-dtype", type=click.Choice(INPUT_DTYPES), multiple=True,
                            help="What the model's input holds, int64 for indices of words. Once per input, in order.  "
                            "[default: float32]")
@@ -215,4 +216,4 @@ DEEPSHIFT_OPTIONS = (
 )
 PREPROCESS = click.option("--preprocess", metavar="RECIPE", shell_complete=complete.image_recipes,
                           help="How an image becomes the model's input: imagenet, cifar, mnist, digits, or a JSON "
-                          "file.")
+                          "file, of your own or Hugging Face's preprocessor_config.json.")

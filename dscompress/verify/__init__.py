@@ -18,7 +18,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -83,12 +83,19 @@ def verify_model(path, source, options=None, *, samples: int | None = None, inpu
     advance(label="Loading")
     model = Model.open(path)
     advance(label="Capturing the source")
-    captured = capture(source, options or CaptureOptions())
+    captured = capture(source, replace(options or CaptureOptions(), implied_shape=shape_of_the_input(model)))
     with TemporaryDirectory(prefix="dscompress-verify-") as folder:
         return compare_models(str(path), str(source), model, captured, Path(folder), samples=samples, inputs=inputs,
                               session={"backend": backend, "threads": threads, "memory": memory,
                                        "precision": precision},
                               every_layer=every_layer, seed=seed, advance=advance)
+
+
+def shape_of_the_input(model) -> tuple[int, ...] | None:
+    """Of a single sample, for a source that does not say it; None of a model with several inputs."""
+    if len(model.inputs) != 1:
+        return None
+    return tuple(d if isinstance(d, int) else int(d[:-1] or 1) for d in model.inputs[0].shape)
 
 
 def compare_models(path: str, source: str, model, captured, folder: Path, *, samples, inputs, session,

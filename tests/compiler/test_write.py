@@ -59,8 +59,11 @@ def test_what_is_written_is_read():
     assert [weight.codec for weight in graph.weights] == ["shift", "raw"]
 
 
-def test_an_image_recipe_is_kept():
-    image = Image("gray", "exact", (2, 3), "box", None, (0.5,), (2.0,))
+@pytest.mark.parametrize("image", [
+    Image("gray", "exact", (2, 3), "box", None, (0.5,), (2.0,)),
+    Image("gray", "letterbox", (2, 3), "box", None, (0.5,), (0.5,), (114,)),
+])
+def test_an_image_recipe_is_kept(image):
     values = [Value("x", "float32", (-1, 1, 2, 3)), Value("y", "float32", (-1, 1, 2, 3))]
     nodes = [Node("relu", "n", "", (0,), (1,), {})]
     data = build(Description("t", "tests", values, nodes, [], [Input(0, "NCHW", image)], [Output(1, "", ())]))
