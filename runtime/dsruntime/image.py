@@ -178,9 +178,8 @@ def check_size(image, where: str, recipe: Image, divisors: tuple[int, ...], fixe
                 len(divisors) == 1 or width * height <= MOST_JPEG_PIXELS):
             if divisor > 1:
                 image.draft(None, (width // divisor, height // divisor))
-                warnings.warn(f"a JPEG of {height} x {width} pixels is decoded at 1/{divisor} of its size, to stay "
-                              f"within {MOST_BYTES >> 20} MiB: its pixels differ a little from those of the whole",
-                              stacklevel=2)
+                warnings.warn(f"{where}: {height} x {width} pixels are decoded at 1/{divisor} of that, to stay within "
+                              f"{MOST_BYTES >> 20} MiB; they differ a little from those of the whole", stacklevel=2)
             return
     needed = (fixed + decoded_bytes(image.mode, image.size)) >> 20
     raise ModelError(where, f"{height} x {width} pixels, which take {needed:,} MiB to decode", f"at most "

@@ -119,3 +119,50 @@ def test_an_output_of_another_kind_is_refused_before_anything_runs(call, files, 
     result = call("run", files.dsf, files.array, "--output", tmp_path / "y.txt")
     assert result.exit_code == 2 and ".npy" in result.stderr
     assert not (tmp_path / "y.txt").exists() and result.stdout == ""
+
+
+def test_a_jpeg_that_is_decoded_smaller_is_said(call, files, tmp_path, monkeypatch):
+    from PIL import Image
+
+    monkeypatch.setattr("dsruntime.image.MOST_BYTES", 64 * 64 * 2 + 16 * 64)
+    for name in ("a.jpg", "b.jpg"):
+        Image.new("L", (128, 96), 77).save(tmp_path / name)
+    result = call("run", files.dsf, tmp_path)
+    assert result.exit_code == 0, result.stderr
+    for name, line in zip(("a.jpg", "b.jpg"), result.stderr.splitlines(), strict=True):
+        assert line.startswith(f"note: {tmp_path / name}: 96 x 128 pixels are decoded at 1/2 of that")
+    assert call("run", "-q", files.dsf, tmp_path / "a.jpg").stderr == ""
+
+
+def test_scores_are_shown_as_scores(call, files, tmp_path):
+    """Without a probability where nothing says what the numbers mean; a sigmoid's own where the network ends in one."""
+    import onnx
+
+    import dscompress
+
+    silent, sure = tmp_path / "silent.dsf", tmp_path / "sure.dsf"
+    dscompress.compile_model(files.onnx, silent, preprocess="digits", labels=LABELS)
+    model = onnx.load(files.onnx)
+    model.graph.node[-1].output[0] = "z"
+    model.graph.node.append(onnx.helper.make_node("Sigmoid", ["z"], ["y"]))
+    onnx.save(model, tmp_path / "sure.onnx")
+    dscompress.compile_model(tmp_path / "sure.onnx", sure, preprocess="digits", labels=LABELS)
+    for path in (files.image, files.array):
+        assert "%" not in call("run", silent, path).stdout and "%" in call("run", sure, path).stdout
+
+    def predictions(model):
+        return json.loads(call("run", model, files.image, "--json", "--top", 10).stdout)["results"][0]["predictions"]
+
+    scores = {p["label"]: p["score"] for p in predictions(silent)}
+    assert all(p["probability"] is None for p in predictions(silent))
+    for p in predictions(sure):
+        assert p["probability"] == p["score"] == pytest.approx(1 / (1 + np.exp(-scores[p["label"]])), rel=1e-5)
+
+
+def test_embeddings_are_not_ranked(call, files, tmp_path):
+    import dscompress
+
+    dscompress.compile_model(files.onnx, tmp_path / "e.dsf", preprocess="digits", meaning="embedding")
+    result = call("run", tmp_path / "e.dsf", files.image)
+    assert result.exit_code == 3 and "embedding" in result.stderr
+    assert len(call("run", tmp_path / "e.dsf", files.array).stdout.splitlines()) == 2
