@@ -28,7 +28,7 @@ from dscompress.ptq.allocate import allocate
 from dscompress.ptq.codebook import check_bits
 from dscompress.ptq.ingredients import check_ingredients
 from dscompress.ptq.inputs import as_tensors, prepare
-from dscompress.ptq.network import Network, network_of
+from dscompress.ptq.network import ALREADY, Network, network_of
 from dscompress.ptq.report import ConversionReport
 from dscompress.ptq.run import Run
 from dscompress.ptq.sensitivity import LayerSensitivity, sensitivities
@@ -100,6 +100,11 @@ class Work:
         self.inputs = [tensor[:1] for tensor in tensors]
         self.network = network_of(program_of(model, tensors, where))
         self.calibration = prepare(self.network, tensors, where)
+        if not self.network.layers and self.network.left and all(e.reason == ALREADY for e in self.network.left):
+            count = len(self.network.left)
+            layers = "the weights of its one layer are" if count == 1 else f"the weights of all its {count} layers are"
+            raise CompileError(where, f"{layers} powers of two already", "a float model",
+                               "there is nothing to convert; export it as it is")
         if not self.network.layers:
             reasons = "; ".join(f"{entry.name}: {entry.reason}" for entry in self.network.left[:3])
             raise CompileError(where, f"no layer can be converted{f' ({reasons})' if reasons else ''}",

@@ -27,6 +27,8 @@ OTHERS = {
     "addmm": "addmm", "baddbmm": "baddbmm", "einsum": "einsum",
 }  # fmt: skip
 
+ALREADY = "its weights are powers of two already"
+
 
 @dataclass(frozen=True)
 class Left:
@@ -99,7 +101,7 @@ def add_layer(network: Network, node: fx.Node, readers: Counter) -> None:
         elif weight.dtype != torch.float32:
             reason = f"its weight is {str(weight.dtype).removeprefix('torch.')}, not float32"
         elif is_shift(weight):
-            reason = "its weights are powers of two already"
+            reason = ALREADY
     if reason:
         network.left.append(Left(name, kind, reason))
     else:
@@ -108,6 +110,8 @@ def add_layer(network: Network, node: fx.Node, readers: Counter) -> None:
 
 def reason_not_constant(network: Network, source: fx.Node) -> str:
     if all_constant(network, source):
+        if is_shift(computed(network, source)):
+            return ALREADY
         return "its weight is computed from other parameters; remove the parametrisation first"
     return "its weight is computed from the input"
 
@@ -118,6 +122,15 @@ def all_constant(network: Network, node: fx.Node) -> bool:
     return node.op == "call_function" and bool(node.all_input_nodes) and all(
         all_constant(network, source) for source in node.all_input_nodes
     )
+
+
+def computed(network: Network, source: fx.Node) -> torch.Tensor:
+    """What a node gives that reads parameters alone: a shift layer's weight, from its shifts and signs."""
+    if source.op == "get_attr":
+        return network.state[str(source.target)]
+    argument = lambda node: computed(network, node)  # noqa: E731
+    with torch.no_grad():
+        return source.target(*fx.map_arg(source.args, argument), **fx.map_arg(source.kwargs, argument))
 
 
 def is_weight(network: Network, node: fx.Node) -> bool:

@@ -30,6 +30,7 @@ from dscompress.capture.quiet import quiet
 from dscompress.deepshift.safetensors_file import as_bytes
 from dscompress.deepshift.torch_file import opened
 from dscompress.errors import CompileError
+from dscompress.nn.layers import ShiftLayer
 from dscompress.weight_sets import plain_name
 from dscompress.write import write_atomically
 from dsruntime.file import Image
@@ -83,9 +84,10 @@ def open_program(path: Path, options: CaptureOptions) -> Source:
     if exported_program.in_training_mode(program):
         raise CompileError(where, "the program was exported in training mode", "one of model.eval()",
                            exported_program.EXPORT_AGAIN)
-    dims, wanted = exported_program.input_dims(program), parse_input_shapes(options.input_shape)
-    shapes = exported_program.concrete_shapes(dims, wanted, where)
-    return Source(path, detect.EXPORTED_PROGRAM, program, shapes, lambda program: program,
+    notes: list[str] = []
+    dims = exported_program.input_dims(program)
+    shapes = exported_program.concrete_shapes(dims, exported_program.wanted_shapes(dims, options, notes), where)
+    return Source(path, detect.EXPORTED_PROGRAM, program, shapes, lambda program: program, notes=notes,
                   names=list(program.graph_signature.user_inputs))
 
 
@@ -128,6 +130,8 @@ def from_checkpoint(path: Path, loaded: Any, options: CaptureOptions) -> Source:
     where, notes = str(path), []
     module = factory.build(options.model, options.model_args, where) if options.model else None
     key, weights = state_dict.find_set(loaded, where, module, options)
+    if module is None or not any(isinstance(child, ShiftLayer) for child in module.modules()):
+        refuse_shift_layers(weights, where)
     if module is None:
         shape = "" if options.input_shape else f" {HOW.split(' (')[0]}"
         raise CompileError(where, f"holds weights ({len(weights)} tensors) but no model",
@@ -138,6 +142,16 @@ def from_checkpoint(path: Path, loaded: Any, options: CaptureOptions) -> Source:
     shapes = input_shapes(module, options, where, notes)
     pack = lambda new: packed(loaded, key, sources, new)  # noqa: E731
     return Source(path, detect.STATE_DICT, module.eval(), shapes, pack, notes=notes, names=parameters(module))
+
+
+def refuse_shift_layers(weights: Mapping[str, Any], where: str) -> None:
+    """Of a file with layers that a float network has no place for: shifts and signs, as DeepShift keeps them."""
+    names = [key.removesuffix(".shift") for key in weights if key.endswith(".shift")]
+    names = [name for name in names if f"{name}.sign" in weights]
+    if names:
+        shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+        raise CompileError(where, f"holds shift layers ({shown}), whose weights are powers of two already",
+                           "a float model", "there is nothing to convert in them; export the file as it is")
 
 
 def parameters(module: torch.nn.Module) -> list[str]:

@@ -121,6 +121,30 @@ def test_other_files_are_refused(folder):
     assert result.exit_code == 3 and "dscompress convert" in result.stderr and "--model" in result.stderr
 
 
+def test_powers_of_two_are_not_converted_again(folder):
+    from torch import nn
+
+    from dscompress.nn import ShiftConv2d, ShiftLinear
+
+    net = nn.Sequential(ShiftConv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), ShiftLinear(144, 10)).eval()
+    torch.save(net.state_dict(), folder / "shift.pt")
+    torch.save(net, folder / "whole_shift.pt")
+    torch.export.save(torch.export.export(net, (torch.zeros(1, 1, 8, 8),)), folder / "shift.pt2")
+    given = ["--inputs", folder / "x.npy", "-o", folder / "never.pt"]
+    for source, options, says in [
+        ("shift.pt", [], "shift layers (0, 3), whose weights are powers of two already"),
+        ("shift.pt", NET, "shift layers (0, 3), whose weights are powers of two already"),
+        ("whole_shift.pt", ["--trust-pickle", *NET[2:]], "the weights of all its 2 layers are powers of two already"),
+        ("shift.pt2", [], "the weights of all its 2 layers are powers of two already"),
+    ]:
+        result = call(folder / source, *given, *options)
+        assert result.exit_code == 3 and says in result.stderr and "export" in result.stderr, result.stderr
+    mixed = nn.Sequential(ShiftConv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 10)).eval()
+    _, report = ptq.convert(torch.export.export(mixed, (torch.zeros(2, 1, 8, 8),)), np.load(folder / "x.npy")[:16])
+    assert [(left.name, left.reason) for left in report.left] == [("0", "its weights are powers of two already")]
+    assert [layer.name for layer in report.layers] == ["3"]
+
+
 def test_the_commands_list_is_the_librarys():
     assert list(ptq.INGREDIENTS) == list(INGREDIENTS)
 
