@@ -98,5 +98,7 @@ def captured_from_network(found: Imported, network: Network, options: CaptureOpt
         captured = captured_from(found, built, options, notes)
     if dataset is None or parse_input_shapes(options.input_shape) != [dataset.input_shape]:
         return replace(captured, name=network.name)
+    captured.notes.append(f"images and classes are taken for those of {dataset.name}, {dataset.why(found.dataset)}; "
+                          "--preprocess and --labels say others")  # fmt: skip
     # DeepShift's scripts minimise cross-entropy on every data set.
     return replace(captured, name=network.name, preprocess=dataset.recipe, labels=dataset.labels, meaning="logits")

@@ -112,7 +112,8 @@ def capture_checkpoint(checkpoint: Any, options: CaptureOptions, where: str, bui
             what_to_do=f"say what builds it: dscompress export {where} {factory.HOW.split(' (')[0]}{shape}",
         )
     fill(built, weights, options.model, where, notes, options.prefix)
-    note_latent_weights(built, weights, notes)
+    if options.method is None:  # the user has not said yet what they are
+        note_latent_weights(built, weights, notes)
     del checkpoint, weights
     captured = module.capture(built, options, where)
     return Captured(captured.model, KIND, notes=list(dict.fromkeys(notes + captured.notes)))

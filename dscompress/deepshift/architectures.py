@@ -44,13 +44,18 @@ class Dataset:
     input_shape: tuple[int, ...]
     recipe: Image
     labels: tuple[str, ...] = ()
+    name: str = ""
+
+    def why(self, named: str | None) -> str:
+        """Why it is taken for this one: the name that the path gives, or the number of classes."""
+        return "which the path names" if DATASETS.get(named or "") is self else f"for it has {self.classes} classes"
 
 
 DATASETS = {
-    "cifar10": Dataset("cifar", 10, (1, 3, 32, 32), RECIPES["cifar"], tuple(CIFAR10)),
-    "cifar100": Dataset("cifar", 100, (1, 3, 32, 32), RECIPES["cifar"]),
-    "mnist": Dataset("mnist", 10, (1, 1, 28, 28), RECIPES["mnist"], tuple("0123456789")),
-    "imagenet": Dataset("imagenet", 1000, (1, 3, 224, 224), RECIPES["imagenet"]),
+    "cifar10": Dataset("cifar", 10, (1, 3, 32, 32), RECIPES["cifar"], tuple(CIFAR10), "CIFAR-10"),
+    "cifar100": Dataset("cifar", 100, (1, 3, 32, 32), RECIPES["cifar"], name="CIFAR-100"),
+    "mnist": Dataset("mnist", 10, (1, 1, 28, 28), RECIPES["mnist"], tuple("0123456789"), "MNIST"),
+    "imagenet": Dataset("imagenet", 1000, (1, 3, 224, 224), RECIPES["imagenet"], name="ImageNet"),
 }
 
 

@@ -62,6 +62,8 @@ def test_the_file_knows_its_images_and_names(report):
     assert graph.name == "resnet20" and graph.inputs[0].image.size == (32, 32)
     assert graph.inputs[0].image.mean == pytest.approx((0.4914, 0.4822, 0.4465))
     assert graph.outputs[0].labels[3] == "cat" and len(graph.outputs[0].labels) == 10
+    said = "images and classes are taken for those of CIFAR-10, which the path names; --preprocess "
+    assert any(note.startswith(said) for note in report.notes)
 
 
 def test_it_is_the_same_model(checkpoint, report):
