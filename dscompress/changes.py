@@ -30,5 +30,7 @@ def changes_between(own: Mapping[str, torch.Tensor], made: Mapping[str, torch.Te
 def different(own: torch.Tensor, made: torch.Tensor) -> int:
     if own is made:
         return 0
-    wide = torch.promote_types(own.dtype, made.dtype)  # a float64 that float32 does not hold is another number
-    return int((own.to(wide) != made.to(wide)).sum())
+    own = own.dequantize() if own.is_quantized else own.to_dense()
+    wide = torch.float64 if torch.float64 in (own.dtype, made.dtype) else made.dtype
+    own, made = own.to(wide), made.to(wide)  # in float64 if one is: what float32 does not hold is another number
+    return int(((own != made) & ~(own.isnan() & made.isnan())).sum())

@@ -19,7 +19,7 @@ def capture(source: Any, options: CaptureOptions | None = None) -> Captured:
     from dscompress.capture.raise_floats import raise_floats
 
     captured = capture_any(source, options or CaptureOptions())
-    captured = replace(captured, model=raise_floats(captured.model, captured.notes))
+    captured = replace(captured, model=raise_floats(captured.model, captured.notes, captured.changes))
     captured.notes.extend(make_storable(captured.model))
     return captured
 

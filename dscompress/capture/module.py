@@ -8,6 +8,7 @@ from dscompress.capture.input_examples import Examples, examples_of, zeros
 from dscompress.capture.input_shape import HOW, Shape, parse_input_shapes
 from dscompress.capture.options import Captured, CaptureOptions
 from dscompress.capture.torch_export import export_module, to_onnx
+from dscompress.changes import Change, changes_between
 from dscompress.errors import CompileError
 from dscompress.nn.bake import bake
 from dscompress.nn.copied import copied
@@ -19,18 +20,23 @@ def capture(module: nn.Module, options: CaptureOptions, where: str = "") -> Capt
     where = where or type(module).__name__
     notes: list[str] = []
     inputs = examples(module, options, where, notes)
-    plain = evaluation_copy(module, where, notes)
+    changes: list[Change] = []
+    plain = evaluation_copy(module, where, notes, changes)
     model = to_onnx(export_module(plain, inputs, options.dynamic_batch, where), where)
-    return Captured(model, KIND, notes=notes)
+    return Captured(model, KIND, notes=notes, changes=changes)
 
 
-def evaluation_copy(module: nn.Module, where: str, notes: list[str]) -> nn.Module:
-    """Shares its parameters with the module, unless they have to become float32."""
+def evaluation_copy(
+    module: nn.Module, where: str, notes: list[str], changes: list[Change] | None = None
+) -> nn.Module:
+    """Shares its parameters with the module, unless they have to become float32; changes: get what that rounded."""
     try:
         plain = bake(module).eval()
         dtypes = {p.dtype for p in [*plain.parameters(), *plain.buffers()] if p.is_floating_point()}
         if dtypes - {torch.float32}:
-            plain = copied(plain).float()
+            own, plain = plain.state_dict(), copied(plain).float()
+            if changes is not None:
+                changes.extend(changes_between(own, plain.state_dict()))
     except Exception as error:
         found, expected = f"the module cannot be copied ({error})", "a module that copy.deepcopy takes"
         raise CompileError(where, found, expected) from error

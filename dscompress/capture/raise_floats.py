@@ -15,6 +15,7 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
+from dscompress.changes import Change
 from dscompress.errors import CompileError
 from dscompress.passes import batch, normalise
 from dscompress.passes.infer_shapes import Facts, specialise
@@ -23,8 +24,8 @@ OTHERS = {ir.DataType.FLOAT16: "float16", ir.DataType.BFLOAT16: "bfloat16", ir.D
 SAYING = ("to", "dtype", "output_dtype")  # attributes that say the type of a result
 
 
-def raise_floats(model: ir.Model, notes: list[str]) -> ir.Model:
-    """The model, changed in place, or as it is where nothing but float32 could be data."""
+def raise_floats(model: ir.Model, notes: list[str], changes: list[Change] | None = None) -> ir.Model:
+    """The model, changed in place, or as it is where only float32 could be data. changes: get what was rounded."""
     if not any(value.dtype in OTHERS for value in all_values(model.graph)) and not casts_to_another(model.graph):
         return model
     model = normalise(model)
@@ -34,6 +35,8 @@ def raise_floats(model: ir.Model, notes: list[str]) -> ir.Model:
     if raised.found:
         notes.append(f"the graph computes in {' and '.join(sorted(raised.found))}: it was exported in float32, "
                      "and so are its inputs and outputs")
+    if changes is not None:
+        changes.extend(raised.changes)
     if raised.rounded:
         notes.append(f"{raised.rounded:,} of {raised.constants:,} numbers in its constants are no float32 numbers and "
                      "were rounded")
@@ -64,6 +67,7 @@ class Raising:
         self.graph, self.facts = graph, facts
         self.found: set[str] = set()  # types of data that were raised
         self.constants = self.rounded = 0  # numbers in raised float64 constants
+        self.changes: list[Change] = []  # those constants, where any number was rounded
         self.done: dict[ir.Value, ir.Value] = {}  # constants, and what stands for them beside data
 
     def run(self) -> None:
@@ -153,6 +157,9 @@ class Raising:
                 "make it smaller, or -inf or inf, and export the model again",
             )
         if array.dtype == np.float64:
+            rounded = int(np.count_nonzero((raised != array) & ~np.isnan(array)))
             self.constants += array.size
-            self.rounded += int(np.count_nonzero((raised != array) & ~np.isnan(array)))
+            self.rounded += rounded
+            if rounded:
+                self.changes.append(Change(name or "constant", array.size, rounded))
         return raised

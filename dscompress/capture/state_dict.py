@@ -17,11 +17,12 @@ from dscompress.capture.fill import LISTED, fill, shapes_of, tied_keys
 from dscompress.capture.input_shape import HOW as SHAPE_HOW
 from dscompress.capture.options import Captured, CaptureOptions
 from dscompress.capture.quiet import quiet
+from dscompress.changes import Change, changes_between
 from dscompress.deepshift import Imported
 from dscompress.deepshift.safetensors_file import is_safetensors
 from dscompress.deepshift.torch_file import UnusualTensors, check_sums, opened
 from dscompress.errors import CompileError
-from dscompress.weight_sets import KEYS, Choice, choose, find_sets
+from dscompress.weight_sets import KEYS, Choice, choose, find_sets, plain_key
 
 KIND = "state_dict"
 
@@ -111,12 +112,22 @@ def capture_checkpoint(checkpoint: Any, options: CaptureOptions, where: str, bui
             f"holds weights ({len(weights)} tensors) but no model",
             what_to_do=f"say what builds it: dscompress export {where} {factory.HOW.split(' (')[0]}{shape}",
         )
-    fill(built, weights, options.model, where, notes, options.prefix)
+    sources = fill(built, weights, options.model, where, notes, options.prefix)
+    changes = changes_in(built, weights, sources)
     if options.method is None:  # the user has not said yet what they are
         note_latent_weights(built, weights, notes)
     del checkpoint, weights
     captured = module.capture(built, options, where)
-    return Captured(captured.model, KIND, notes=list(dict.fromkeys(notes + captured.notes)))
+    notes = list(dict.fromkeys(notes + captured.notes))
+    return Captured(captured.model, KIND, notes=notes, changes=changes + captured.changes)
+
+
+def changes_in(built: nn.Module, weights: Mapping, sources: Mapping[str, tuple[str, ...]]) -> list[Change]:
+    """What in the filled module is not the file's own; a tensor that is put together from several counts as its own."""
+    own = {name: weights[keys[0]] for name, keys in sources.items() if len(keys) == 1}
+    made = {plain_key(key): value for key, value in built.state_dict().items()}
+    tensors = {name: value for name, value in made.items() if isinstance(value, torch.Tensor)}
+    return changes_between(own, {name: value for name, value in tensors.items() if own.get(name) is not None})
 
 
 def find_state_dict(

@@ -292,3 +292,14 @@ def test_changes_are_counted_against_what_pytorch_loads(tmp_path):
     assert {change.name: change.different for change in found.report.changes} == changed
     assert {change.name: change.elements for change in found.report.changes} == {
         key: value.numel() for key, value in loaded.items()}  # fmt: skip
+
+
+def test_numbers_that_float32_does_not_hold_are_changes_too(tmp_path):
+    torch.manual_seed(0)
+    state = {key: value.double() for key, value in network().state_dict().items()}
+    state["4.bias"] = torch.linspace(-1, 1, 10, dtype=torch.float64)
+    path = originals.save(tmp_path / "w.pt", state)
+    dscompress.compile_model(path, tmp_path / "m.dsf", **OPTIONS)
+    found = verify_model(tmp_path / "m.dsf", path, CaptureOptions(**OPTIONS), samples=2)
+    count = int((state["4.bias"].float().double() != state["4.bias"]).sum())
+    assert found.as_imported and [(change.name, change.different) for change in found.changes] == [("4.bias", count)]
