@@ -4,9 +4,15 @@ CompileError is for whoever has the source model, TrainingError for whoever has 
 siblings they say where, what was found, what was expected and what to do.
 """
 
+import errno
+
 from dsruntime.errors import BackendError, DsError, ModelError
 
 __all__ = ["BackendError", "CompileError", "DsError", "ModelError", "TrainingError"]
+
+
+# What a system call says of the machine, not of the file that it was called for.
+MACHINE_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EIO)
 
 
 class CompileError(DsError):

@@ -29,7 +29,7 @@ import flatbuffers
 import numpy as np
 
 from dscompress.encode import ALIGNMENT, Encoded
-from dscompress.errors import BackendError, CompileError
+from dscompress.errors import MACHINE_ERRNOS, BackendError, CompileError
 from dsruntime import dsf_generated as fb
 from dsruntime.file import DTYPES, PREFIX, Image, Input, Node, Output, Value
 
@@ -223,7 +223,7 @@ def check_target(path: str | os.PathLike) -> Path:
 def write_atomically(
     path: str | os.PathLike, data: bytes, read_back: Callable[[Path], bytes | memoryview] | None = None
 ) -> None:
-    """Replaces the file by `data`, or raises CompileError and leaves everything as it was.
+    """Replaces the file by `data`, or leaves all as it was: CompileError, or BackendError where the disk is full.
 
     read_back: how the written bytes are read again to be compared; unless given, through libdsf, as a .dsf.
     """
@@ -240,7 +240,8 @@ def write_atomically(
     except OSError as error:
         remove(parts)
         remedy = "free some space" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "give another path"
-        raise cannot_write(target, reason(error), remedy) from None
+        kind = BackendError if error.errno in MACHINE_ERRNOS else CompileError
+        raise kind(str(target), f"cannot be written: {reason(error)}", what_to_do=remedy) from None
     except BaseException:
         remove(parts)
         raise

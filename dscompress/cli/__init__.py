@@ -17,7 +17,6 @@ click is imported at the top of these files, so that `dscompress --help` and `ds
 from __future__ import annotations
 
 import contextlib
-import errno
 import importlib
 import os
 import sys
@@ -38,7 +37,6 @@ RENAMED = {
 }
 
 DIFFERENT, WRONG_INPUT, MACHINE_CANNOT, CHANGED_BY_IMPORT, INTERNAL, INTERRUPTED, PIPE_CLOSED = 1, 3, 4, 5, 70, 130, 141
-MACHINE_ERRNOS = (errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EMFILE, errno.ENFILE, errno.EIO)
 
 
 class MissingExtra(Exception):
@@ -173,6 +171,8 @@ def explain(error: BaseException) -> tuple[int, str, str]:
     if isinstance(error, MemoryError):
         return MACHINE_CANNOT, "not enough memory", "close other programs, or use a smaller model or batch"
     if isinstance(error, OSError) and isinstance(error.filename, (str, bytes)):
+        from dscompress.errors import MACHINE_ERRNOS
+
         code = MACHINE_CANNOT if error.errno in MACHINE_ERRNOS else WRONG_INPUT
         reason = error.strerror or str(error)
         return code, printable(f"{os.fsdecode(error.filename)}: {reason[:1].lower()}{reason[1:]}"), ""

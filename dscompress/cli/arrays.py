@@ -25,25 +25,21 @@ def load_array(path):
 
 def save_arrays(path, arrays: dict) -> None:
     """One array to .npy, several to .npz; whole or not at all."""
+    import io
+    from pathlib import Path
+
     import numpy as np
 
+    from dscompress.write import write_atomically
     from dsruntime.errors import ModelError
 
     where = os.fsdecode(path)
     if len(arrays) > 1 and not where.endswith(".npz"):
         raise ModelError(where, f"{len(arrays)} outputs ({', '.join(arrays)})", "one array for a .npy file",
                          "give --output FILE.npz")
-    part = f"{where}.{os.getpid()}.part"
-    try:
-        with open(part, "xb") as file:
-            if where.endswith(".npz"):
-                np.savez(file, **arrays)
-            else:
-                np.save(file, next(iter(arrays.values())), allow_pickle=False)
-        os.replace(part, where)
-    except OSError as error:
-        raise ModelError(where, f"cannot be written ({error.strerror})",
-                         "a folder that exists and can be written to") from None
-    finally:
-        if os.path.exists(part):
-            os.unlink(part)
+    buffer = io.BytesIO()
+    if where.endswith(".npz"):
+        np.savez(buffer, **arrays)
+    else:
+        np.save(buffer, next(iter(arrays.values())), allow_pickle=False)
+    write_atomically(where, buffer.getvalue(), Path.read_bytes)

@@ -4,6 +4,7 @@
 this machine cannot.
 """
 
+import errno
 import os
 import shutil
 import tempfile
@@ -143,6 +144,18 @@ def test_a_missing_extra(call, given, monkeypatch, command):
     result = call(*command.format(**given).split())
     assert result.exit_code == 4
     assert result.stderr.startswith("error: ") and 'pip install "dscompress[compiler]"' in result.stderr
+
+
+@pytest.mark.parametrize("command", [EXPORT, "run {dsf} {array} -o {new}/y.npy", CONVERT, TRAIN])
+def test_a_full_disk(call, given, monkeypatch, command):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("dscompress.write.os.fsync", full)
+    result = call(*command.format(**given).split())
+    assert result.exit_code == 4 and "cannot be written: no space left on device" in result.stderr, result.stderr
+    shutil.rmtree(given["new"] / "run", ignore_errors=True)
+    assert not list(given["new"].iterdir())
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from torch import nn
 
 from dscompress import checkpoint, compile_model
 from dscompress.capture.detect import STATE_DICT, TRAINING_CHECKPOINT, detect
-from dscompress.errors import CompileError
+from dscompress.errors import BackendError, CompileError
 from dscompress.models.digits import small_mobilenet, small_resnet
 from dscompress.nn import bake, convert
 from dsruntime import load
@@ -126,7 +126,7 @@ def test_saving_replaces_or_leaves(saved, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("dscompress.write.os.write", full)
-    with pytest.raises(CompileError, match="cannot be written: no space left on device; free some space"):
+    with pytest.raises(BackendError, match="cannot be written: no space left on device; free some space"):
         checkpoint.save(path, checkpoint.pack(card(), model))
     assert path.read_bytes() == before and [each.name for each in path.parent.iterdir()] == ["best.pt"]
 
