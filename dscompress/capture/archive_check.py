@@ -86,48 +86,30 @@ def dangers_in_json(reader: Any, name: str) -> Iterator[str]:
     except (ValueError, RecursionError):
         yield f"no JSON in {name}"
         return
-    for key, text in texts(document):
-        rule = RULES.get(key)
-        if rule is None or not rule(text):
-            yield f"the {CALLED.get(key, key)} {shown(text)}"
-    for key, names in keys(document):
-        if not all(map(PATH if key == "config" else NAME, names)):
-            yield f"the names {shown(str(names))} in {key or name}"
-    if any(key == "use_pickle" and value for item in objects(document) for key, value in item.items()):
-        yield f"a pickled tensor in {name}"
+    for key, part in parts(document):
+        if isinstance(part, str) and not RULES.get(key, refused)(part):
+            yield f"the {CALLED.get(key, key)} {shown(part)}"
+        elif isinstance(part, dict) and not all(map(PATH if key == "config" else NAME, part)):
+            yield f"the names {shown(str(list(part)))} in {key or name}"
+        elif isinstance(part, dict) and part.get("use_pickle"):
+            yield f"a pickled tensor in {name}"
 
 
-def objects(document: Any) -> Iterator[dict]:
-    """Every object in a JSON document, however deep, but for what is UNUSED."""
-    waiting = [document]
+def refused(text: str) -> bool:
+    return False
+
+
+def parts(document: Any) -> Iterator[tuple[str, dict | str]]:
+    """Every object and text, however deep, and the key that it stands under, lists between or not; none UNUSED."""
+    waiting = [("", document)]
     while waiting:
-        item = waiting.pop()
-        if isinstance(item, dict):
-            yield item
-            waiting.extend(value for key, value in item.items() if key not in UNUSED)
-        elif isinstance(item, list):
-            waiting.extend(item)
-
-
-def texts(document: Any) -> Iterator[tuple[str, str]]:
-    """Every text and the key that it stands under, lists in between or not."""
-    for item in [{"": document}, *objects(document)]:
-        for key, value in item.items():
-            waiting = [] if key in UNUSED else [value]
-            while waiting:
-                part = waiting.pop()
-                if isinstance(part, str):
-                    yield key, part
-                elif isinstance(part, list):
-                    waiting.extend(part)
-
-
-def keys(document: Any) -> Iterator[tuple[str, list[str]]]:
-    """The keys of every object, and the key that it stands under."""
-    for item in [{"": document}, *objects(document)]:
-        for key, value in item.items():
-            if isinstance(value, dict) and key not in UNUSED:
-                yield key, list(value)
+        key, part = waiting.pop()
+        if isinstance(part, dict):
+            waiting.extend((name, value) for name, value in part.items() if name not in UNUSED)
+        elif isinstance(part, list):
+            waiting.extend((key, value) for value in part)
+        if isinstance(part, dict | str):
+            yield key, part
 
 
 def is_plain_structure(text: str, is_key: Callable[[str], Any]) -> bool:

@@ -1,5 +1,6 @@
 """No code that a file names runs without --trust-pickle: a payload that would create a marker file never does."""
 
+import copy
 import io
 import json
 import pickle
@@ -13,6 +14,7 @@ import pytest
 import torch
 
 from dscompress.capture import CaptureOptions, capture, exported_program
+from dscompress.capture.archive_check import UNUSED, dangers_in_json
 from dscompress.capture.archive_expression import is_plain_expression
 from dscompress.capture.archive_operators import is_plain_operator
 from dscompress.errors import CompileError
@@ -211,6 +213,50 @@ def test_a_payload_in_a_pt2_never_runs(tmp_path, marker, change, monkeypatch):
     with pytest.raises(CompileError, match="to load that can run code.*--trust-pickle"):
         capture(path, CaptureOptions())
     assert not marker.exists()
+
+
+class OneDocument:
+    """Stands in for the archive's reader."""
+
+    def __init__(self, document) -> None:
+        self.content = json.dumps(document).encode()
+
+    def get_record(self, name: str) -> bytes:
+        return self.content
+
+
+def places(item, path=()):
+    """(path, text) of every text and every key in a document, but for what is never run."""
+    for key, value in item.items() if isinstance(item, dict) else enumerate(item):
+        if key in UNUSED:
+            continue
+        if isinstance(key, str):
+            yield (*path, key), None
+        if isinstance(value, str):
+            yield (*path, key), value
+        elif isinstance(value, dict | list):
+            yield from places(value, (*path, key))
+
+
+def test_no_text_of_a_pt2_may_be_code(tmp_path):
+    """Each text and each key in turn; which of them PyTorch pastes into Python, its versions decide."""
+    pt2(tmp_path / "model.pt2", lambda names, members: None)
+    with zipfile.ZipFile(tmp_path / "model.pt2") as archive:
+        name = next(name for name in archive.namelist() if name.endswith("models/model.json"))
+        document = json.loads(archive.read(name))
+    assert list(dangers_in_json(OneDocument(document), "model.json")) == []
+    found = list(places(document))
+    assert len(found) > 1000
+    for path, text in found[:: len(found) // 100]:
+        changed = copy.deepcopy(document)
+        item = changed
+        for key in path[:-1]:
+            item = item[key]
+        if text is None:
+            item["open('x', 'w')"] = item.pop(path[-1])
+        else:
+            item[path[-1]] = "open('x', 'w')"
+        assert list(dangers_in_json(OneDocument(changed), "model.json")), path
 
 
 def test_an_unchanged_pt2_passes_the_same_way(tmp_path):
