@@ -128,6 +128,8 @@ class Session:
         are on the GPU (__cuda_array_interface__ or DLPack: torch, CuPy), and with on_device leaves the results there.
         stream, the handle of a CUDA stream, makes that asynchronous: see docs/cuda.md.
 
+        An empty batch (an array of shape (0, ...) where the model says "N") gives empty results.
+
         Ctrl-C ends it with KeyboardInterrupt, cancel() with Cancelled; on backend cuda what was given to the GPU is
         computed first.
         """
@@ -140,16 +142,20 @@ class Session:
         arrays = [checked(array, info) for array, info in zip(given, infos, strict=True)]
         batch = common_batch(arrays, infos)
         on_device = self._on_device(on_device, stream)
+        shapes = empty_shapes(self.model) if batch == 0 else None
 
         def run():
             with self._lock:
                 runner = self._open()
+                self._ran = False
+                if shapes is not None:
+                    return empty_results(self.model, shapes, runner if on_device else None)
                 results = runner.run_on_device(arrays, batch, stream) if on_device else runner.run(arrays, batch)
                 self._ran = True
                 return results
 
         try:
-            is_long = self._multiply_adds(batch) >= LONG and self.backend == "cpu"
+            is_long = batch > 0 and self._multiply_adds(batch) >= LONG and self.backend == "cpu"
             results = interruptible(run, self.cancel) if is_long else run()
         except MemoryError:
             raise BackendError("session", "no memory is left", "more free memory",
@@ -342,13 +348,30 @@ def common_batch(arrays, infos) -> int:
                 continue
             times = int(want[:-1] or 1)
             where = f"input {info.name!r}"
-            if have == 0 or have % times:
-                raise ModelError(where, f"{have} in dimension {axis}", f"a multiple of {times}, at least {times}")
+            if have % times:
+                raise ModelError(where, f"{have} in dimension {axis}", f"a multiple of {times}")
             if batch is not None and have // times != batch:
                 raise ModelError(where, f"shape {array.shape}, so N = {have // times}", f"N = {batch} as in {first!r}",
                                  "give all inputs the same batch size")
             batch, first = have // times, first or info.name
-    return batch or 1
+    return 1 if batch is None else batch
+
+
+def empty_shapes(model: Model) -> list[tuple[int, ...]]:
+    """The shapes of the outputs for an empty batch: without elements, or there is something to compute after all."""
+    shapes = []
+    for info in model.outputs:
+        if all(isinstance(d, int) for d in info.shape):
+            raise ModelError(f"output {info.name!r}", f"the batch is empty, and this output is {info.text()} whatever "
+                             "its size", "a batch of at least 1")
+        shapes.append(tuple(d if isinstance(d, int) else 0 for d in info.shape))
+    return shapes
+
+
+def empty_results(model: Model, shapes, on_device=None) -> list:
+    """Arrays without elements; on_device: the runner on whose GPU they shall be."""
+    pairs = [(shape, info.dtype) for shape, info in zip(shapes, model.outputs, strict=True)]
+    return [on_device.empty(*pair) if on_device else np.empty(*pair) for pair in pairs]
 
 
 def ranked(scores: np.ndarray, info: TensorInfo, top: int) -> list[Prediction]:

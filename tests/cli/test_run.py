@@ -91,6 +91,15 @@ def test_bad_arrays_are_refused_with_a_sentence(call, files, tmp_path, name, say
     assert name in result.stderr and says in result.stderr
 
 
+def test_an_empty_batch_is_run_like_any_other(call, files, tmp_path):
+    np.save(tmp_path / "none.npy", np.zeros((0, 1, 8, 8), "f4"))
+    result = call("run", files.dsf, tmp_path / "none.npy", "--output", tmp_path / "y.npy")
+    assert result.exit_code == 0, result.stderr
+    assert "float32 (0, 10)" in result.output and np.load(tmp_path / "y.npy").shape == (0, 10)
+    data = json.loads(call("run", files.dsf, tmp_path / "none.npy", "--json").stdout)
+    assert data["results"][0]["outputs"][0]["shape"] == [0, 10]
+
+
 def test_nan_is_computed_through_and_shown(call, files, tmp_path):
     np.save(tmp_path / "nan.npy", np.full((1, 1, 8, 8), np.nan, "f4"))
     result = call("run", files.dsf, tmp_path / "nan.npy", "--json")

@@ -51,6 +51,15 @@ def close(got, want):
     np.testing.assert_allclose(np.asarray(got), want, atol=0.01)
 
 
+def test_an_empty_batch_gives_empty_results(model, x, want):
+    with model.session("cuda") as session:
+        assert session.run(x[:0]).shape == (0, *want.shape[1:])
+        close(session.run(x), want)
+        result = session.run(OnTheGpu(x[:0]), on_device=True)
+        assert result.shape == (0, *want.shape[1:]) and result.numpy().shape == result.shape
+        assert torch.from_dlpack(result).shape == result.shape
+
+
 class OnTheGpu:
     """What torch or CuPy show of an array on the GPU."""
 

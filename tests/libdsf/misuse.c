@@ -220,6 +220,23 @@ static void wrong_runs(dsf_session* session) {
     EXPECT(refused(dsf_session_profile(session, 0, &profile, &error)));
 }
 
+/* A batch of none: results without elements, into the session's memory or the caller's. */
+static void empty_batch(dsf_session* session) {
+    dsf_tensor x = row(NULL), y = DSF_INIT(dsf_tensor), any = DSF_INIT(dsf_tensor);
+    x.shape[0] = 0, x.bytes = 0;
+    EXPECT(dsf_session_run(session, &x, 1, &y, 1, &error) == DSF_OK);
+    EXPECT(y.data && y.bytes == 0 && y.rank == 2 && y.shape[0] == 0 && y.shape[1] == 3 && y.dtype == DSF_FLOAT32);
+    float own = 7;
+    y.data = &own, y.bytes = 0;
+    EXPECT(dsf_session_run(session, &x, 1, &y, 1, &error) == DSF_OK && y.data == &own && own == 7);
+    EXPECT(dsf_session_step_count(session) == 0 && dsf_session_arena_bytes(session) == 0);
+    EXPECT(refused(dsf_session_value(session, 0, &any, &error)));
+    x.bytes = 4, x.data = &own;
+    EXPECT(refused(dsf_session_run(session, &x, 1, &y, 1, &error)));
+    x.bytes = 0, x.shape[1] = 0;
+    EXPECT(refused(dsf_session_run(session, &x, 1, &y, 1, &error)));
+}
+
 static void kept_values(dsf_model* model) {
     dsf_session_options options = {sizeof options, .threads = 1, .keep_values = 1, .profile = 1};
     dsf_session* session;
@@ -265,6 +282,7 @@ int main(int count, char** arguments) {
     EXPECT(dsf_session_create(model, &two_threads, &session, &error) == DSF_OK && dsf_session_threads(session) == 2);
     dsf_model_destroy(model); /* the session keeps what it needs */
     wrong_runs(session);
+    empty_batch(session);
 
     float many[60] = {0};
     dsf_tensor x = {sizeof x, DSF_FLOAT32, 2, {20, 3}, many, sizeof many}, y = DSF_INIT(dsf_tensor);

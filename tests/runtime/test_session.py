@@ -87,7 +87,7 @@ def test_wrong_arrays_say_what_to_do(backend):
     refuses(session, X[:1][None], "x[0]")
     refuses(session, X.transpose(0, 2, 3, 1), "shape (2, 1, 3, 1)", "x.transpose(0, 3, 1, 2)")
     refuses(session, X[..., :2], "shape (2, 1, 1, 2)", "(N, 1, 1, 3)")
-    refuses(session, X[:0], "0 in dimension 0", "at least 1")
+    refuses(session, X[..., :0], "shape (2, 1, 1, 0)", "(N, 1, 1, 3)")
     refuses(session, X.tolist(), "arrays")
     refuses(session, "photo.jpg", "a str", "np.asarray(x, 'float32')")
     refuses(session, None, "NoneType")
@@ -104,6 +104,43 @@ def test_inputs_must_agree_on_the_batch(backend):
     refuses(session, [a, b], "'b'", "N = 2", "N = 3 as in 'a'")
     refuses(session, [a, b[:3]], "'b'", "3 in dimension 0", "a multiple of 2")
     refuses(session, a, "one array", "2 ('a', 'b')")
+
+
+@on_every_backend
+def test_an_empty_batch_gives_empty_results(backend):
+    """Of the right shape and dtype, as PyTorch and ONNX Runtime give them; the runs around it are as ever."""
+    session = dsruntime.load(classifier(), backend)
+    for x in (X, X[:0], X, X[:0]):
+        result = session.run(x)
+        assert result.shape == (len(x), *classified(X).shape[1:]) and result.dtype == np.float32
+    result = dsruntime.load(two_in_two_out(), backend).run([np.ones((0, 2), np.float32), np.ones((0, 2), np.int64)])
+    assert {name: (y.shape, str(y.dtype)) for name, y in result.items()} == {
+        "doubled": ((0, 2), "float32"), "same": ((0, 2), "int64")}
+    refuses(dsruntime.load(two_in_two_out(), backend), [np.ones((0, 2), np.float32), np.ones((2, 2), np.int64)],
+            "N = 0 as in 'a'")
+
+
+@on_every_backend
+def test_an_empty_batch_is_refused_where_there_is_something_to_compute(backend):
+    """The sum over a batch is there whatever the batch."""
+    data = build(
+        values=[{"name": "x", "shape": [-1, 3]}, {"name": "y", "shape": [3]}],
+        nodes=[{"op": "reduce_sum", "inputs": ["x"], "outputs": ["y"], "attributes": {"axes": [0], "keepdims": 0}}],
+        inputs=["x"], outputs=["y"])
+    session = dsruntime.load(data, backend)
+    np.testing.assert_array_equal(session.run(np.ones((2, 3), np.float32)), [2, 2, 2])
+    refuses(session, np.ones((0, 3), np.float32), "the batch is empty", "float32 (3,) whatever", "at least 1")
+
+
+@on_every_backend
+def test_after_an_empty_batch_there_are_no_values(backend):
+    with Model.open(classifier()).session(backend, keep_values=True, profile=True) as session:
+        session.run(X)
+        assert session.values() and session.profile()
+        session.run(X[:0])
+        for look in (session.values, session.profile):
+            with pytest.raises(ModelError, match="nothing has run yet"):
+                look()
 
 
 def test_a_fixed_batch_says_so():

@@ -202,7 +202,8 @@ DSF_API dsf_status dsf_session_create(dsf_model* model, const dsf_session_option
                                       dsf_error* error);
 DSF_API void dsf_session_destroy(dsf_session* session); /* null is fine */
 DSF_API int32_t dsf_session_threads(const dsf_session* session);
-/* Runs the model once. All inputs in the model's order, with concrete shapes; N is taken from the shapes.
+/* Runs the model once. All inputs in the model's order, with concrete shapes; N is taken from the shapes. N = 0, which
+ * means a dimension 0 wherever the model says -k, gives results without elements, and nothing is computed.
  * outputs[i].data null: it is set to memory of the session, valid until its next run or destruction.
  * outputs[i].data set: outputs[i].bytes is its capacity, and the result is written there; until the run is over there may
  * be other numbers. It may overlap with inputs and other outputs: then it is copied there at the end. dtype, rank, shape

@@ -68,9 +68,9 @@ void Session::expect(int input_count, int output_count) {
 
 // The batch size that all inputs agree on; 1 where no shape depends on it.
 int64_t Session::check_inputs(const dsf_tensor* inputs) {
-    int64_t batch = 0;
+    int64_t batch = -1;  // not known yet
     for (size_t i = 0; i < inputs_.size(); ++i) check_input(static_cast<int>(i), inputs[i], &batch);
-    return batch == 0 ? 1 : batch;
+    return batch < 0 ? 1 : batch;
 }
 
 void Session::check_input(int index, const dsf_tensor& tensor, int64_t* batch) const {
@@ -78,7 +78,7 @@ void Session::check_input(int index, const dsf_tensor& tensor, int64_t* batch) c
     auto refuse = [&](std::string found, std::string expected) {
         model_error(model_->path + ": input '" + value.name + "'", std::move(found), std::move(expected));
     };
-    if (!tensor.data) refuse("its data is null", "a pointer");
+    if (!tensor.data && tensor.bytes > 0) refuse("its data is null", "a pointer");
     int dtype = 0;  // copied, for a caller may have put any number there
     static_assert(sizeof dtype == sizeof tensor.dtype, "an enum of C is an int");
     std::memcpy(&dtype, &tensor.dtype, sizeof dtype);
@@ -91,11 +91,11 @@ void Session::check_input(int index, const dsf_tensor& tensor, int64_t* batch) c
     uint64_t bytes = static_cast<uint64_t>(size_of(value.dtype));
     for (int axis = 0; axis < value.shape.rank; ++axis) {
         int64_t dim = tensor.shape[axis], declared = value.shape[axis];
-        if (dim < 1 || (declared > 0 && dim != declared) || (declared < 0 && dim % -declared != 0))
+        if (dim < 0 || (declared > 0 && dim != declared) || (declared < 0 && dim % -declared != 0))
             refuse("it has " + shape_text(tensor), value.shape.text());
         if (declared < 0) {
             int64_t found = dim / -declared;
-            if (*batch != 0 && found != *batch)
+            if (*batch >= 0 && found != *batch)
                 refuse("it has batch size " + std::to_string(found), std::to_string(*batch) + " as in the others");
             *batch = found;
         }
@@ -163,6 +163,7 @@ void Session::run(const dsf_tensor* inputs, dsf_tensor* outputs) {
     last_ = nullptr;
     threads_.allow();
     const int64_t batch = check_inputs(inputs);
+    if (batch == 0) return give_nothing(outputs);
     Plan& plan = plan_for(batch);
     check_outputs(plan, outputs);
     for (size_t i = 0; i < inputs_.size(); ++i) inputs_[i] = inputs[i].data;
@@ -175,6 +176,21 @@ void Session::run(const dsf_tensor* inputs, dsf_tensor* outputs) {
         else if (outputs[i].data != result) std::memmove(outputs[i].data, result, outputs[i].bytes);
     }
     last_ = &plan;
+}
+
+// The results of an empty batch, which have no elements: there is nothing to plan or to compute.
+void Session::give_nothing(dsf_tensor* outputs) const {
+    static char nowhere;  // not null, as results never are
+    for (size_t i = 0; i < outputs_.size(); ++i) {
+        const Value& value = model_->values[static_cast<size_t>(model_->outputs[i].value)];
+        const TensorType type{value.dtype, at_batch(value.shape, 0)};
+        if (type.bytes() > 0)
+            model_error(model_->path + ": output '" + value.name + "'",
+                        "the batch is empty, and this output has shape " + value.shape.text() + " whatever its size",
+                        "a batch of at least 1");
+        describe(type, &outputs[i]);
+        if (!outputs[i].data) outputs[i].data = &nowhere;
+    }
 }
 
 void Session::value(int value, dsf_tensor* tensor) {

@@ -123,6 +123,15 @@ class Runner:
         weakref.finalize(result, self.spare.give, bytes, address)
         return result
 
+    def empty(self, shape, dtype: str) -> DeviceArray:
+        """A result without elements, at an address of its own."""
+        with active(self.driver):
+            address = self.spare.take(1) or self.driver.allocate(1)
+        result = DeviceArray(address, tuple(shape), dtype, self.driver.kind, self.driver.number, None, self.download,
+                             self.follow)
+        weakref.finalize(result, self.spare.give, 1, address)
+        return result
+
     def follow(self, stream: int, other: int) -> None:
         with active(self.driver):
             self.driver.wait(stream, other)
@@ -130,7 +139,8 @@ class Runner:
     def download(self, array: DeviceArray) -> np.ndarray:
         with active(self.driver):
             host = np.empty(array.shape, array.dtype)
-            self.driver.download(host, array.address, self.stream)
+            if host.size:
+                self.driver.download(host, array.address, self.stream)
             self.driver.synchronize(self.stream)
             return host
 
