@@ -27,7 +27,8 @@ def prove(data: bytes, assembled: Assembled) -> Model | BackendError:
         model = Model.open(data)
     except ModelError as error:
         found = f"the file would be refused: {error}"
-        raise CompileError(where, found, what_to_do="nothing was written; report this model") from None
+        remedy = "nothing was written; if ONNX Runtime runs the model, report it"
+        raise CompileError(where, found, what_to_do=remedy) from None
     except BackendError as error:
         model = error
     if isinstance(model, Model):

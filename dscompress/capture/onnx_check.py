@@ -96,6 +96,8 @@ def check_model(proto: onnx.ModelProto, where: str) -> None:
             raise CompileError(where, f"weight {message.values.name!r} is a sparse tensor", "a dense one", AGAIN)
         elif isinstance(message, (onnx.TypeProto.Tensor, onnx.TypeProto.SparseTensor)):
             check_type(message, where)
+        elif isinstance(message, onnx.AttributeProto):
+            check_attribute(message, where)
         check_names(message, where)
 
 
@@ -229,6 +231,14 @@ def check_type(message, where: str) -> None:
     if len(message.shape.dim) > MOST_RANK:
         found = f"a value has {len(message.shape.dim)} dimensions"
         raise CompileError(where, found, f"at most {MOST_RANK}", "reshape it")
+
+
+def check_attribute(attribute: onnx.AttributeProto, where: str) -> None:
+    for text in (attribute.s, *attribute.strings):
+        try:
+            text.decode()
+        except UnicodeDecodeError:
+            raise CompileError(where, f"attribute {attribute.name!r} is no UTF-8", "text", AGAIN) from None
 
 
 def check_names(message, where: str) -> None:

@@ -26,9 +26,9 @@ def dropout(source: Source) -> Lowered:
 
 
 def flatten(source: Source) -> Lowered:
-    axis = source.axis(1)
-    if axis == len(source.shape()):
+    if source.integer("axis", 1) == len(source.shape()):
         return to_shape("reshape")(source)
+    axis = source.axis(1)
     return Lowered("flatten", [source.data()], compact(axis=(axis, 1)))
 
 

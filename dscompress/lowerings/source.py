@@ -174,6 +174,8 @@ def dtype_name(dtype: ir.DataType | None) -> str:
 
 
 def positive(axis: int, rank: int) -> int:
+    if not -rank <= axis < rank:
+        raise Unsupported(f"its axis {axis} is none of {rank} dimensions", "correct the model and export it again")
     return axis + rank if axis < 0 else axis
 
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from dscompress.passes.resolve_auto_pad import kernel_shape, says_size, transposed_sizes
+from dscompress.passes.resolve_auto_pad import is_whole, kernel_shape, says_size, transposed_sizes
 
+MOST_SIZE = 1 << 31
 POOLS = ("MaxPool", "AveragePool", "LpPool")
 
 
@@ -21,8 +22,8 @@ def corrected(node: ir.Node, before: tuple[int, ...] | None, after: tuple[int, .
         return after
     if node.op_type in POOLS and node.attributes.get_int("ceil_mode", 0):
         return (*after[:2], *windows(node, before[2:], after[2:]))
-    if node.op_type == "ConvTranspose" and says_size(node) and (kernel := kernel_shape(node)) is not None:
-        return (*after[:2], *transposed_sizes(node, before[2:], kernel))
+    if node.op_type == "ConvTranspose" and says_size(node) and is_whole(node, before[2:], kernel_shape(node)):
+        return (*after[:2], *transposed_sizes(node, before[2:], kernel_shape(node) or ()))
     if node.op_type == "Resize" and len(inputs) > 2:
         return scaled(node, before, after, inputs[2])
     if node.op_type == "Upsample" and len(inputs) > 1:
@@ -35,6 +36,8 @@ def windows(node: ir.Node, before: tuple[int, ...], after: tuple[int, ...]) -> t
         return after
     strides = node.attributes.get_ints("strides", [1] * len(before))
     pads = node.attributes.get_ints("pads", [0] * 2 * len(before))
+    if len(strides) != len(before) or len(pads) < len(before):
+        return after
     starts_outside = [
         (count - 1) * stride >= size + pad
         for size, count, stride, pad in zip(before, after, strides, pads, strict=False)
@@ -43,10 +46,13 @@ def windows(node: ir.Node, before: tuple[int, ...], after: tuple[int, ...]) -> t
 
 
 def scaled(node: ir.Node, before: tuple[int, ...], after: tuple[int, ...], scales) -> tuple[int, ...]:
-    if scales is None or np.size(scales) == 0:
-        return after
     axes = node.attributes.get_ints("axes", list(range(len(before))))
+    if scales is None or np.size(scales) != len(axes) or any(not -len(before) <= axis < len(before) for axis in axes):
+        return after
     result = list(after)
-    for axis, scale in zip(axes, np.asarray(scales, np.float32), strict=False):
-        result[axis] = int(np.float32(before[axis]) * scale)
+    for axis, scale in zip(axes, np.asarray(scales, np.float32).reshape(-1), strict=True):
+        size = np.float32(before[axis]) * scale
+        if not 0 <= size < MOST_SIZE:  # NaN among them
+            return after
+        result[axis] = int(size)
     return tuple(result)

@@ -34,7 +34,16 @@ class ResolveAutoPad(ir.passes.InPlacePass):
 
 
 def needs_pads(node: ir.Node) -> bool:
-    return says_size(node) and data_sizes(node) is not None and kernel_shape(node) is not None
+    return says_size(node) and is_whole(node, data_sizes(node), kernel_shape(node))
+
+
+def is_whole(node: ir.Node, sizes: Sizes | None, kernel: Sizes | None) -> bool:
+    """Sizes and kernel are known, and whatever the node says, it says for as many dimensions; lower refuses others."""
+    if sizes is None or kernel is None or len(kernel) != len(sizes):
+        return False
+    said = [ints(node, name, [1] * len(sizes)) for name in ("strides", "dilations", "output_padding")]
+    target = ints(node, "output_shape", [1] * len(sizes))
+    return all(len(each) == len(sizes) for each in (*said, target[-len(sizes) :])) and min(said[0], default=1) > 0
 
 
 def says_size(node: ir.Node) -> bool:

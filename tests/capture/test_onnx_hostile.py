@@ -186,3 +186,43 @@ def test_what_a_library_raises_is_a_refusal_that_keeps_its_cause(tmp_path):
     with pytest.raises(CompileError, match="onnx.checker refuses it: ") as caught:
         capture(saved(tmp_path, proto))
     assert isinstance(caught.value.__cause__, onnx.checker.ValidationError)
+
+
+def test_branches_are_counted(tmp_path, monkeypatch):
+    monkeypatch.setattr(onnx_check, "MOST_BODIES", 1)
+    info = helper.make_tensor_value_info("z", TensorProto.FLOAT, None)
+    branch = helper.make_graph([helper.make_node("Relu", ["x"], ["z"])], "b", [], [info])
+    on = helper.make_tensor("on", TensorProto.BOOL, [], [True])
+    nodes = [helper.make_node("If", ["on"], ["y"], then_branch=branch, else_branch=branch)]
+    refused(tmp_path, model(nodes, initializers=[on]), "has 2 branches and loops; expected at most 1")
+
+
+def test_an_attribute_that_is_no_text(tmp_path):
+    node = helper.make_node("Gelu", ["x"], ["y"], approximate=b"\xff\xfe")
+    refused(tmp_path, model([node], opset=20), "attribute 'approximate' is no UTF-8; expected text")
+
+
+def test_scopes_that_nest_without_end(tmp_path):
+    """Python's own parser gives up on such a text in one of four ways."""
+    for text in ("[" * 5000, "-" * 5000 + "1", "[" * 90 + "]" * 90, "{}+" * 5000 + "1"):
+        proto = model([helper.make_node("Relu", ["x"], ["y"])])
+        proto.graph.node[0].metadata_props.add(key="pkg.torch.onnx.name_scopes", value=text)
+        assert compile_model(saved(tmp_path, proto)).nodes == 1
+
+
+MISFITS = {
+    "an axis beyond the dimensions": """(float[6,6] x) => (float[6,2] y, float[6,2] z, float[6,2] u)
+        { y, z, u = Split<axis = 1099511627776, num_outputs = 3>(x) }""",
+    "strides of another rank": "(float[N,1,5,5] x) => (float y) { y = MaxPool<auto_pad = \"SAME_UPPER\", "
+                               "kernel_shape = [3, 3], strides = [2]>(x) }",
+    "a kernel of another rank": """(float[N,1,5,5] x) => (float y) <float[4,1,3] w = {1,2,3,4,5,6,7,8,9,10,11,12}>
+        { y = Conv<auto_pad = "SAME_LOWER">(x, w) }""",
+    "a scale that is infinite": """(float[N,1,5,5] x) => (float y) <float[4] k = {1,1,1e38,1e38}>
+        { y = Resize(x, , k) }""",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", MISFITS)
+def test_an_attribute_that_does_not_fit(tmp_path, kind):
+    proto = onnx.parser.parse_model(f'<ir_version: 8, opset_import: ["" : 18]> net {MISFITS[kind]}')
+    refused(tmp_path, proto, "1 node cannot be stored|would be refused")
