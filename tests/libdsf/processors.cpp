@@ -1,6 +1,7 @@
 // processors: the quota of CPU time is found in trees of cgroups of both versions, wherever they are mounted
 #include "processors.h"
 
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sys/stat.h>
