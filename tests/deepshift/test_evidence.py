@@ -15,6 +15,7 @@ from dscompress.cli import cli
 from dscompress.deepshift.rounding import round_q
 from dscompress.errors import CompileError
 from dscompress.models import mnist
+from dscompress.training.weights import read_weights
 from dscompress.verify import verify_model
 from tests.deepshift import originals
 
@@ -292,6 +293,19 @@ def test_changes_are_counted_against_what_pytorch_loads(tmp_path):
     assert {change.name: change.different for change in found.report.changes} == changed
     assert {change.name: change.elements for change in found.report.changes} == {
         key: value.numel() for key, value in loaded.items()}  # fmt: skip
+
+
+def test_training_starts_from_what_training_left(tmp_path):
+    """Whether PyTorch can load the file or, for the classes that it names, cannot; nothing is asked or rounded."""
+    net = originals.trained(network())
+    for bits, content in ((4, latent_state()), (5, originals.checkpoint(latent_state(), "small"))):
+        path = originals.save(tmp_path / f"shift_q_all_wb_{bits}" / "checkpoint.pth.tar", content)
+        weights = read_weights(str(path))["state_dict"]
+        assert all(torch.equal(weights[key], value) for key, value in latent_state().items()), bits
+    for state in (originals.converted(net, "ps", 4), originals.decisions(net)):
+        path = originals.save(tmp_path / "x.pth", originals.checkpoint(state, "small"))
+        weights, found = read_weights(str(path))["state_dict"], deepshift.load(path)
+        assert all(torch.equal(weights[key], value) for key, value in found.state.items())
 
 
 def test_numbers_that_float32_does_not_hold_are_changes_too(tmp_path):
