@@ -55,9 +55,9 @@ def command(source, output, bits, layer_bits, sensitivity, as_json, target_bpw, 
             without, naive, **settings):
     """Turn the float weights of SOURCE into powers of two with a scale for each channel.
 
-    SOURCE is a state_dict or a checkpoint that holds one (with --model), a torch.export archive (.pt2), or a pickled
-    module (with --trust-pickle). What is written is of the same kind and has the same names, so `export` takes it the
-    same way. No training and no labels: a few hundred inputs show which errors matter.
+    SOURCE is a state_dict, a checkpoint that holds one or a .safetensors file (with --model), a torch.export archive
+    (.pt2), or a pickled module (with --trust-pickle). What is written is of the same kind and has the same names, so
+    `export` takes it the same way. No training and no labels: a few hundred inputs show which errors matter.
 
     \b
     Example:

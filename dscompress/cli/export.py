@@ -51,9 +51,10 @@ def command(source, output, factory, as_json, **settings):
     """Turn SOURCE into a .dsf file.
 
     SOURCE is an .onnx file, a torch.export archive (.pt2), a checkpoint of DeepShift or of another known network, a
-    state_dict or a checkpoint that holds one (with --model), or a pickled module; its content says which. Weights that
-    are powers of two, up to a scale per channel, take 1 to 6 bits; decoding gives the source's floats bit for bit. An
-    existing FILE.dsf is replaced in one step: whatever happens, there is the old file or the new one.
+    state_dict, a checkpoint that holds one or a .safetensors file (with --model), or a pickled module or TorchScript
+    (with --trust-pickle); its content says which. Weights that are powers of two, up to a scale per channel, take 1 to
+    6 bits; decoding gives the source's floats bit for bit. An existing FILE.dsf is replaced in one step: whatever
+    happens, there is the old file or the new one.
 
     \b
     Example:
