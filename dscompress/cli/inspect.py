@@ -62,8 +62,8 @@ def as_data(model, rows, with_graph: bool) -> dict:
         "bytes": graph.file_length,
         "float32_bytes": float32_bytes(graph),
         "inputs": [input_data(graph, entry) for entry in graph.inputs],
-        "outputs": [{**value_data(graph, entry.value), "meaning": entry.meaning, "labels": list(entry.labels)}
-                    for entry in graph.outputs],
+        "outputs": [{**value_data(graph, entry.value), "meaning": info.meaning, "labels": list(entry.labels)}
+                    for entry, info in zip(graph.outputs, model.outputs, strict=True)],
         "metadata": dict(model.metadata),
         "ops": dict(count_ops(graph)),
         "ledger": [row_data(row) for row in rows],
@@ -135,9 +135,9 @@ def print_ends(model) -> None:
         value = graph.values[entry.value]
         text = f"{value.name}: {value.dtype} {show.shape(value.shape)} {entry.layout}".rstrip()
         pairs.append(("input", [text] if entry.image is None else [text, recipe(entry.image)]))
-    for entry in graph.outputs:
+    for entry, info in zip(graph.outputs, model.outputs, strict=True):
         value = graph.values[entry.value]
-        texts = [f"{value.name}: {value.dtype} {show.shape(value.shape)} {entry.meaning}".rstrip()]
+        texts = [f"{value.name}: {value.dtype} {show.shape(value.shape)} {info.meaning or 'scores'}"]
         if entry.labels:
             more = ", …" if len(entry.labels) > 5 else ""
             texts.append(f"{len(entry.labels)} labels: {', '.join(entry.labels[:5])}{more}")

@@ -4,6 +4,8 @@ import json
 
 import onnx
 
+from tests.support.dsf_files import build
+
 
 def test_the_ledger_sums_to_the_file(call, files):
     data = json.loads(call("inspect", files.dsf, "--json").stdout)
@@ -75,3 +77,13 @@ def test_the_rows_fit_80_columns(call, files, monkeypatch):
     monkeypatch.setattr("dscompress.cli.show.room", lambda: 80)
     result = call("inspect", files.dsf, "--graph")
     assert max(map(len, result.output.splitlines())) <= 80
+
+
+def test_a_file_that_calls_a_sigmoid_logits_is_shown_as_it_is_read(call, tmp_path):
+    (tmp_path / "old.dsf").write_bytes(build(
+        values=[{"name": "x", "shape": [-1, 2]}, {"name": "y", "shape": [-1, 2]}],
+        nodes=[{"op": "sigmoid", "inputs": ["x"], "outputs": ["y"]}], inputs=["x"],
+        outputs=[{"value": "y", "meaning": "logits", "labels": ["cat", "dog"]}]))
+    assert "y: float32 (N, 2) probabilities" in call("inspect", tmp_path / "old.dsf").output
+    data = json.loads(call("inspect", tmp_path / "old.dsf", "--json").output)
+    assert data["outputs"][0]["meaning"] == "probabilities"
