@@ -53,6 +53,13 @@ def test_the_later_of_two_convolutions_takes_the_residual():
     assert steps(model, X) == ["conv", "conv+add+clip"]
 
 
+@pytest.mark.parametrize("low, high", [(float("-inf"), 6.0), (0.0, float("inf")), (float("inf"), float("inf"))])
+def test_a_fused_clip_may_have_infinite_bounds(low, high):
+    nodes = [("conv", ["x", "w"], ["a"], PADS), ("clip", ["a"], ["y"], {"min": low, "max": high})]
+    model = graph(nodes, dict.fromkeys(["x", "a", "y"], IMAGE), {"w": W})
+    assert steps(model, X) == ["conv+clip"]
+
+
 def test_a_residual_that_comes_after_the_convolution():
     nodes = [("conv", ["x", "w"], ["a"], PADS), ("sigmoid", ["x"], ["s"], {}), ("add", ["s", "a"], ["y"], {})]
     model = graph(nodes, dict.fromkeys(["x", "a", "s", "y"], IMAGE), {"w": W})

@@ -1,6 +1,6 @@
 """Changes numbers in the files of tools/fuzz/corpus and compares cpu with the reference on all that are accepted.
 
-    python tools/fuzz/differ.py --runs 20000 [--seed 0] [--seconds 600]
+    python tools/fuzz/differ.py --runs 20000 [--seed 0] [--seconds 600] [--corpus FOLDER]
 
 What is the same, and how far apart two right answers may be: tests/corrupt/agreement.py. A finding is a file on which
 they differ, or anything but a typed error; it is written to finding-SEED-RUN.dsf. The same seed makes the same files.
@@ -35,11 +35,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=20000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--corpus", type=Path, default=ROOT / "tools/fuzz/corpus", help="a folder of .dsf files")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="end earlier, after so long")
     chosen = parser.parse_args()
     warnings.simplefilter("ignore")
     signal.signal(signal.SIGALRM, too_slow)
-    files = sorted((ROOT / "tools/fuzz/corpus").glob("*.dsf"))
+    files = sorted(chosen.corpus.glob("*.dsf"))
     (row,) = [row for row in library.instruction_sets() if row["chosen"]]
     options = [option for option in OPTIONS if row["bf16"] or "precision" not in option]
     counts: Counter[str] = Counter()

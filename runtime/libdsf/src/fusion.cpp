@@ -58,8 +58,8 @@ private:
         if (op == "clip") {
             group->epilogue.activation = Epilogue::Activation::clip;
             Inference attributes(model_, node, batch_, {&types_[static_cast<size_t>(node.inputs[0])]});
-            group->epilogue.low = attributes.real("min", -std::numeric_limits<float>::infinity());
-            group->epilogue.high = attributes.real("max", std::numeric_limits<float>::infinity());
+            group->epilogue.low = attributes.any_real("min", -std::numeric_limits<float>::infinity());
+            group->epilogue.high = attributes.any_real("max", std::numeric_limits<float>::infinity());
         }
         append(*group, index);
     }
