@@ -25,6 +25,11 @@ here, for they are constant once exported. A dimension in an attribute is itself
 the batch size. And everything that the exporter can compute beforehand is already computed: shape arithmetic, constant
 branches, SiLU as `sigmoid` and `mul`.
 
+Where ONNX's text leaves something open, or its own tests differ from ONNX Runtime, ONNX Runtime's answer is taken:
+`resize` with `align_corners` divides by the whole length of the result less one, also where a scale makes that length
+a fraction; a `conv_transpose` that says its output's size has ONNX Runtime's pads. ONNX's own tests, what passes and
+why others are refused: [onnx_node_tests.md](onnx_node_tests.md).
+
 Operators compute in float32; those that only move data take any dtype. Each runs on every backend, or the backend
 refuses the model by the operator's name before running anything. `?` marks an input that may be absent; an attribute
 without a default is required. `dscompress ops` prints what the installed backends run.

@@ -23,6 +23,7 @@ DTYPES = {
     ir.DataType.BOOL: "bool",
 }
 
+CONSTANT = "make it a constant: an initializer of the graph"
 MOST_RANK, LARGEST_DIMENSION = 6, 1 << 20  # libdsf's limits
 
 
@@ -109,7 +110,7 @@ class Source:
             value = self.input(index)
             asked = value is not None and value.is_graph_input()
             where = f"an input of the model, '{value.name}'" if asked else "computed while the model runs"  # type: ignore[union-attr]
-            raise Unsupported(f"its input {name} is {where}", "make it a constant: an initializer of the graph")
+            raise Unsupported(f"its input {name} is {where}", CONSTANT)
         return array.reshape(-1).tolist()
 
     def integer(self, name: str, absent: int) -> int:
@@ -128,7 +129,14 @@ class Source:
         return shape_of(self.data(index))
 
     def output_shape(self, index: int = 0) -> tuple[int, ...]:
-        return shape_of(self.node.outputs[index])
+        try:
+            return shape_of(self.node.outputs[index])
+        except Unknown:
+            for place, value in enumerate(self.node.inputs):
+                if value is not None and value.is_graph_input() and (place or value.dtype == ir.DataType.INT64):
+                    found = f"the shape of its result follows from an input of the model, '{value.name}'"
+                    raise Unsupported(found, CONSTANT) from None
+            raise
 
     def axis(self, absent: int, rank: int | None = None) -> int:
         return positive(self.integer("axis", absent), len(self.shape()) if rank is None else rank)

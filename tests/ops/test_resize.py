@@ -16,6 +16,9 @@ def batched(attributes):
 
 
 X = ints(2, 3, 4, 6)
+PAIR = np.float32([[[[1, 2, 3, 4], [5, 6, 7, 8]]]])
+BY_SCALE = [1.0, 1.0, float(np.float32(0.6)), float(np.float32(0.6))]
+LINEAR_CORNERS = {"mode": "linear", "coordinate_transformation_mode": "align_corners"}
 HALF, CORNERS, ASYMMETRIC, PYTORCH = (
     {"coordinate_transformation_mode": name}
     for name in ("half_pixel", "align_corners", "asymmetric", "pytorch_half_pixel")
@@ -63,6 +66,8 @@ CASES = [
         exact=False,
     ),
     Case("linear, align_corners, to one", (X,), to(2, 3, 1, 1, x=X, mode="linear", **CORNERS)),
+    # 4 * 0.6 is 2.4, the result has 2 entries: its corners are those of x, which 2.4 - 1 steps would not reach.
+    Case("linear, align_corners, by a scale", (PAIR,), {"sizes": [1, 1, 1, 2], "scales": BY_SCALE, **LINEAR_CORNERS}),
     Case("linear, pytorch_half_pixel, to one", (X,), to(2, 3, 1, 1, x=X, mode="linear", **PYTORCH)),
     Case("linear, pytorch_half_pixel", (X,), to(2, 3, 8, 12, x=X, mode="linear", **PYTORCH)),
     Case(

@@ -1,6 +1,7 @@
 // resize: nearest or linear interpolation of the spatial axes.
 //
 // Coordinates are computed in float32, as ONNX Runtime does: at a tie between two neighbours the rounding decides.
+// align_corners divides by the whole length of the result less one, also where input * scale is no whole number.
 #include <cmath>
 
 #include "parallel.h"

@@ -5,8 +5,10 @@
     align_corners        x = i * (size - 1) / (resized - 1); 0 where the result has one entry
     asymmetric           x = i / scale
 
-for index i of the result, in float32 as ONNX Runtime has it. nearest rounds x after nearest_mode and clamps it to the
-input; linear clamps x and mixes its two neighbours, axis by axis.
+for index i of the result, in float32 as ONNX Runtime has it. `resized` is the whole length of the result, as in ONNX's
+text, ONNX Runtime and PyTorch, also where size * scale is a fraction (4 * 0.6 is 2.4, resized 2); one of ONNX's own
+tests divides by 2.4 - 1 there. nearest rounds x after nearest_mode and clamps it to the input; linear clamps x and
+mixes its two neighbours, axis by axis.
 """
 
 import numpy as np
