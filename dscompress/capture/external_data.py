@@ -55,7 +55,8 @@ def the_one_file(tensors: list[onnx.TensorProto], where: str) -> str:
 
 def entries(tensor: onnx.TensorProto, where: str) -> dict[str, str]:
     found = {entry.key: entry.value for entry in tensor.external_data}
-    if len(found) < len(tensor.external_data) or found.keys() - KEYS:
+    no_text = any(isinstance(text, bytes) for entry in found.items() for text in entry)  # it is no UTF-8
+    if len(found) < len(tensor.external_data) or found.keys() - KEYS or no_text:
         raise CompileError(where, f"weight {tensor.name!r} says twice or wrongly where it is kept", "once", EMBED)
     return found
 

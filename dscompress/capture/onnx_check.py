@@ -242,16 +242,21 @@ def check_attribute(attribute: onnx.AttributeProto, where: str) -> None:
 
 
 def check_names(message, where: str) -> None:
-    """Names and what nodes read and make; texts for people, such as doc_string, may be of any length."""
-    for name in names(message):
-        if (longest := len(name)) > MOST_NAME:
+    """All text is UTF-8; names and what nodes read and make are short, texts such as doc_string of any length."""
+    for name, text in texts(message):
+        if isinstance(text, bytes):  # which protobuf gives where it is no UTF-8
+            raise CompileError(where, f"the text of {name} is no UTF-8", "text", AGAIN)
+        if name in ("doc_string", "value"):
+            continue
+        if (longest := len(text)) > MOST_NAME:
             raise CompileError(where, f"a name has {longest:,} letters", f"at most {MOST_NAME:,}", "rename it")
 
 
-def names(message) -> Iterator[str]:
+def texts(message) -> Iterator[tuple[str, str]]:
+    """The fields of text and what they say; of a tensor those that somebody reads."""
     if isinstance(message, onnx.TensorProto):
-        yield message.name
+        yield from (("name", message.name), ("doc_string", message.doc_string))
         return
     for field, value in message.ListFields():
-        if field.type == field.TYPE_STRING and field.name not in ("doc_string", "value"):
-            yield from value if field.is_repeated else [value]
+        if field.type == field.TYPE_STRING:
+            yield from ((field.name, text) for text in (value if field.is_repeated else [value]))

@@ -51,7 +51,8 @@ def scaled(node: ir.Node, before: tuple[int, ...], after: tuple[int, ...], scale
         return after
     result = list(after)
     for axis, scale in zip(axes, np.asarray(scales, np.float32).reshape(-1), strict=True):
-        size = np.float32(before[axis]) * scale
+        with np.errstate(over="ignore", invalid="ignore"):
+            size = np.float32(before[axis]) * scale
         if not 0 <= size < MOST_SIZE:  # NaN among them
             return after
         result[axis] = int(size)

@@ -226,3 +226,13 @@ MISFITS = {
 def test_an_attribute_that_does_not_fit(tmp_path, kind):
     proto = onnx.parser.parse_model(f'<ir_version: 8, opset_import: ["" : 18]> net {MISFITS[kind]}')
     refused(tmp_path, proto, "1 node cannot be stored|would be refused")
+
+
+@pytest.mark.parametrize("field", [b"Relu", b"x-input", b"a doc string"])
+def test_text_that_is_no_utf_8(tmp_path, field):
+    proto = model([helper.make_node("Relu", ["x-input"], ["y"], doc_string="a doc string")])
+    proto.graph.input[0].name = "x-input"
+    path = saved(tmp_path, proto)
+    path.write_bytes(path.read_bytes().replace(field, b"\xff" * len(field)))
+    with pytest.raises(CompileError, match="is no UTF-8; expected text"):
+        compile_model(path)
