@@ -15,6 +15,8 @@ from dscompress.cli.options import json_option
 PACKAGES = ("dscompress", "numpy", "flatbuffers", "pillow", "click", "rich", "torch", "onnx", "onnx-ir", "onnxscript",
             "onnxruntime", "pycuda", "cuda-bindings", "nvidia-cuda-nvrtc")
 
+MOST_THREADS = 256  # of a session of libdsf
+
 
 @click.command("doctor", cls=Command, short_help="Check what this machine can run, and what is missing.")
 @json_option
@@ -72,6 +74,7 @@ def examine_libdsf() -> dict:
         return {"path": None, "error": str(error)}
     return {"path": path, "version": dsf.dsf_version().decode(), "interface": dsf.dsf_abi_version(),
             "instruction_set": dsf.dsf_isa().decode(), "ops": dsf.dsf_op_count(),
+            "threads": dsf.dsf_processors(),
             "instruction_sets": library.instruction_sets()}
 
 
@@ -118,7 +121,8 @@ def print_findings(data: dict) -> None:
     show.fields([
         ("dscompress", data["dscompress"]),
         ("Python", f"{data['python']}, {data['python_path']}"),
-        ("machine", f"{data['machine']}, {data['processors']} processors for this process"),
+        ("machine", data["machine"]),
+        *([("threads", threads(libdsf["threads"], data["processors"]))] if "threads" in libdsf else []),
         ("libdsf", libdsf.get("error") or f"{libdsf['version']}, interface {libdsf['interface']}, {libdsf['ops']} ops, "
                                           f"{libdsf['instruction_set']} kernels, {libdsf['path']}"),
         ("packages", ", ".join(f"{name} {version}" for name, version in data["packages"].items() if version)),
@@ -139,6 +143,14 @@ def print_findings(data: dict) -> None:
              "" if found["installed"] else f"missing {', '.join(found['missing'])}: {found['command']}")
             for name, found in data["extras"].items()]
     show.table(("extra", "installed", "what to do"), rows)
+
+
+def threads(count: int, processors: int) -> str:
+    """How many a session of the cpu backend takes by default, and why."""
+    if count < processors < MOST_THREADS:
+        return (f"{count} by default: this process may use {processors} processors, and the quota of its cgroup gives "
+                f"it the time of {count}")
+    return f"{count} by default: one for each processor that this process may use"
 
 
 def cuda_rows(found: dict) -> list[tuple[str, str, str]]:

@@ -108,6 +108,7 @@ FUNCTIONS = {
     "dsf_isa_check": (c_int32, [POINTER(Error)]),
     "dsf_isa_count": (c_int32, []),
     "dsf_isa_row": (c_int32, [c_int32, POINTER(IsaInfo), POINTER(Error)]),
+    "dsf_processors": (c_int32, []),
     "dsf_op_count": (c_int32, []),
     "dsf_op_name": (c_char_p, [c_int32]),
     "dsf_model_open": (c_int32, [c_char_p, POINTER(Limits), POINTER(c_void_p), POINTER(Error)]),

@@ -43,6 +43,19 @@ def test_doctor(call):
     assert "kernel cache" in text and "PyCUDA" in text
 
 
+def test_doctor_says_how_many_threads_a_session_takes(call, files, monkeypatch):
+    from dscompress.cli import doctor
+    from dsruntime import load
+
+    data = json.loads(call("doctor", "--json").stdout)
+    with load(files.dsf) as session:
+        assert data["libdsf"]["threads"] == session.threads
+    assert f"{session.threads} by default: " in call("doctor").output
+    assert doctor.threads(4, 4) == "4 by default: one for each processor that this process may use"
+    assert doctor.threads(2, 8) == ("2 by default: this process may use 8 processors, and the quota of its cgroup "
+                                    "gives it the time of 2")
+
+
 @pytest.mark.parametrize(("torch", "torchvision", "says"), [
     ("2.8.0+cpu", "0.23.0+cu130", "torchvision==0.23.0 --index-url https://download.pytorch.org/whl/cpu"),
     ("2.8.0+cpu", "0.23.0+cpu", None),

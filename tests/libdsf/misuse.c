@@ -263,6 +263,7 @@ static void kept_values(dsf_model* model) {
 int main(int count, char** arguments) {
     EXPECT(count == 2);
     EXPECT(dsf_abi_version() == DSF_ABI_VERSION && dsf_version()[0] != 0 && dsf_isa()[0] != 0 && dsf_op_count() > 0);
+    EXPECT(dsf_processors() >= 1);
     null_arguments(arguments[1]);
     dsf_model* model = NULL;
     EXPECT(dsf_model_open("/no/such/file", NULL, &model, &error) == DSF_BACKEND_ERROR && model == NULL);

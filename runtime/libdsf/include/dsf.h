@@ -154,6 +154,7 @@ DSF_API const char* dsf_isa(void); /* the instruction set whose kernels run; "" 
 DSF_API dsf_status dsf_isa_check(dsf_error* error); /* DSF_OK, or what is wrong with the environment's DSF_ISA */
 DSF_API int32_t dsf_isa_count(void);
 DSF_API dsf_status dsf_isa_row(int32_t index, dsf_isa_info* info, dsf_error* error); /* best first */
+DSF_API int32_t dsf_processors(void); /* the threads of a session that asks for 0 */
 DSF_API int32_t dsf_op_count(void);
 DSF_API const char* dsf_op_name(int32_t index); /* every op this library runs, sorted */
 

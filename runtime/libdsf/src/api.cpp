@@ -10,6 +10,7 @@
 #include "codecs/codec.h"
 #include "kernels/isa.h"
 #include "load.h"
+#include "processors.h"
 #include "session.h"
 #include "text.h"
 #include "work.h"
@@ -199,6 +200,8 @@ dsf_status dsf_isa_row(int32_t index, dsf_isa_info* info, dsf_error* error) {
         write(dsf_isa_info{0, row.name, row.needs, row.available(), &row == isa_or_null(), row.bf16}, info);
     });
 }
+
+int32_t dsf_processors(void) { return processors(); }
 
 int32_t dsf_op_count(void) { return static_cast<int32_t>(all_ops().size()); }
 
