@@ -36,6 +36,8 @@ RENAMED = {
     "--skip": "--layer-bits LAYER=float",
 }
 
+UNFINISHED = "dscompress-unfinished"  # name of a thread that need not end before the process does
+
 DIFFERENT, WRONG_INPUT, MACHINE_CANNOT, CHANGED_BY_IMPORT, INTERNAL, INTERRUPTED, PIPE_CLOSED = 1, 3, 4, 5, 70, 130, 141
 
 
@@ -210,7 +212,7 @@ def main() -> None:
     try:
         cli.main(prog_name="dscompress")
     except SystemExit as end:
-        leave_world(end.code)
+        leave_at_once(end.code)
         raise
 
 
@@ -223,14 +225,18 @@ def open_standard_files() -> None:
             os.open(os.devnull, os.O_RDWR)
 
 
-def leave_world(code: object) -> None:
-    """Ends a process that was one of several in a training.
+def leave_at_once(code: object) -> None:
+    """Ends a process that has threads which it cannot wait for, and in which Python and C++ must not end around them.
 
-    Gloo's threads may still let go of Python's objects. Python, once it has begun to end, ends such a thread in the
-    middle of that, which aborts the process.
+    Of one process of several in a training, Gloo's threads may still let go of Python's objects. Python, once it has
+    begun to end, ends such a thread in the middle of that, which aborts the process. And what a thread named UNFINISHED
+    does may take seconds, after Ctrl-C or an error too.
     """
+    import threading
+
     world = sys.modules.get("dscompress.training.world")
-    if world and world.is_of_torchrun() and isinstance(code, int):
+    unfinished = any(thread.name == UNFINISHED for thread in threading.enumerate())
+    if (unfinished or (world and world.is_of_torchrun())) and isinstance(code, int):
         with contextlib.suppress(OSError):  # nobody reads it any more
             sys.stdout.flush()
             sys.stderr.flush()

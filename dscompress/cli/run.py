@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import click
 
-from dscompress.cli import WRONG_INPUT, Command, show
+from dscompress.cli import UNFINISHED, WRONG_INPUT, Command, show
 from dscompress.cli.options import Number, json_option, model_argument, quiet_option, run_options
 
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp")
@@ -77,7 +77,7 @@ def prepare_meanwhile(model, memory: str, precision: str) -> None:
         with contextlib.suppress(DsError):  # the run will say the same
             model.prepare(memory=memory, precision=precision)
 
-    threading.Thread(target=prepare).start()
+    threading.Thread(target=prepare, name=UNFINISHED, daemon=True).start()
 
 
 def expand(inputs, results):

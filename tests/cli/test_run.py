@@ -2,11 +2,14 @@
 
 import json
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
 import dsruntime
+from tests.support.signals import heed_interrupts
 from tests.support.small_model import LABELS
 
 
@@ -175,3 +178,26 @@ def test_embeddings_are_not_ranked(call, files, tmp_path):
     result = call("run", tmp_path / "e.dsf", files.image)
     assert result.exit_code == 3 and "embedding" in result.stderr
     assert len(call("run", tmp_path / "e.dsf", files.array).stdout.splitlines()) == 2
+
+
+@pytest.mark.parametrize("code, arguments", [(3, ["missing.png"]), (130, ["x.npy"])])
+def test_it_does_not_wait_for_weights_that_nobody_needs_any_more(code, arguments, files, tmp_path):
+    """Packing them would take ten minutes here; it goes on while the command ends, after an error or Ctrl-C."""
+    np.save(tmp_path / "x.npy", np.zeros((1, 1), np.float32))
+    program = ("import os, signal, sys, threading, time\n"
+               "from dsruntime import Model, session\n"
+               "packing = threading.Event()\n"
+               "def prepare(self, **settings):\n"
+               "    packing.set()\n"
+               "    time.sleep(600)\n"
+               "def run(*settings, **more):\n"
+               "    packing.wait()\n"
+               "    os.kill(os.getpid(), signal.SIGINT)\n"
+               "    time.sleep(600)\n"
+               "Model.prepare, session.Session.run = prepare, run\n"
+               "from dscompress.cli import main\n"
+               "sys.argv = ['dscompress', 'run', *sys.argv[1:]]\n"
+               "main()")
+    done = subprocess.run([sys.executable, "-c", program, files.dsf, *arguments], cwd=tmp_path, capture_output=True,
+                          text=True, timeout=300, preexec_fn=heed_interrupts)
+    assert done.returncode == code, done.stderr
