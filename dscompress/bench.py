@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field
 import numpy as np
 
 from dsruntime import ModelError
-from dsruntime.model import Model
+from dsruntime.model import Limits, Model
 from dsruntime.session import Arithmetic, Step
 
 PAUSE = 0.01  # seconds between turns
@@ -71,12 +71,12 @@ class Bench:
 
 
 def bench_model(path, *, backend: str = "auto", threads: int | None = None, memory: str = "fast",
-                precision: str = "float32", batch: int = 1, runs: int = 50, warmup: int = 5, profile: bool = False,
-                onnx=None,
+                precision: str = "float32", limits: Limits | None = None, batch: int = 1, runs: int = 50,
+                warmup: int = 5, profile: bool = False, onnx=None,
                 advance: Callable[..., None] = lambda count=1, label=None: None) -> Bench:
     """Times the model; with onnx, the path of an .onnx file, ONNX Runtime on that file as well."""
     started = time.perf_counter()
-    model = Model.open(path)
+    model = Model.open(path, limits=limits)
     loaded = time.perf_counter()
     feed = random_feed(model, batch)
     ready = time.perf_counter()

@@ -22,7 +22,7 @@ from dscompress.cli.options import Number, json_option, model_argument, quiet_op
 @run_options
 @json_option
 @quiet_option
-def command(model, batch, runs, warmup, profile, vs, backend, threads, memory, precision, as_json):
+def command(model, batch, runs, warmup, profile, vs, backend, threads, memory, precision, limits, as_json):
     """Measure MODEL on random input: load, session, latency; with --profile each op, with --vs a peer.
 
     The latency is the median of --runs; p10 to p90 hold eight runs of ten. With --vs the two take turns in one process
@@ -37,11 +37,13 @@ def command(model, batch, runs, warmup, profile, vs, backend, threads, memory, p
         extras.require("bench --vs onnxruntime", "compiler", only=("ONNX Runtime",))
         readable(vs[1])
     from dscompress.bench import bench_model
+    from dsruntime import Limits
 
     total = warmup + runs + (warmup + min(runs, 20) if profile else 0)
     with show.progress("Measuring", total) as advance:
-        found = bench_model(model, backend=backend, threads=threads, memory=memory, precision=precision, batch=batch,
-                            runs=runs, warmup=warmup, profile=profile, onnx=vs[1] if vs else None, advance=advance)
+        found = bench_model(model, backend=backend, threads=threads, memory=memory, precision=precision,
+                            limits=Limits(**limits), batch=batch, runs=runs, warmup=warmup, profile=profile,
+                            onnx=vs[1] if vs else None, advance=advance)
     if as_json:
         show.as_json(found.as_dict())
     else:

@@ -8,7 +8,7 @@ from collections import Counter
 import click
 
 from dscompress.cli import Command, show
-from dscompress.cli.options import Number, json_option, model_argument
+from dscompress.cli.options import Number, json_option, limit_option, model_argument
 
 SMALL = 0.005  # of the file: what takes less is summed up in one row
 
@@ -18,8 +18,9 @@ SMALL = 0.005  # of the file: what takes less is summed up in one row
 @click.option("--top", type=Number(int, 0), metavar="COUNT",
               help="Show so many of the largest parts.  [default: those that take 0.5% of the file or more]")
 @click.option("--graph", "with_graph", is_flag=True, help="List every node with its shapes.")
+@limit_option(("file_bytes",))
 @json_option
-def command(model, top, with_graph, as_json):
+def command(model, top, with_graph, limits, as_json):
     """Show the header, inputs, outputs, metadata and graph of MODEL, and a ledger of its bytes.
 
     The ledger has a row for each weight and for each other part of the file, the largest first; its sum is the file's
@@ -34,10 +35,10 @@ def command(model, top, with_graph, as_json):
       dscompress inspect model.dsf --top 100
       dscompress inspect model.dsf --json | jq '.ledger[].name'
     """
-    from dsruntime import Model
+    from dsruntime import Limits, Model
     from dsruntime.ledger import ledger
 
-    opened = Model.open(model)
+    opened = Model.open(model, limits=Limits(**limits))
     rows = ledger(opened)
     if as_json:
         show.as_json(as_data(opened, rows, with_graph))

@@ -13,6 +13,8 @@ from dscompress.cli import complete, show
 BACKENDS = ("auto", "reference", "cpu", "cuda")
 MEMORIES = ("fast", "low")
 PRECISIONS = ("float32", "bf16")
+LIMITS = ("file_bytes", "activation_bytes", "plan_bytes", "weight_bytes", "multiply_adds")  # of dsruntime.Limits
+SUFFIXES = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 INPUT_DTYPES = ("float32", "int64", "int32", "int8", "uint8", "bool")  # of dscompress.capture.input_examples
 
 
@@ -43,8 +45,17 @@ def model_argument(command):
 
 
 def run_options(command):
-    """--backend, --threads, --memory and --precision."""
-    return section("How the model runs", *RUN_OPTIONS)(command)
+    """--backend, --threads, --memory and --precision, and --limit, as `limits`."""
+    return section("How the model runs", *RUN_OPTIONS, limit_option(LIMITS))(command)
+
+
+def limit_option(names: tuple[str, ...]):
+    """--limit, for those of dsruntime.Limits that a command is held to, as a dict by name."""
+    return click.option("--limit", "limits", type=Limit(names), multiple=True, metavar="NAME=NUMBER",
+                        callback=by_name,
+                        help=f"Allow a file that you trust more than it may ask for otherwise: {', '.join(names)}. "
+                        "2G is 2^31; K, M and T alike."
+                        + (" Repeatable." if len(names) > 1 else ""))
 
 
 def source_options(command):
@@ -136,6 +147,38 @@ class LayerBits(click.ParamType):
         if not layer or not (bits.isdecimal() or bits == "float"):
             self.fail(f"'{value}' is not LAYER=BITS, such as 'layer4.*=3' or fc=float.", parameter, context)
         return layer, None if bits == "float" else int(bits)
+
+
+class Limit(click.ParamType):
+    """multiply_adds=4T or file_bytes=5368709120: the name of a limit, and a number from 1."""
+
+    name = "limit"
+
+    def __init__(self, names: tuple[str, ...]):
+        self.names = names
+
+    def convert(self, value, parameter, context):
+        if isinstance(value, tuple):
+            return value
+        name, _, text = value.partition("=")
+        if name not in self.names:
+            others = "; it runs nothing, so no other holds here" if name in LIMITS else ""
+            self.fail(f"'{value}' is not NAME=NUMBER with a NAME of {', '.join(self.names)}{others}.", parameter,
+                      context)
+        digits, factor = (text[:-1], SUFFIXES[text[-1]]) if text[-1:] in SUFFIXES else (text, 1)
+        number = int(digits) * factor if digits.isascii() and digits.isdecimal() and len(digits) <= 20 else 0
+        if not 1 <= number < 2**64:
+            self.fail(f"'{value}' is not {name}=NUMBER with a whole NUMBER from 1 to 2^64-1, such as {name}=8G.",
+                      parameter, context)
+        return name, number
+
+
+def by_name(context, parameter, values) -> dict[str, int]:
+    names = [name for name, _ in values]
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise click.BadParameter(f"{twice[0]} is given twice.", context, parameter)
+    return dict(values)
 
 
 def layer_bits_option(command):

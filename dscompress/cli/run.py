@@ -28,7 +28,7 @@ BAR = 20  # characters
 @json_option
 @quiet_option
 @click.pass_context
-def command(context, model, inputs, top, batch, output, backend, threads, memory, precision, as_json):
+def command(context, model, inputs, top, batch, output, backend, threads, memory, precision, limits, as_json):
     """Run MODEL on every INPUT: an image (PNG, JPEG, BMP), a folder of images, or a .npy array.
 
     Images become predictions: labels with probabilities, or with the network's own numbers where the file does not say
@@ -44,11 +44,11 @@ def command(context, model, inputs, top, batch, output, backend, threads, memory
       dscompress run model.dsf x.npy --output y.npy
     """
     from dscompress.cli.arrays import is_array
-    from dsruntime import DsError, Model
+    from dsruntime import DsError, Limits, Model
 
     if output and not str(output).endswith((".npy", ".npz")):
         raise click.UsageError(f"--output {output} is neither a .npy nor a .npz file.")
-    opened = Model.open(model)
+    opened = Model.open(model, limits=Limits(**limits))
     if backend in ("auto", "cpu"):
         prepare_meanwhile(opened, memory, precision)
     session = opened.session(backend, threads, memory=memory, precision=precision)

@@ -28,8 +28,8 @@ MOST_CHANGES = 3
 @json_option
 @quiet_option
 @click.pass_context
-def command(context, model, source, samples, inputs, seed, backend, threads, memory, precision, layers, as_json,
-            factory, **settings):
+def command(context, model, source, samples, inputs, seed, backend, threads, memory, precision, limits, layers,
+            as_json, factory, **settings):
     """Compare MODEL (.dsf) with SOURCE, the file it was made from, by ONNX Runtime.
 
     Every weight must be the source's, bit for bit. Every layer must be within a bound computed from its own inputs and
@@ -47,12 +47,13 @@ def command(context, model, source, samples, inputs, seed, backend, threads, mem
     from dscompress.capture import CaptureOptions
     from dscompress.cli.arrays import load_array
     from dscompress.verify import verify_model
+    from dsruntime import Limits
 
     given = None if inputs is None else load_array(inputs)
     with show.progress("Verifying") as advance:
         found = verify_model(model, source, CaptureOptions(model=factory, **settings), samples=samples, inputs=given,
                              seed=seed, backend=backend, threads=threads, memory=memory, precision=precision,
-                             every_layer=layers, advance=advance)
+                             limits=Limits(**limits), every_layer=layers, advance=advance)
     if as_json:
         show.as_json(found.as_dict())
     else:

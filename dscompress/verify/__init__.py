@@ -30,6 +30,7 @@ from dscompress.verify.layers import Comparison, Layer
 from dscompress.verify.matching import WeightDifference, different_weights, mismatch
 from dscompress.verify.measures import OutputDifference, output_difference
 from dscompress.verify.oracle import Oracle
+from dsruntime.model import Limits
 
 
 @dataclass
@@ -68,20 +69,21 @@ class Verification:
 
 def verify_model(path, source, options=None, *, samples: int | None = None, inputs: np.ndarray | None = None,
                  backend: str = "cpu", threads: int | None = None, memory: str = "fast", precision: str = "float32",
-                 every_layer: bool = False, seed: int = 0,
+                 limits: Limits | None = None, every_layer: bool = False, seed: int = 0,
                  advance: Callable[..., None] = lambda count=1, label=None: None) -> Verification:
     """Compares the .dsf with the model it was made from.
 
     options: capture.CaptureOptions, those of the export. inputs: the samples of a model with one input, along the first
     axis; without them, normally distributed numbers, the same ones every time. samples: how many, 8 of random ones
     unless given; fewer than there are `inputs` are taken evenly from them. backend, threads, memory, precision: of the
-    sessions that are compared, as in Model.session. every_layer: go on after the first layer that is out of bounds.
+    sessions that are compared, as in Model.session. limits: what the .dsf may ask for, as in Model.open. every_layer:
+    go on after the first layer that is out of bounds.
     """
     from dscompress.capture import CaptureOptions, capture
     from dsruntime import Model
 
     advance(label="Loading")
-    model = Model.open(path)
+    model = Model.open(path, limits=limits)
     advance(label="Capturing the source")
     captured = capture(source, replace(options or CaptureOptions(), implied_shape=shape_of_the_input(model)))
     with TemporaryDirectory(prefix="dscompress-verify-") as folder:

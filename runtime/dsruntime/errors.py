@@ -50,5 +50,11 @@ def sentence(where: str, found: str, expected: str, what_to_do: str) -> str:
     return printable(f"{where}: {text}" if where else text)
 
 
+def raise_limit(name: str) -> str:
+    """What to do about a file that asks for more than a limit allows: as libdsf says it."""
+    return (f"raise the limit {name} if you trust the file: --limit {name}=NUMBER for a command, "
+            f"limits=Limits({name}=NUMBER) in Python, dsf_limits in C")
+
+
 def rebuild(kind, where, found, expected, what_to_do, message, details):
     return kind(where, found, expected, what_to_do, message=message, details=details)

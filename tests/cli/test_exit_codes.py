@@ -57,6 +57,15 @@ NETWORKS = [
 RUNS = [
     *of_each(2, "is not one of", RUNS_A_MODEL, "--backend gpu"), *of_each(4, "cuda", RUNS_A_MODEL, "--backend cuda"),
     *of_each(2, "0 is not 1 or more", RUNS_A_MODEL, "--threads 0"),
+    *of_each(2, "with a NAME of file_bytes, activation_bytes, plan_bytes, weight_bytes, multiply_adds", RUNS_A_MODEL,
+             "--limit memory=2G"),
+    *of_each(2, "whole NUMBER from 1 to 2^64-1", RUNS_A_MODEL, "--limit plan_bytes=0"),
+    *of_each(2, "whole NUMBER from 1 to 2^64-1", RUNS_A_MODEL, "--limit plan_bytes=1.5G"),
+    *of_each(2, "whole NUMBER from 1 to 2^64-1", RUNS_A_MODEL, "--limit plan_bytes=16777216T"),
+    *of_each(2, "plan_bytes is given twice", RUNS_A_MODEL, "--limit plan_bytes=1 --limit plan_bytes=2"),
+    *of_each(3, "--limit multiply_adds=NUMBER", RUNS_A_MODEL, "--limit multiply_adds=1"),
+    *of_each(3, "--limit file_bytes=NUMBER", (*RUNS_A_MODEL, "inspect {{dsf}} {0}"), "--limit file_bytes=1K"),
+    ("inspect {dsf} --limit multiply_adds=1", 2, "it runs nothing"),
 ]
 IMAGES = [
     *of_each(3, "no recipe and no file has this name", TAKES_IMAGES, "--preprocess imagenette"),

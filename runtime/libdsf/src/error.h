@@ -16,6 +16,9 @@ struct Error {
 // The file, or what was asked of it, is wrong.
 [[noreturn]] void model_error(std::string where, std::string found, std::string expected, std::string what_to_do = "");
 
+// What to do about a file that asks for more than a limit of dsf_limits allows.
+std::string raise_limit(const char* name);
+
 // This machine cannot.
 [[noreturn]] void backend_error(std::string where, std::string found, std::string expected,
                                 std::string what_to_do = "");

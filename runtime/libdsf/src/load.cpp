@@ -30,7 +30,7 @@ void check_length(const std::string& where, uint64_t length, const dsf_limits* l
     if (length == 0) model_error(where, "it is empty", "a .dsf file");
     if (length > limit)
         model_error(where, "it has " + std::to_string(length) + " bytes", "at most " + std::to_string(limit),
-                    "raise the limit file_bytes if you trust the file");
+                    raise_limit("file_bytes"));
 }
 
 // Reads up to length bytes; fewer only at the end of the file.

@@ -27,7 +27,7 @@ void Prepared::charge(uint64_t bytes) const {
     if (!checked_add(bytes_, bytes, &sum) || sum > limit_)
         model_error(where_, "its weights need " + std::to_string(bytes_) + " bytes in the form that they are computed with, "
                     "and the next one " + std::to_string(bytes), "at most " + std::to_string(limit_),
-                    "raise the limit weight_bytes, or ask for memory low");
+                    "ask for memory low, or " + raise_limit("weight_bytes"));
 }
 
 }  // namespace dsf

@@ -64,7 +64,7 @@ Plan::Plan(std::shared_ptr<const Model> model, int64_t batch, const PlanOptions&
         model_error(model_->path + ": batch size " + std::to_string(batch),
                     "its activations need " + std::to_string(arena_bytes_) + " bytes",
                     "at most " + std::to_string(model_->activation_limit),
-                    "run smaller batches, or raise the limit activation_bytes");
+                    "run smaller batches, or " + raise_limit("activation_bytes"));
 }
 
 // A model whose values are small may have many steps, with many inputs or long tables.
@@ -77,7 +77,7 @@ void Plan::count_bytes(const Step& step) {
     if (own_bytes_ > model_->plan_limit)
         model_error(model_->path + ": batch size " + std::to_string(batch_),
                     "its plan needs " + std::to_string(own_bytes_) + " bytes up to node '" + step.node->name + "'",
-                    "at most " + std::to_string(model_->plan_limit), "raise the limit plan_bytes");
+                    "at most " + std::to_string(model_->plan_limit), raise_limit("plan_bytes"));
 }
 
 void Plan::refuse_cancelled() const {

@@ -51,7 +51,7 @@ uint64_t check_work(const Model& model, int64_t batch, const std::vector<TensorT
         model_error(model.path + ": batch size " + std::to_string(batch),
                     "a run takes " + std::to_string(wanted) + " multiply-adds",
                     "at most " + std::to_string(model.work_limit) + " for each image of a batch",
-                    "raise the limit multiply_adds if you trust the file");
+                    raise_limit("multiply_adds"));
     return wanted;
 }
 

@@ -19,7 +19,7 @@ from dsruntime.backends.cuda.kernels import copy as copies
 from dsruntime.backends.cuda.launch import Launch
 from dsruntime.backends.cuda.lower import OPS
 from dsruntime.backends.cuda.tensor import SIZES, Tensor, channels_last, dense_strides
-from dsruntime.errors import BackendError, ModelError
+from dsruntime.errors import BackendError, ModelError, raise_limit
 from dsruntime.model import ACTIVATION_BYTES
 
 
@@ -56,7 +56,7 @@ class Plan:
         if self.arena_bytes > limit:
             raise ModelError(f"{self.builder.where}: batch size {batch}",
                              f"its activations need {self.arena_bytes} bytes", f"at most {limit}",
-                             "run smaller batches, or raise the limit activation_bytes")
+                             "run smaller batches, or " + raise_limit("activation_bytes"))
         self.arena = 0
 
     @property

@@ -14,7 +14,7 @@ import numpy as np
 from dsruntime.backends import refuse_precision
 from dsruntime.backends.reference.codecs import decode
 from dsruntime.backends.reference.executor import bytes_at_a_time, execute
-from dsruntime.errors import ModelError
+from dsruntime.errors import ModelError, raise_limit
 from dsruntime.model import ACTIVATION_BYTES, WEIGHT_BYTES
 from dsruntime.session import Arithmetic, Step
 
@@ -43,7 +43,7 @@ class Runner:
         values = [model.graph.values[weight.value] for weight in model.graph.weights]
         size = sum(math.prod(value.shape) * np.dtype(value.dtype).itemsize for value in values)
         check_bytes(self.where, "decoded weights", size, model.limits.weight_bytes or WEIGHT_BYTES,
-                    "raise the limit weight_bytes, or use backend cpu with memory low")
+                    "use backend cpu with memory low, or " + raise_limit("weight_bytes"))
         self.weights = [decode(model.graph, weight) for weight in model.graph.weights]
         self.keep_values = keep_values
         self.last: list = []
@@ -55,7 +55,7 @@ class Runner:
         self.cancelled.clear()
         check_bytes(f"{self.where}: batch size {batch}", "activations",
                     bytes_at_a_time(self.graph, batch, self.keep_values), self.activation_bytes,
-                    "run smaller batches, or raise the limit activation_bytes")
+                    "run smaller batches, or " + raise_limit("activation_bytes"))
         arrays = [array.copy() for array in arrays]  # an output may be an input; the caller's array stays the caller's
         values = execute(self.graph, self.weights, arrays, batch, self.keep_values, self.seconds,
                          self.cancelled.is_set)
