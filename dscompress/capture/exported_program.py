@@ -12,10 +12,11 @@ import torch
 from dscompress.capture.archive_check import dangers
 from dscompress.capture.input_examples import refuse_examples
 from dscompress.capture.input_shape import HOW, Shape, parse_input_shapes
+from dscompress.capture.one_answer import refuse_other_answers
 from dscompress.capture.options import Captured, CaptureOptions
 from dscompress.capture.pickled_module import WARNING
 from dscompress.capture.quiet import quiet
-from dscompress.capture.torch_export import export_module, to_onnx
+from dscompress.capture.torch_export import export_module, place_of, to_onnx
 from dscompress.errors import CompileError
 
 KIND = "exported program"
@@ -69,6 +70,7 @@ def capture_loaded(
     if in_training_mode(program):
         found = "the program was exported in training mode (batch norm or dropout as in training)"
         raise CompileError(where, found, "one of model.eval()", EXPORT_AGAIN)
+    refuse_other_answers(program, where, place_of)
     notes: list[str] = []
     inputs = input_dims(program)
     shapes = concrete_shapes(inputs, wanted_shapes(inputs, options, notes), where)

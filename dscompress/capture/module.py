@@ -6,6 +6,7 @@ from torch import nn
 from dscompress.capture.dtypes import note_dtypes
 from dscompress.capture.input_examples import Examples, examples_of, zeros
 from dscompress.capture.input_shape import HOW, Shape, parse_input_shapes
+from dscompress.capture.one_answer import refuse_another_batch_of_one
 from dscompress.capture.options import Captured, CaptureOptions
 from dscompress.capture.torch_export import export_module, to_onnx
 from dscompress.changes import Change, changes_between
@@ -22,7 +23,10 @@ def capture(module: nn.Module, options: CaptureOptions, where: str = "") -> Capt
     inputs = examples(module, options, where, notes)
     changes: list[Change] = []
     plain = evaluation_copy(module, where, notes, changes)
-    model = to_onnx(export_module(plain, inputs, options.dynamic_batch, where), where)
+    program = export_module(plain, inputs, options.dynamic_batch, where)
+    if options.dynamic_batch:
+        refuse_another_batch_of_one(program, plain, inputs, where, notes)
+    model = to_onnx(program, where)
     return Captured(model, KIND, notes=notes, changes=changes)
 
 

@@ -14,6 +14,7 @@ from dscompress.capture.batch import name_the_batch
 from dscompress.capture.constants import fold_constants
 from dscompress.capture.input_examples import Examples
 from dscompress.capture.input_shape import Shape
+from dscompress.capture.one_answer import refuse_other_answers
 from dscompress.capture.quiet import quiet
 from dscompress.errors import CompileError
 
@@ -44,9 +45,11 @@ def export_module(module: torch.nn.Module, examples: Sequence[torch.Tensor | Sha
     try:
         with quiet(), torch.no_grad():
             # Non-strict export runs the module's own Python, so that a failure has a traceback into the user's code.
-            return torch.export.export(module, arguments, keywords, dynamic_shapes=dynamic_shapes, strict=False)
+            program = torch.export.export(module, arguments, keywords, dynamic_shapes=dynamic_shapes, strict=False)
     except Exception as error:
         raise capture_error(error, module, where, dynamic_batch) from error
+    refuse_other_answers(program, where, place_of)
+    return program
 
 
 def by_parameter(module: torch.nn.Module, dims: list[dict]) -> tuple:

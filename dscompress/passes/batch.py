@@ -2,7 +2,8 @@
 
 A dimension is found by two specialisations: the graph with N = 7 and with N = 11, numbers that no layer is likely to
 divide or to contain. Equal in both: a constant. 7k and 11k: k * N. Anything else depends on N in a way that the file
-cannot say.
+cannot say. So does what these two cannot tell from a constant or a multiple, N modulo 4 or the larger of N and 5: the
+OTHERS refute it.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import re
 import onnx_ir as ir
 
 BATCHES = (7, 11)
+OTHERS = (1, 2, 3, 8, 64, 1000)
 SYMBOL = re.compile(r"(?:(\d+)\*)?N")
 
 

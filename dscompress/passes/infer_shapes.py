@@ -3,10 +3,11 @@
     before   x [batch, 3, 224, 224] ... view [None, None]
     after    x [N, 3, 224, 224]     ... view [N, 512], and value.meta["constant"], value.meta["per_batch"] where known
 
-The graph is walked twice without changing it, with N = 7 and N = 11 (see batch.py). Known inputs are evaluated, the
+The graph is walked twice without changing it, with N = 7 and N = 11, and with others where it asks for a shape (see
+batch.py). Known inputs are evaluated, the
 rest goes through ONNX's shape inference node by node, so that Shape, Gather, Concat and whatever else computes a shape
 become numbers. A value that is the same array in both walks gets meta["constant"]; one that is known in both but
-differs gets meta["per_batch"] = (array at 7, array at 11).
+differs gets meta["per_batch"] = (array at 7, array at 11), or where those are equal that of another size.
 
 Left without a shape, whatever the graph declares: values that the walk cannot type; lower says so when it meets one.
 Refused, all at once: a shape that depends on the batch in another way than k * N.
@@ -15,6 +16,7 @@ Refused, all at once: a shape that depends on the batch in another way than k * 
 from __future__ import annotations
 
 import math
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -31,6 +33,7 @@ from dscompress.passes.source import describe
 MOST_ELEMENTS = 1 << 20  # larger arrays are data, not shapes: left to fold_constants and to the runtime
 MOST_SIZE = 2**63 - 1    # that Size can say; no tensor of a file is as large
 MOST_HINT = 1 << 12      # constants that shape inference is told about: shapes, axes, sizes
+ASKING = {"Shape", "Size", "Slice"}  # how the batch comes to count otherwise than as a multiple
 
 
 @dataclass
@@ -59,6 +62,8 @@ class Facts:
 class InferShapes(ir.passes.InPlacePass):
     def call(self, model: ir.Model) -> ir.passes.PassResult:
         facts = [specialise(model, size) for size in batch.BATCHES]
+        asks = any(node.op_type in ASKING for node in model.graph)
+        others = {size: specialise(model, size) for size in batch.OTHERS} if asks else {}
         problems = []
         for value in all_values(model.graph):
             if value in facts[0].refusals and value not in facts[0].shapes:
@@ -68,15 +73,19 @@ class InferShapes(ir.passes.InPlacePass):
                 value.shape = None  # what the graph declares, nobody has computed
                 continue
             merged = [batch.merge(pair) for pair in zip(*shapes, strict=False)]  # type: ignore[arg-type]
-            if len(shapes[0]) != len(shapes[1]) or None in merged:  # type: ignore[arg-type]
+            found = dict(zip(batch.BATCHES, shapes, strict=True))
+            refuted = len(shapes[0]) != len(shapes[1]) or None in merged  # type: ignore[arg-type]
+            if not refuted and (odd := next(refuting(merged, value, others), None)):
+                refuted, found = True, {batch.BATCHES[0]: shapes[0], odd: others[odd].shapes[value]}
+            if refuted:
                 node = value.producer()
                 if node is not None and not any(fact.constants.get(value) is not None for fact in facts):
-                    problems.append(problem(node, shapes))
+                    problems.append(problem(node, found))
             else:
                 value.shape = batch.to_shape(tuple(merged))  # type: ignore[arg-type]
             if value.dtype is None:
                 value.dtype = facts[0].dtypes.get(value)
-            remember(value, [fact.constants.get(value) for fact in facts])
+            remember(value, [fact.constants.get(value) for fact in facts], others.values())
         if problems:
             raise CompileError(
                 model.graph.name or "model",
@@ -87,20 +96,35 @@ class InferShapes(ir.passes.InPlacePass):
         return ir.passes.PassResult(model, modified=True)
 
 
-def problem(node: ir.Node, shapes: list) -> str:
-    sizes = " and ".join(f"{shape} for a batch of {size}" for shape, size in zip(shapes, batch.BATCHES, strict=True))
+def refuting(merged: list, value: ir.Value, others: dict[int, Facts]) -> Iterator[int]:
+    """Batch sizes at which a shape is another one; of 1 a dimension may be gone, which squeezing does."""
+    for size, facts in others.items():
+        shape = facts.shapes.get(value)
+        expected = tuple(d if d >= 0 else -d * size for d in merged)
+        if shape is not None and shape != expected and (size > 1 or len(shape) == len(expected)):
+            yield size
+
+
+def problem(node: ir.Node, shapes: dict) -> str:
+    sizes = " and ".join(f"{shape} for a batch of {size}" for size, shape in shapes.items())
     return f"{describe(node)}: the shape depends on the batch size in an unsupported way, {sizes}"
 
 
-def remember(value: ir.Value, arrays: list[np.ndarray | None]) -> None:
+def remember(value: ir.Value, arrays: list[np.ndarray | None], others: Collection[Facts]) -> None:
     first, second = arrays
     if value.is_initializer() or first is None or second is None:
         return
-    same = first.dtype == second.dtype and first.shape == second.shape and first.tobytes() == second.tobytes()
-    if same:
-        value.meta["constant"] = first
-    else:
+    odd = (array for facts in others if (array := facts.constants.get(value)) is not None and not same(first, array))
+    if not same(first, second):
         value.meta["per_batch"] = (first, second)
+    elif (other := next(odd, None)) is not None:
+        value.meta["per_batch"] = (first, other)
+    else:
+        value.meta["constant"] = first
+
+
+def same(a: np.ndarray, b: np.ndarray) -> bool:
+    return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
 
 
 def all_values(graph: ir.Graph):

@@ -54,6 +54,27 @@ def test_refuses_a_cut_batch_by_name():
         shapes(model)
 
 
+@pytest.mark.parametrize("cut", [
+    "part = Mod(rows, four) cut = Slice(x, zero, part, one)",  # 3 of 7 and 3 of 11
+    "part = Min(rows, four) cut = Slice(x, zero, part, one)",
+    "part = Max(rows, four) cut = Slice(x, zero, part, one)",  # 7 of 7 and 11 of 11
+    "cut = Slice(x, zero, four, zero)",
+])
+def test_refuses_what_two_batch_sizes_cannot_tell_from_a_constant_or_a_multiple(cut):
+    model = parse(f"g (float[batch, 40] x) => (float[n, m] cut) {{ rows = Shape<start = 0, end = 1>(x) {cut} }}",
+                  zero=np.array([0]), one=np.array([1]), four=np.array([4]))
+    with pytest.raises(CompileError, match=r"\(Slice\): the shape depends on the batch size .* for a batch of 1;"):
+        shapes(model)
+
+
+def test_an_array_that_a_third_batch_size_refutes_is_no_constant():
+    model = parse("g (float[batch, 4] x) => (float[n, m] y) { rows = Shape<start = 0, end = 1>(x) "
+                  "part = Mod(rows, four) factor = Cast<to = 1>(part) y = Mul(x, factor) }", four=np.array([4]))
+    shapes(model)
+    found = {value.name: value.meta for node in model.graph for value in node.outputs}
+    assert "constant" not in found["part"] and "constant" not in found["factor"]
+
+
 def test_refuses_a_free_height():
     with pytest.raises(CompileError, match="input 'x': dimension 2 is not fixed .*--input-shape"):
         shapes(parse("g (float[batch, 3, height, 4] x) => (float[a, b, c, d] y) { y = Relu(x) }"))
