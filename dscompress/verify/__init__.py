@@ -7,8 +7,9 @@
     MODEL.dsf ────load──────────┴────→ a session that keeps values ──→ every value
                                 └────→ the session users run ────────→ outputs, top-1
 
-1. The graphs must match by name, and every stored weight must decode to the graph's tensor, bit for bit. Where the
-   import made other numbers than the source's own, it has counted them: then the .dsf is not the same model.
+1. The graphs must match by name, each node must be what export makes of the source's, and every stored weight must
+   decode to the graph's tensor, bit for bit. Where the import made other numbers than the source's own, it has counted
+   them: then the .dsf is not the same model.
 2. Node after node, both sides' measured inputs and outputs are compared: bounds.py says how far apart two right
    float32 runs may be. An error cannot hide behind a later layer, and a layer is not blamed for what it was fed.
 3. Outputs: fused kernels against unfused ones, and the passes' graph against the captured one, differ by no more than
@@ -27,7 +28,7 @@ import numpy as np
 from dscompress.changes import Change
 from dscompress.verify.feeds import batch_of, few, make_feeds
 from dscompress.verify.layers import Comparison, Layer
-from dscompress.verify.matching import WeightDifference, different_weights, mismatch
+from dscompress.verify.matching import WeightDifference, different_weights, differing_nodes, mismatch
 from dscompress.verify.measures import OutputDifference, output_difference
 from dscompress.verify.oracle import Oracle
 from dsruntime.model import Limits
@@ -85,7 +86,10 @@ def verify_model(path, source, options=None, *, samples: int | None = None, inpu
     advance(label="Loading")
     model = Model.open(path, limits=limits)
     advance(label="Capturing the source")
-    captured = capture(source, replace(options or CaptureOptions(), implied_shape=shape_of_the_input(model)))
+    options = replace(options or CaptureOptions(), implied_shape=shape_of_the_input(model))
+    if not any(isinstance(d, str) for info in model.inputs for d in info.shape):  # the export fixed the batch
+        options = replace(options, dynamic_batch=False)
+    captured = capture(source, options)
     with TemporaryDirectory(prefix="dscompress-verify-") as folder:
         return compare_models(str(path), str(source), model, captured, Path(folder), samples=samples, inputs=inputs,
                               session={"backend": backend, "threads": threads, "memory": memory,
@@ -103,6 +107,7 @@ def shape_of_the_input(model) -> tuple[int, ...] | None:
 def compare_models(path: str, source: str, model, captured, folder: Path, *, samples, inputs, session,
                    every_layer, seed, advance) -> Verification:
     """The captured graph says what the outputs are; after the passes, what each layer is."""
+    from dscompress.lower import lower
     from dscompress.passes import run_pipeline
     from dsruntime.backends import resolve
 
@@ -115,7 +120,8 @@ def compare_models(path: str, source: str, model, captured, folder: Path, *, sam
     if recorded and captured.sha256 and recorded != captured.sha256:
         found.warnings.append(f"{source} is not the file that {path} was made from: its sha256 is "
                               f"{captured.sha256[:12]}…, the .dsf records {recorded[:12]}…")
-    found.mismatch = mismatch(model.graph, graph, path, source)
+    found.mismatch = (mismatch(model.graph, graph, path, source)
+                      or differing_nodes(model.graph, graph, lower(graph), path, source))
     if found.mismatch:
         return found
 

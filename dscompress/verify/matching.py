@@ -1,4 +1,7 @@
-"""Do a .dsf and a source's graph belong together: names, shapes, and every weight bit for bit."""
+"""Do a .dsf and a source's graph belong together: names, shapes, what every node computes, every weight bit for bit.
+
+Numbers cannot show all of it: random inputs may never reach the bound of a clip, and argmax has no ties to break.
+"""
 
 from __future__ import annotations
 
@@ -55,6 +58,56 @@ def mismatch(graph, source, path: str, source_name: str) -> str:
         if not any(graph.values[i].name in known for i in node.outputs):
             return f"{path} is another model: its node '{node.name}' ({node.op}) is not in {source_name}"
     return ""
+
+
+def differing_nodes(graph, source, lowered, path: str, source_name: str) -> str:
+    """How the .dsf's nodes, inputs or outputs differ from what export makes of the source, or "".
+
+    lowered: the source's nodes, from lower().
+    """
+    for what, ours, theirs in (("inputs", graph.inputs, source.graph.inputs),
+                               ("outputs", graph.outputs, source.graph.outputs)):
+        names, expected = [graph.values[entry.value].name for entry in ours], [value.name for value in theirs]
+        if names != expected:
+            return f"the {what} of {path} are {', '.join(names)}, those of {source_name} {', '.join(expected)}"
+    nodes = {names_of(node.outputs, graph): node for node in graph.nodes}
+    for there in lowered:
+        node = nodes.pop(tuple(value.name for value in there.outputs), None)
+        if node is None:
+            return f"{path} lacks the node '{there.name}' ({there.op}) of {source_name}"
+        place = f"node '{node.name}' ({node.op}) of {path}"
+        if node.op != there.op:
+            return f"{place} is {there.op} in {source_name}"
+        reads = tuple(None if value is None else value.name for value in there.inputs)
+        if names_of(node.inputs, graph) != reads:
+            return f"{place} reads {listed(names_of(node.inputs, graph))}, in {source_name} {listed(reads)}"
+        for name in sorted({*node.attributes, *there.attributes}):
+            found, expected = (stored(each.attributes.get(name)) for each in (node, there))
+            if found != expected:
+                return f"{place} has {name}={said(found)}, in {source_name} {said(expected)}"
+    if nodes:
+        extra = next(iter(nodes.values()))
+        return f"{path} has a node '{extra.name}' ({extra.op}) that {source_name} has not"
+    return ""
+
+
+def names_of(indices, graph) -> tuple[str | None, ...]:
+    return tuple(None if i is None else graph.values[i].name for i in indices)
+
+
+def listed(names) -> str:
+    return ", ".join("nothing" if name is None else f"'{name}'" for name in names)
+
+
+def stored(value):
+    """An attribute as a file holds it: floats in float32, lists as tuples."""
+    if isinstance(value, (list, tuple)):
+        return tuple(map(stored, value))
+    return float(np.float32(value)) if isinstance(value, float) else value
+
+
+def said(value) -> str:
+    return "the default" if value is None else f"{list(value) if isinstance(value, tuple) else value!r}"
 
 
 def source_tensor(graph, source, weight):

@@ -1,9 +1,14 @@
 """verify: an honest file passes, a tampered one is told apart and its layer named, by weight and by bound."""
 
+import re
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import torch
 
 import dscompress
+import dscompress.compile
 from dscompress.capture import CaptureOptions
 from dscompress.verify import verify_model
 from dscompress.verify.feeds import make_feeds
@@ -173,3 +178,41 @@ def test_random_inputs_are_the_same_every_time(files):
     graph = Model.open(files.dsf).graph
     first, second = make_feeds(graph, 3, None, 0), make_feeds(graph, 3, None, 0)
     np.testing.assert_array_equal(first[0]["x"], second[0]["x"])
+
+
+class Branches(torch.nn.Module):
+    """Two outputs; ordinary inputs reach neither the clip's upper bound nor a tie."""
+
+    def forward(self, x):
+        return torch.nn.functional.relu6(x), x.argmax(1), x * 2
+
+
+def with_node(op, **attributes):
+    def change(d):
+        nodes = [node._replace(attributes={**node.attributes, **attributes}) if node.op == op else node
+                 for node in d.nodes]
+        return replace(d, nodes=nodes)
+    return change
+
+
+@pytest.mark.parametrize("change, expected", [
+    (with_node("clip", max=60.0), r"\(clip\) of .*changed.dsf has max=60.0, in .*branches.pt2 6.0"),
+    (with_node("arg_max", select_last_index=1), r"\(arg_max\) of .* has select_last_index=1, in .* the default"),
+    (lambda d: replace(d, outputs=[d.outputs[2], d.outputs[1], d.outputs[0]]), "the outputs of .* are mul.*, argmax, "),
+    (lambda d: replace(d, outputs=d.outputs[:2]), "the outputs of .* are relu6, argmax, those of .*, mul_"),
+])
+def test_what_numbers_do_not_show_is_compared_by_itself(tmp_path, monkeypatch, change, expected):
+    program = torch.export.export(Branches().eval(), (torch.zeros(1, 4),))
+    torch.export.save(program, tmp_path / "branches.pt2")
+    build = dscompress.compile.build
+    monkeypatch.setattr("dscompress.compile.build", lambda description: build(change(description)))
+    dscompress.compile_model(tmp_path / "branches.pt2", tmp_path / "changed.dsf")
+    found = verify_model(tmp_path / "changed.dsf", tmp_path / "branches.pt2")
+    assert not found.as_imported
+    assert re.search(expected, found.mismatch)
+
+
+def test_a_batch_that_the_export_fixed_needs_no_option(tmp_path):
+    torch.export.save(torch.export.export(Branches().eval(), (torch.zeros(2, 4),)), tmp_path / "branches.pt2")
+    dscompress.compile_model(tmp_path / "branches.pt2", tmp_path / "fixed.dsf", dynamic_batch=False)
+    assert verify_model(tmp_path / "fixed.dsf", tmp_path / "branches.pt2").same
