@@ -27,6 +27,8 @@ def capture(source: Any, options: CaptureOptions | None = None) -> Captured:
 def capture_any(source: Any, options: CaptureOptions) -> Captured:
     import torch
 
+    if isinstance(source, torch.nn.Module | torch.export.ExportedProgram):
+        refuse_file_options(options, type(source).__name__)
     if isinstance(source, torch.nn.Module):
         from dscompress.capture import module
 
@@ -38,3 +40,14 @@ def capture_any(source: Any, options: CaptureOptions) -> Captured:
     from dscompress.capture.files import capture_file
 
     return capture_file(Path(source), options)
+
+
+def refuse_file_options(options: CaptureOptions, where: str) -> None:
+    """What is said of a file, of a network in memory."""
+    from dscompress.capture import deepshift_checkpoint, factory
+    from dscompress.weight_sets import refuse_choice
+
+    what = "a network in memory"
+    factory.refuse_factory(options, where, what)
+    refuse_choice(options.weights_key, options.prefix, where, what)
+    deepshift_checkpoint.refuse_wishes(options, where, what)

@@ -34,9 +34,9 @@ def given(options: CaptureOptions) -> list[str]:
     return [f"--{name.replace('_', '-')}" for name, value in wishes(options).items() if value is not None]
 
 
-def refuse_wishes(options: CaptureOptions, where: str, kind: str) -> None:
+def refuse_wishes(options: CaptureOptions, where: str, what: str) -> None:
     for option in given(options):
-        raise CompileError(where, f"is a file of another kind ({kind}), and {option} is for DeepShift checkpoints",
+        raise CompileError(where, f"is {what}, and {option} is for DeepShift checkpoints",
                            what_to_do=f"leave out {option}")  # fmt: skip
 
 
@@ -70,7 +70,8 @@ def captured_from_factory(found: Imported, built: nn.Module, options: CaptureOpt
     notes += [f"prefix {prefix!r} stripped from the keys" for prefix in found.report.prefixes]
     notes += [f"left out, under other prefixes: {shown(found.layout.left_out)}"] if found.layout.left_out else []
     if own:
-        refuse_wishes(options, where, f"--model {options.model} builds shift layers, which round by themselves")
+        what = f"a file for the shift layers that --model {options.model} builds, which round by themselves"
+        refuse_wishes(options, where, what)
     if found.report.rounds_activations and not own:
         built = as_evaluated(found, built)
     else:

@@ -86,6 +86,8 @@ def capture_loaded(
     return Captured(to_onnx(chosen, where), KIND, notes=notes)
 
 
+    if chosen is program:
+        refuse_other_batch(inputs, shapes, where)
 def in_training_mode(program: torch.export.ExportedProgram) -> bool:
     flags = {torch.ops.aten.batch_norm.default: 5, torch.ops.aten.dropout.default: 2}  # which argument says training
     calls = [node for node in program.graph.nodes if node.target in flags]
@@ -151,3 +153,11 @@ def shown_dims(dims: tuple) -> str:
 
 def first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0][:200]
+def refuse_other_batch(inputs: list[tuple], shapes: list[Shape], where: str) -> None:
+    for dims, shape in zip(inputs, shapes, strict=True):
+        if dims and isinstance(dims[0], int) and dims[0] != shape[0]:
+            found, expected = ",".join(map(str, shape)), f"a batch of {dims[0]}, to which the program is fixed"
+            remedy = "leave it out, or export the program with dynamic_shapes"
+            raise CompileError(where, f"--input-shape {found}", expected, remedy)
+
+

@@ -9,6 +9,7 @@ from dscompress.capture import (
     deepshift_checkpoint,
     detect,
     exported_program,
+    factory,
     onnx_file,
     pickled_module,
     state_dict,
@@ -32,13 +33,21 @@ KINDS: dict[str, Callable[[Path, CaptureOptions], Captured]] = {
 def capture_file(path: Path, options: CaptureOptions) -> Captured:
     kind = detect.detect(path)
     if kind not in (detect.STATE_DICT, detect.PICKLED_MODULE) or options.trust_pickle:
-        deepshift_checkpoint.refuse_wishes(options, str(path), kind)
-    if kind not in (detect.STATE_DICT, detect.PICKLED_MODULE):
-        refuse_choice(options.weights_key, options.prefix, str(path), f"a file of another kind ({kind})")
+        deepshift_checkpoint.refuse_wishes(options, str(path), f"a file of another kind ({kind})")
+    refuse_choices(kind, options, str(path))
     if kind == detect.ONNX:
         refuse_examples(options, str(path))
     captured = KINDS[kind](path, options)
     return replace(captured, sha256=sha256_of(path))
+
+
+def refuse_choices(kind: str, options: CaptureOptions, where: str) -> None:
+    """Options that say which weights, and of which network, where a file of this kind leaves no choice."""
+    what = f"a file of another kind ({kind})"
+    if kind not in (detect.STATE_DICT, detect.PICKLED_MODULE):
+        refuse_choice(options.weights_key, options.prefix, where, what)
+    if kind in (detect.EXPORTED_PROGRAM, detect.ONNX, detect.TORCHSCRIPT):
+        factory.refuse_factory(options, where, what)
 
 
 def sha256_of(path: Path) -> str:

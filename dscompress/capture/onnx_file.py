@@ -63,6 +63,8 @@ def from_proto(proto: onnx.ModelProto, options: CaptureOptions, where: str) -> C
     proto = current_opset(proto, where, notes)
     set_input_shapes(proto, options, where, notes)
     freed = options.dynamic_batch and free_the_batch(proto, notes)
+    if not freed:
+        refuse_other_batch(proto, options, where)
     with refusals_of("onnx-ir", where):
         model = ir.from_proto(proto)
         RemoveInitializersFromInputsPass()(model)  # old files list their weights among the inputs
@@ -183,6 +185,15 @@ def set_input_shapes(proto: onnx.ModelProto, options: CaptureOptions, where: str
                 raise CompileError(where, f"input {value.name!r} has shape {shown}", what_to_do=f"add {HOW}")
         if not value.type.tensor_type.HasField("shape"):
             raise CompileError(where, f"input {value.name!r} has no shape", what_to_do=f"add {HOW}")
+
+
+def refuse_other_batch(proto: onnx.ModelProto, options: CaptureOptions, where: str) -> None:
+    for value, wanted in zip(real_inputs(proto), parse_input_shapes(options.input_shape) or (), strict=False):
+        dims = value.type.tensor_type.shape.dim
+        if dims and dims[0].HasField("dim_value") and dims[0].dim_value != wanted[0]:
+            found = f"--input-shape {','.join(map(str, wanted))} for input {value.name!r}"
+            raise CompileError(where, found, f"a batch of {dims[0].dim_value}, to which the graph is fixed",
+                               "leave it out, or export the source with a dynamic batch")
 
 
 def leaves_sides_open(value: onnx.ValueInfoProto) -> bool:

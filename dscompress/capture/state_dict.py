@@ -46,9 +46,9 @@ def build_and_choose(path: Path, options: CaptureOptions) -> tuple[nn.Module | N
     """What --model builds, and the options with the set of weights and the prefix that fit it."""
     from dscompress.deepshift import layout
 
-    if options.model is None:
+    built = factory.build_wanted(options, str(path))
+    if built is None:
         return None, options
-    built = factory.build(options.model, options.model_args, str(path))
     try:
         with opened(path) as file:
             sets = layout.shapes_of(layout.sets_of(file.root))

@@ -275,6 +275,10 @@ def refuse_what_has_no_effect(data, options) -> None:
         raise click.UsageError(f"A weight of --method {method} has {lowest(method)} to {highest(method)} bits.")
     if options["fresh"] and not options["weights"]:
         raise click.UsageError("--fresh goes with --weights: without it every layer starts from random weights.")
+    for name in ("weights_key", "prefix"):
+        if options[name] is not None and not options["weights"]:
+            raise click.UsageError(f"--{name.replace('_', '-')} says which weights of --weights; without that leave it "
+                                   "out.")
     if data in complete.BUILT_IN_DATA and options["preprocess"]:
         raise click.UsageError(f"--preprocess is for folders of images; '{data}' has its own recipe.")
 

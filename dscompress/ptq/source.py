@@ -22,6 +22,7 @@ import torch
 
 from dscompress import checkpoint
 from dscompress.capture import detect, exported_program, factory, pickled_module, state_dict
+from dscompress.capture.files import refuse_choices
 from dscompress.capture.fill import Sources, fill
 from dscompress.capture.input_shape import HOW, parse_input_shapes
 from dscompress.capture.module import input_shapes
@@ -75,6 +76,7 @@ def open_source(path: Path, options: CaptureOptions) -> Source:
         raise CompileError(str(path), f"is a file of kind {kind}, whose weights cannot be put back into it",
                            "a state_dict, a checkpoint, a .pt2 of torch.export.save, or a pickled module",
                            "give the PyTorch model that it was made from")
+    refuse_choices(kind, options, str(path))
     return KINDS[kind](path, options)
 
 
@@ -128,7 +130,7 @@ def open_pickled(path: Path, options: CaptureOptions) -> Source:
 
 def from_checkpoint(path: Path, loaded: Any, options: CaptureOptions) -> Source:
     where, notes = str(path), []
-    module = factory.build(options.model, options.model_args, where) if options.model else None
+    module = factory.build_wanted(options, where)
     key, weights = state_dict.find_set(loaded, where, module, options)
     if module is None or not any(isinstance(child, ShiftLayer) for child in module.modules()):
         refuse_shift_layers(weights, where)

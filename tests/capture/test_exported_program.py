@@ -101,3 +101,27 @@ def test_a_fixed_batch_of_indices_is_freed(tmp_path):
     for options in ({"input_dtype": "int64"}, {"inputs": (ids,)}):
         with pytest.raises(CompileError, match="for a source that says its inputs' dtypes itself; leave it out"):
             capture(path, CaptureOptions(**options))
+
+
+@pytest.mark.parametrize("dynamic, shape, fits", [
+    (True, "3,1,8,8", True), (False, "1,1,8,8", True), (False, "3,1,8,8", False),
+])  # fmt: skip
+def test_a_batch_beside_one_that_is_fixed(archives, dynamic, shape, fits):
+    """It is free after all, or what is said of it is refused."""
+    options = CaptureOptions(input_shape=shape, dynamic_batch=dynamic)
+    if fits:
+        assert first_dims(capture(archives / "fixed.pt2", options).model) == ["N" if dynamic else "1"]
+        return
+    with pytest.raises(CompileError, match=f"--input-shape {shape}; expected a batch of 1, to which the program is"):
+        capture(archives / "fixed.pt2", options)
+
+
+@pytest.mark.parametrize("option", [
+    {"model": "torch.nn:ReLU"}, {"model_args": [1]}, {"weights_key": "ema"}, {"prefix": "net."}, {"bits": 4},
+    {"method": "q"}, {"sign_threshold": 0.5}, {"activations": "deepshift:3.5"},
+])  # fmt: skip
+def test_what_is_said_of_files_is_refused_for_networks_in_memory(net, x, option):
+    name = next(iter(option)).replace("_", "-")
+    for source in (net, torch.export.export(net, (x,))):
+        with pytest.raises(CompileError, match=f"is a network in memory.* and --{name} is for .*; leave out --{name}"):
+            capture(source, CaptureOptions(input_shape=models.SHAPE, **option))

@@ -26,6 +26,9 @@ BUILDS_A_NETWORK = ("export {{state}} -o {{new}}/m.dsf --input-shape 1,1,8,8 {0}
                     "verify {{dsf}} {{state}} --input-shape 1,1,8,8 {0}",
                     "convert {{state}} --inputs {{array}} --input-shape 1,1,8,8 {0}",
                     "train {{pictures}} -o {{new}}/run --workers 0 {0}")
+HOLDS_A_NETWORK = ("export {{onnx}} -o {{new}}/m.dsf {0}", "export {{pt2}} -o {{new}}/m.dsf {0}",
+                   "verify {{dsf}} {{onnx}} {0}", "verify {{dsf}} {{pt2}} {0}",
+                   "convert {{pt2}} --inputs {{array}} {0}")
 RUNS_A_MODEL = ("run {{dsf}} {{array}} {0}", "bench {{dsf}} --runs 1 {0}", "verify {{dsf}} {{onnx}} {0}")
 TAKES_IMAGES = ("export {{onnx}} -o {{new}}/m.dsf {0}", "convert {{pt2}} --inputs {{array}} -o {{new}}/net.pt2 {0}",
                 "train {{pictures}} -o {{new}}/run --workers 0 {0}")
@@ -55,6 +58,13 @@ NETWORKS = [
     *of_each(2, "is no shape", BUILDS_A_NETWORK[:3], "--input-shape big"),
 ]
 RUNS = [
+    *of_each(3, "no --model that they are arguments of", BUILDS_A_NETWORK[:3], "--model-args [4]"),
+    *of_each(3, "holds its network, and --model is", HOLDS_A_NETWORK, "--model torch.nn:Flatten"),
+    *of_each(3, "holds its network, and --model-args is", HOLDS_A_NETWORK, "--model-args [4]"),
+    *of_each(3, "is a file of another kind", HOLDS_A_NETWORK, "--prefix net."),
+    *of_each(3, "is a file of another kind", HOLDS_A_NETWORK, "--weights-key ema"),
+    *of_each(2, "says which weights of --weights", BUILDS_A_NETWORK[3:], "--prefix net."),
+    *of_each(2, "says which weights of --weights", BUILDS_A_NETWORK[3:], "--weights-key ema"),
     *of_each(2, "is not one of", RUNS_A_MODEL, "--backend gpu"), *of_each(4, "cuda", RUNS_A_MODEL, "--backend cuda"),
     *of_each(2, "0 is not 1 or more", RUNS_A_MODEL, "--threads 0"),
     *of_each(2, "with a NAME of file_bytes, activation_bytes, plan_bytes, weight_bytes, multiply_adds", RUNS_A_MODEL,
