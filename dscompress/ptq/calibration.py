@@ -114,7 +114,7 @@ def from_archive(path: Path, names: list[str]) -> list[np.ndarray]:
 def numbers(array: np.ndarray, where: str) -> np.ndarray:
     if array.ndim == 0:
         raise CompileError(where, "holds a single number", "numbers, [count, ...]")
-    return array.astype(np.float32, copy=False) if array.dtype.kind == "f" else array
+    return array
 
 
 def digits() -> np.ndarray:

@@ -37,8 +37,10 @@ class Calibration:
 def prepare(network: Network, inputs, where: str) -> Calibration:
     """inputs: one array or tensor [count, ...] for each input of the model, or a single one."""
     arrays = as_tensors(inputs, where)
-    shapes = [tuple(node.meta["val"].shape) for node in network.graph.nodes if node.op == "placeholder"]
+    values = [node.meta["val"] for node in network.graph.nodes if node.op == "placeholder"]
+    shapes = [tuple(value.shape) for value in values]
     check_shapes(arrays, shapes, where)
+    check_dtypes(arrays, values, where)
     count, fixed = len(arrays[0]), shapes[0][0] if isinstance(shapes[0][0], int) else None
     held = torch.zeros(count, dtype=torch.bool)
     if count >= LEAST_FOR_HOLDING_OUT:
@@ -74,7 +76,16 @@ def as_tensors(inputs, where: str) -> list[torch.Tensor]:
     if len({len(tensor) for tensor in tensors}) > 1:
         counts = " and ".join(str(len(tensor)) for tensor in tensors)
         raise CompileError(where, f"{counts} calibration inputs", "as many for each input of the model")
-    return [tensor.float() if tensor.is_floating_point() else tensor for tensor in tensors]
+    return tensors
+
+
+def check_dtypes(arrays: list[torch.Tensor], values: list[torch.Tensor], where: str) -> None:
+    """As a session does, which converts nothing behind the caller's back."""
+    for array, value in zip(arrays, values, strict=True):
+        found, expected = (str(dtype).removeprefix("torch.") for dtype in (array.dtype, value.dtype))
+        if found != expected:
+            raise CompileError(where, f"calibration inputs of dtype {found}", f"{expected}, as the model takes them",
+                               f"convert them: x.astype('{expected}')")
 
 
 def check_shapes(arrays: list[torch.Tensor], shapes: list[tuple], where: str) -> None:

@@ -26,6 +26,7 @@ class Batch:
     images: torch.Tensor  # [k, channels, height, width] float32
     targets: torch.Tensor  # [k] int64
     skipped: tuple[str, ...] = ()  # what could not be read, as sentences
+    notes: tuple[str, ...] = ()  # what was read otherwise than one might think: a large JPEG, decoded smaller
 
 
 @dataclass(frozen=True)
@@ -81,9 +82,9 @@ def in_memory(train: Tensors, validation: Tensors, classes: Sequence[str] = (), 
 
 def check_tensors(name: str, part: Tensors) -> None:
     images, targets = part.images, part.targets
-    if images.dim() != 4 or not images.is_floating_point():
+    if images.dim() != 4 or images.dtype != torch.float32:
         found = f"images of shape {tuple(images.shape)}, {str(images.dtype).removeprefix('torch.')}"
-        raise TrainingError(f"data, {name}", found, "(n, channels, height, width), floats")
+        raise TrainingError(f"data, {name}", found, "(n, channels, height, width), float32")
     if targets.shape != images.shape[:1] or targets.dtype != torch.int64:
         found = f"targets of shape {tuple(targets.shape)}, {str(targets.dtype).removeprefix('torch.')}"
         raise TrainingError(f"data, {name}", found, f"({len(images)},) int64, one for each image")

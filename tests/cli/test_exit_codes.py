@@ -49,6 +49,8 @@ SOURCES = [row for path, says in (
 ARRAYS = [
     *of_each(3, "no such", READS_AN_ARRAY, "{gone}.npy"), *of_each(3, "empty", READS_AN_ARRAY[:1], "{empty}"),
     *of_each(3, ".npy", READS_AN_ARRAY[1:], "{text}"), *of_each(3, "(2, 3, 3, 3)", READS_AN_ARRAY, "{wrong}"),
+    *of_each(3, "float64; expected float32", READS_AN_ARRAY, "{double}"),
+    ("convert {pt2} --inputs {half}", 3, "float16; expected float32"),
 ]
 NETWORKS = [
     *of_each(2, "no JSON", BUILDS_A_NETWORK, "--model-args {{oops"),
@@ -56,8 +58,6 @@ NETWORKS = [
     *of_each(3, "no module 'nowhere'", BUILDS_A_NETWORK, "--model nowhere:net"),
     *of_each(3, "torch.nn has no 'Nope'", BUILDS_A_NETWORK, "--model torch.nn:Nope"),
     *of_each(2, "is no shape", BUILDS_A_NETWORK[:3], "--input-shape big"),
-]
-RUNS = [
     *of_each(3, "no --model that they are arguments of", BUILDS_A_NETWORK[:3], "--model-args [4]"),
     *of_each(3, "holds its network, and --model is", HOLDS_A_NETWORK, "--model torch.nn:Flatten"),
     *of_each(3, "holds its network, and --model-args is", HOLDS_A_NETWORK, "--model-args [4]"),
@@ -65,6 +65,8 @@ RUNS = [
     *of_each(3, "is a file of another kind", HOLDS_A_NETWORK, "--weights-key ema"),
     *of_each(2, "says which weights of --weights", BUILDS_A_NETWORK[3:], "--prefix net."),
     *of_each(2, "says which weights of --weights", BUILDS_A_NETWORK[3:], "--weights-key ema"),
+]
+RUNS = [
     *of_each(2, "is not one of", RUNS_A_MODEL, "--backend gpu"), *of_each(4, "cuda", RUNS_A_MODEL, "--backend cuda"),
     *of_each(2, "0 is not 1 or more", RUNS_A_MODEL, "--threads 0"),
     *of_each(2, "with a NAME of file_bytes, activation_bytes, plan_bytes, weight_bytes, multiply_adds", RUNS_A_MODEL,
@@ -136,6 +138,8 @@ def given(files, tmp_path_factory):
     (folder / "text").write_text("just text")
     (folder / "empty").write_bytes(b"")
     np.save(folder / "wrong.npy", np.zeros((2, 3, 3, 3), np.float32))
+    np.save(folder / "double.npy", np.zeros((2, 1, 8, 8)))
+    np.save(folder / "half.npy", np.zeros((2, 1, 8, 8), np.float16))
     for name in ("a", "b"):
         for i in range(4):
             Image.fromarray(np.full((8, 8), 40 * i, np.uint8)).save(folder / "pictures" / name / f"{i}.png")
@@ -143,7 +147,8 @@ def given(files, tmp_path_factory):
     torch.export.save(torch.export.export(net, (torch.zeros(1, 1, 8, 8),)), folder / "net.pt2")
     torch.save(net.state_dict(), folder / "state.pt")
     names = {name: folder / name for name in ("gone", "folder", "new", "pictures", "text", "empty")}
-    return {**names, "wrong": folder / "wrong.npy", "pt2": folder / "net.pt2", "state": folder / "state.pt",
+    return {**names, "wrong": folder / "wrong.npy", "double": folder / "double.npy", "half": folder / "half.npy",
+            "pt2": folder / "net.pt2", "state": folder / "state.pt",
             "dsf": files.dsf, "onnx": files.onnx, "array": files.array, "image": files.image}
 
 

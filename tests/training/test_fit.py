@@ -154,7 +154,7 @@ def test_a_model_with_nothing_to_train(data):
 
 @pytest.mark.parametrize("train, held, says", [
     (Tensors(torch.zeros(4, 8, 8), torch.arange(4) % 2), None, r"images of shape \(4, 8, 8\)"),
-    (Tensors(torch.zeros(4, 1, 8, 8, dtype=torch.uint8), torch.arange(4) % 2), None, "uint8; expected .* floats"),
+    (Tensors(torch.zeros(4, 1, 8, 8, dtype=torch.uint8), torch.arange(4) % 2), None, "uint8; expected .* float32"),
     (Tensors(torch.zeros(4, 1, 8, 8), torch.arange(3)), None, r"targets of shape \(3,\)"),
     (Tensors(torch.zeros(0, 1, 8, 8), torch.arange(0)), None, "there are no images"),
     (Tensors(torch.zeros(4, 1, 8, 8), torch.zeros(4, dtype=torch.int64)), None, "one class only"),
