@@ -8,9 +8,11 @@
     0.weight_g, 0.weight_v                         0.parametrizations.weight.original0, 1
     encoder.weight                                 encoder.weight, decoder.weight    one tensor of the module
 
-Left out: n_averaged, and the counts that profilers leave. All of it is said in notes.
+Left out: n_averaged, the counts that profilers leave, and the weights of a loss or metric that was saved beside the
+network. All of it is said in notes.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -21,6 +23,7 @@ from dscompress.errors import CompileError
 from dscompress.weight_sets import COUNTER, choose, plain_key
 
 LEFTOVERS = ("n_averaged", "total_ops", "total_params")  # torch.optim.swa_utils; thop
+BESIDE = re.compile(r"(?:\w+_)?(?:loss(?:es)?|criteri(?:on|a)|metrics?)(?:_\w+)?", re.IGNORECASE)  # what is no layer's
 LISTED = 10
 Sources = dict[str, tuple[str, ...]]
 
@@ -79,7 +82,9 @@ def under_prefix(weights: Mapping[str, Any], prefix: str, notes: list[str]) -> S
 
 
 def without_leftovers(sources: Sources, own: Mapping[str, Any], notes: list[str]) -> Sources:
-    left = [key for key in sources if key.rpartition(".")[2] in LEFTOVERS and key not in own]
+    layers = {key.partition(".")[0] for key in own}
+    left = [key for key in sources if key not in own and (key.rpartition(".")[2] in LEFTOVERS or (
+        key.partition(".")[0] not in layers and BESIDE.fullmatch(key.partition(".")[0])))]  # fmt: skip
     if left:
         notes.append(f"left out, as no layer reads them: {shown(left)}")
     return {key: file_keys for key, file_keys in sources.items() if key not in left}
@@ -185,4 +190,7 @@ def remedy_for(missing: list[str], unexpected: list[str], shapes: list[str], dty
         return "save the float weights; whole numbers are weights only with the scale that they were quantised by"
     if shapes and not missing and not unexpected:
         return "build the model that was trained, for example --model-args '{\"num_classes\": 10}'"
+    if unexpected and not missing and not shapes and not dtypes:
+        return ("give the factory, and --model-args, that built the trained model; or, if these belong to no layer of "
+                "it, save the others alone: torch.save(model.state_dict(), 'weights.pt')")  # fmt: skip
     return "give the factory, and --model-args, that built the trained model; --prefix, if the keys have another one"

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from dscompress import checkpoint
-from dscompress.errors import TrainingError
+from dscompress.errors import CompileError, TrainingError
 from dscompress.models import BUILT_IN
 from dscompress.nn import ConversionReport, convert
 from dscompress.nn.copied import copied
@@ -18,6 +18,9 @@ from dscompress.training import chances
 from dscompress.training.data import Data
 from dscompress.training.weights import float_weights, read_weights, take_weights
 
+OF_WEIGHTS = ("--weights-key", "--prefix", "--fresh")  # which are for --weights, and say nothing of a teacher's
+TEACHERS_OWN = ("save the state_dict of the teacher alone, with the names of the network that is trained: "
+                "torch.save(teacher.state_dict(), 'teacher.pt')")
 LARGEST_FOR_BUILT_IN = 96  # pixels: what the built-in networks are meant for
 
 
@@ -107,9 +110,14 @@ def teacher_of(wanted: Wanted, model: nn.Module, name: str, arguments: Any) -> n
             raise TrainingError("distill", "there is no trained float network to learn from", "",
                                 "give one: --teacher FILE, or --weights FILE")  # fmt: skip
         return copied(model)
-    values = read_weights(wanted.teacher)
-    if checkpoint.is_checkpoint(values):
-        return checkpoint.build(values, wanted.teacher)
-    teacher = checkpoint.build_float(name, arguments, name)
-    take_weights(teacher, values["state_dict"], (), name, wanted.teacher)
+    try:
+        values = read_weights(wanted.teacher)
+        if checkpoint.is_checkpoint(values):
+            return checkpoint.build(values, wanted.teacher)
+        teacher = checkpoint.build_float(name, arguments, name)
+        take_weights(teacher, values["state_dict"], (), name, wanted.teacher)
+    except (CompileError, TrainingError) as error:
+        if not any(option in error.what_to_do for option in OF_WEIGHTS):
+            raise
+        raise type(error)(error.where, error.found, error.expected, TEACHERS_OWN) from None
     return teacher

@@ -17,18 +17,19 @@ from torch import nn
 
 from dscompress import checkpoint, deepshift
 from dscompress.capture import detect
-from dscompress.capture.fill import fill, under_prefix
+from dscompress.capture.fill import fill, shapes_of, tied_keys, under_prefix
 from dscompress.capture.options import CaptureOptions
 from dscompress.capture.state_dict import find_state_dict, load
 from dscompress.errors import CompileError, TrainingError
 from dscompress.nn import bake
-from dscompress.weight_sets import full_prefix
+from dscompress.weight_sets import choose, full_prefix, refuse_choice
 
 
 def read_weights(path: str, weights_key: str | None = None, prefix: str | None = None) -> dict[str, Any]:
     """A checkpoint's values, or {"state_dict": ...}: which set of weights, and what its keys begin with."""
     kind = detect.detect(Path(path))
     if kind == detect.TRAINING_CHECKPOINT:
+        refuse_choice(weights_key, prefix, path, "a checkpoint of dscompress train, which holds one network")
         return checkpoint.load(path)
     if kind != detect.STATE_DICT:
         raise TrainingError(path, f"is a file of kind {kind}", "a checkpoint of dscompress train, or a state_dict",
@@ -51,9 +52,17 @@ def float_weights(values: dict[str, Any], path: str, model: str | None, model_ar
     return bake(checkpoint.build(values, path, model, model_args)).state_dict()
 
 
+def without_prefix(built: nn.Module, weights: dict, path: str) -> dict:
+    """By the keys that the network has, whatever it is that those of the file begin with besides."""
+    chosen = choose({"": shapes_of(weights)}, shapes_of(built.state_dict()), None, None, path, tied_keys(built))
+    return {key: weights[source] for key, (source,) in under_prefix(weights, chosen.prefix, []).items()}
+
+
 def take_weights(built: nn.Module, weights: dict, fresh: Sequence[str], name: str, path: str) -> None:
     """Puts the weights into the network; keys that match one of `fresh` keep the network's own."""
     own = built.state_dict()
+    if fresh:
+        weights = without_prefix(built, weights, path)
     kept = {key for key in own if any(fnmatch.fnmatchcase(key, text) or key.startswith(f"{text}.") for text in fresh)}
     for text in fresh:
         if not any(fnmatch.fnmatchcase(key, text) or key.startswith(f"{text}.") for key in own):

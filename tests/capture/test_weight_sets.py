@@ -165,7 +165,18 @@ def test_a_prefix_that_makes_all_keys_fit_is_stripped(filled, prefix):
     plain = prefix.replace("_orig_mod.", "")
     assert same(built, RAW) and f"prefix {plain!r} stripped from the keys" in notes
     assert "left out, under other prefixes: criterion.weight" in notes
-    assert same(filled({"state_dict": prefixed(RAW, prefix), "args": argparse.Namespace()})[0], RAW)
+
+
+@pytest.mark.parametrize("beside", ["loss.weight", "criterion.weight", "train_metrics.total", "ce_loss.weight"])
+def test_a_loss_beside_keys_without_a_prefix(filled, beside):
+    built, notes = filled({**RAW, beside: torch.ones(5)})
+    assert same(built, RAW) and notes == [f"left out, as no layer reads them: {beside}"]
+
+
+def test_other_keys_beside_are_asked_about(filled):
+    with pytest.raises(CompileError, match=r"1 unexpected \(extra.weight\).*belong to no layer of it, save the others"):
+        filled({**RAW, "extra.weight": torch.ones(5)})
+
 
 
 def test_parts_of_a_model_that_were_compiled(filled):

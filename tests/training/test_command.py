@@ -81,6 +81,27 @@ def test_weights_of_a_state_dict_and_a_fresh_head(folder, tmp_path):
     assert result.exit_code == 3 and "no layer of the model is called so" in result.stderr
 
 
+def test_a_fresh_head_under_a_prefix(folder, tmp_path):
+    torch.manual_seed(1)
+    trained = small_mobilenet(classes=7, width=4).state_dict()
+    torch.save({f"net.{key}": value for key, value in trained.items()}, tmp_path / "seven.pt")
+    result = call("train", folder, "-o", tmp_path / "run", *TINY, "--weights", tmp_path / "seven.pt", "--workers", 0,
+                  "--fresh", "32", "--method", "float", "--rate", "1e-9")
+    assert result.exit_code == 0, result.stderr
+    kept = checkpoint.load(tmp_path / "run" / "best.pt")["state_dict"]["0.0.weight"]
+    torch.testing.assert_close(kept, trained["0.0.weight"], rtol=1e-5, atol=1e-6)
+
+
+def test_a_teacher_of_two_sets_of_weights(folder, tmp_path):
+    """--weights-key says nothing of it, and is not asked for."""
+    weights = small_mobilenet(classes=3, width=4).state_dict()
+    torch.save({"state_dict": weights, "ema": weights}, tmp_path / "two.pt")
+    result = call("train", folder, "-o", tmp_path / "run", *TINY, "--teacher", tmp_path / "two.pt", "--distill", 0.5,
+                  "--workers", 0)
+    assert result.exit_code == 3 and "2 sets of weights" in result.stderr
+    assert "save the state_dict of the teacher alone" in result.stderr and "--weights-key" not in result.stderr
+
+
 def test_weights_of_the_original_deepshift(folder, tmp_path):
     """Latent floats under a PS network's keys and a DataParallel prefix; the folder's name says method and bits."""
     torch.manual_seed(0)
