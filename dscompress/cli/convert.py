@@ -72,7 +72,8 @@ def command(source, output, bits, layer_bits, sensitivity, as_json, target_bpw, 
                                "--layer-bits and --target-* out.")
     extras.require("convert", "compiler", only=("PyTorch", "ONNX", "onnx-ir", "ONNX Script"))
     started = time.perf_counter()
-    opened, inputs = load(source, settings)
+    with show.warnings_as_notes():
+        opened, inputs = load(source, settings)
     chosen = () if naive else tuple(name for name in INGREDIENTS if name not in without)
     from dscompress.ptq import convert
     from dscompress.ptq import sensitivity as measure

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
-from contextlib import contextmanager
 
 import click
 
@@ -104,7 +102,7 @@ def run_images(session, paths, batch: int, results) -> None:
         raise ModelError(session.model.name, f"images for a model that runs batches of exactly {fixed[0]}",
                          "a .npy array", "prepare the batch yourself, or export a source whose batch is dynamic")
     batch = 1 if fixed and isinstance(fixed[0], int) else batch
-    with many(paths) as advance, warnings_as_notes():
+    with many(paths) as advance, show.warnings_as_notes():
         for start in range(0, len(paths), batch):
             part = paths[start : start + batch]
             try:
@@ -117,15 +115,6 @@ def run_images(session, paths, batch: int, results) -> None:
                     except (DsError, OSError) as error:
                         results.failed(path, error)
             advance(len(part))
-
-
-@contextmanager
-def warnings_as_notes():
-    """What dsruntime warns of, a large JPEG that is decoded smaller, as this command says things."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("default", category=UserWarning, module=r"dsruntime\.")
-        warnings.showwarning = lambda message, *_, **__: show.note(str(message), lead="note: ")
-        yield
 
 
 def many(paths):

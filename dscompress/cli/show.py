@@ -119,6 +119,17 @@ def note(*lines: str, lead: str = "", fg: str | None = None) -> None:
         to_stderr(text)
 
 
+@contextmanager
+def warnings_as_notes():
+    """What dsruntime warns of, a large JPEG that is decoded smaller, as notes."""
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("default", category=UserWarning, module=r"dsruntime\.")
+        warnings.showwarning = lambda message, *_, **__: note(str(message), lead="note: ")
+        yield
+
+
 def warn(text: str) -> None:
     note(text, lead="warning: ", fg="yellow")
 

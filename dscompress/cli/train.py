@@ -321,11 +321,14 @@ def run_it(data, output, as_json, leader, options) -> None:
         print_result(result)
 
 
+MOST_NOTES = 5  # of an epoch
+
+
 class Teller:
     """Says how it goes: a bar where stderr is a terminal, else a line an epoch, and in long ones more."""
 
     def __init__(self, advance) -> None:
-        self.advance, self.run, self.told, self.last = advance, None, 0, ""
+        self.advance, self.run, self.told, self.noted, self.last = advance, None, 0, 0, ""
 
     def begun(self, run, training, recipe_name, networks) -> None:
         self.run, self.training = run, training
@@ -351,6 +354,12 @@ class Teller:
         for text in training.history.skipped[self.told :]:
             show.warn(f"skipped {text}")
         self.told = len(training.history.skipped)
+        new = training.history.notes[self.noted :]
+        for text in new[:MOST_NOTES]:
+            show.note(text, lead="note: ")
+        if len(new) > MOST_NOTES:
+            show.note(f"and the same of {len(new) - MOST_NOTES:,} more images", lead="note: ")
+        self.noted = len(training.history.notes)
 
     def stopped(self, how_to_go_on: str = "") -> None:
         """Says what is left of a run that ended before its time."""

@@ -20,6 +20,7 @@ class Score:
     accuracy: float  # 0..1
     count: int  # images that could be read
     skipped: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @torch.no_grad()
@@ -33,14 +34,16 @@ def evaluate(
     model.eval()
     sums = torch.zeros(3, dtype=torch.float64)  # loss, right answers, images
     skipped: list[str] = []
+    notes: list[str] = []
     everything = torch.arange(len(images)).tensor_split(world.size)[world.rank]
     for batch in images.batches(everything.split(BATCH)):
         skipped += batch.skipped
+        notes += batch.notes
         if len(batch.targets):
             sums += score(model, batch.images.to(device), batch.targets.to(device), precision)
     model.train(was_training)
     loss, right, count = world.total(sums.to(device if device.type == "cuda" else "cpu")).tolist()
-    return Score(loss / max(count, 1), right / max(count, 1), int(count), tuple(skipped))
+    return Score(loss / max(count, 1), right / max(count, 1), int(count), tuple(skipped), tuple(notes))
 
 
 def score(model: nn.Module, images: torch.Tensor, targets: torch.Tensor, precision: Precision) -> torch.Tensor:

@@ -102,6 +102,7 @@ class Training:
         score = evaluate(self.model, self.judge_on, self.device, self.precision, self.world)
         self.check_course(loss, count, score)
         self.history.note_skipped((*skipped, *score.skipped))
+        self.history.note(score.notes)
         missing = self.world.total(torch.tensor(float(len(skipped) + len(score.skipped)), device=self.device))
         self.epoch += 1
         self.history.epochs.append(Epoch(
@@ -120,6 +121,7 @@ class Training:
             self.rate = set_rate(self.optimizer, self.recipe, self.epoch + step / len(plan))
             shared = len(share) < len(indices)
             skipped += batch.skipped if shared or self.world.rank == 0 else ()
+            self.history.note(batch.notes)
             sums += self.take_step(batch, len(indices), shared)
             if step % LOOK_EVERY == 0:
                 self.check_course(sums[0].item())

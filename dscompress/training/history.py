@@ -24,6 +24,7 @@ class Epoch:
 class History:
     epochs: list[Epoch] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)  # a sentence for each damaged image, once
+    notes: list[str] = field(default_factory=list)  # and for each that was read otherwise than one might think
 
     @property
     def accuracy(self) -> float:
@@ -41,12 +42,18 @@ class History:
         self.skipped += new
         return new
 
+    def note(self, sentences: tuple[str, ...]) -> None:
+        """Remembers each once."""
+        self.notes += [text for text in dict.fromkeys(sentences) if text not in self.notes]
+
     def json_lines(self) -> bytes:
         return b"".join(json.dumps(dataclasses.asdict(each)).encode() + b"\n" for each in self.epochs)
 
     def plain(self) -> dict:
-        return {"epochs": [dataclasses.asdict(each) for each in self.epochs], "skipped": list(self.skipped)}
+        return {"epochs": [dataclasses.asdict(each) for each in self.epochs], "skipped": list(self.skipped),
+                "notes": list(self.notes)}
 
     @classmethod
     def from_plain(cls, values: dict) -> History:
-        return cls([Epoch(**each) for each in values["epochs"]], list(values["skipped"]))
+        return cls([Epoch(**each) for each in values["epochs"]], list(values["skipped"]),
+                   list(values.get("notes", ())))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -43,10 +44,10 @@ class Images:
             Decoder(self, draws, crop), sampler=[indices.tolist() for indices in plan], batch_size=None,
             num_workers=min(self.workers, len(plan)), worker_init_fn=leave_interrupts_to_the_parent,
         )  # fmt: skip
-        for indices, pixels, targets, skipped in loader:
+        for indices, pixels, targets, skipped, notes in loader:
             if draws is not None and recipe is not None:
                 pixels = augment(pixels, draws[indices], replace(recipe, crop=1.0))
-            yield Batch(pixels, targets, tuple(skipped))
+            yield Batch(pixels, targets, tuple(skipped), tuple(notes))
 
 
 def leave_interrupts_to_the_parent(worker: int) -> None:
@@ -54,22 +55,25 @@ def leave_interrupts_to_the_parent(worker: int) -> None:
 
 
 class Decoder(torch.utils.data.Dataset):
-    """A list of indices → (those that could be read, their pixels, their classes, sentences about the others)."""
+    """A list of indices → those that could be read, their pixels, their classes, sentences about the others, notes."""
 
     def __init__(self, images: Images, draws: torch.Tensor | None, crop: float) -> None:
         self.images, self.draws, self.crop = images, draws, crop
 
     def __getitem__(self, indices: list[int]):
         kept, pixels, skipped = [], [], []
-        for index in indices:
-            try:
-                pixels.append(self.decode(index))
-                kept.append(index)
-            except ModelError as error:
-                skipped.append(str(error))
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.filterwarnings("always", category=UserWarning, module=r"dsruntime\.")
+            for index in indices:
+                try:
+                    pixels.append(self.decode(index))
+                    kept.append(index)
+                except ModelError as error:
+                    skipped.append(str(error))
         stacked = np.concatenate(pixels) if pixels else np.zeros((0, *self.images.shape[1:]), np.float32)
         chosen = torch.tensor(kept, dtype=torch.int64)
-        return chosen, torch.from_numpy(stacked), self.images.targets[chosen], skipped
+        notes = [str(each.message) for each in caught]
+        return chosen, torch.from_numpy(stacked), self.images.targets[chosen], skipped, notes
 
     def decode(self, index: int) -> np.ndarray:
         """[1, channels, height, width], as dsruntime.image.load_image but for the random crop."""

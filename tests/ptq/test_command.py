@@ -81,6 +81,17 @@ def test_a_folder_of_images_and_what_was_skipped(folder):
     assert "1 image was skipped: 010.png" in result.stderr
 
 
+def test_a_large_jpeg_is_noted(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("dsruntime.image.MOST_BYTES", 64 * 64 * 2 + 16 * 64)
+    for index in range(8):
+        Image.fromarray(np.full((96, 128), 10 * index, np.uint8)).save(tmp_path / f"{index}.jpg")
+    result = call(folder / "net.pt", "--naive", "--inputs", tmp_path, "--preprocess", "digits", "-o",
+                  tmp_path / "naive.pt", *NET)
+    assert result.exit_code == 0, result.stderr
+    assert result.stderr.count(" pixels are decoded at 1/") == 8 and "UserWarning" not in result.stderr
+    assert f"note: {tmp_path / '0.jpg'}: 96 x 128 pixels" in result.stderr
+
+
 def test_sensitivity_writes_nothing(folder):
     before = sorted(folder.iterdir())
     result = call(folder / "net.pt", "--sensitivity", "--inputs", folder / "x.npy", "--samples", 64, *NET, "--json")

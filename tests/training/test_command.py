@@ -2,9 +2,11 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
+from PIL import Image
 from torch import nn
 
 from dscompress import checkpoint
@@ -100,6 +102,17 @@ def test_a_teacher_of_two_sets_of_weights(folder, tmp_path):
                   "--workers", 0)
     assert result.exit_code == 3 and "2 sets of weights" in result.stderr
     assert "save the state_dict of the teacher alone" in result.stderr and "--weights-key" not in result.stderr
+
+
+def test_a_large_jpeg_is_noted_once(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("dsruntime.image.MOST_BYTES", 64 * 64 * 2 + 16 * 64)
+    Image.fromarray(np.zeros((96, 128), np.uint8)).save(folder / "row" / "large.jpg")
+    result = call("train", folder, "-o", tmp_path / "run", *TINY, "--epochs", 2, "--workers", 0, "--preprocess",
+                  "digits")
+    (folder / "row" / "large.jpg").unlink()
+    assert result.exit_code == 0, result.stderr
+    assert result.stderr.count("large.jpg: 96 x 128 pixels are decoded at 1/") == 1
+    assert "note: " in result.stderr and "UserWarning" not in result.stderr
 
 
 def test_weights_of_the_original_deepshift(folder, tmp_path):
