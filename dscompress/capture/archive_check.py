@@ -13,6 +13,7 @@ bytes, this allows only
 
 import io
 import json
+import math
 import re
 import zlib
 from collections.abc import Callable, Iterator
@@ -47,6 +48,8 @@ RULES: dict[str, Callable[[str], Any]] = {
     "out_spec": lambda text: is_plain_structure(text, PATH),
 }
 UNUSED = ("metadata", "guards_code")  # the first is shown, never run; the second is left out after loading
+MOST_CLAIMED, EXPANDED = 1 << 28, 8  # bytes of all weights, beside so many times those of the file
+ITEM_BYTES = 4
 CALLED = {"expr_str": "expression", "target": "operator", "as_operator": "operator", "path_name": "object"}
 
 
@@ -67,6 +70,27 @@ def dangers(archive: bytes) -> list[str]:
             found.extend(dangers_in_json(reader, name))
         elif name.endswith(".pt") and not loads_safely(reader.get_record(name)):
             found.append(f"a pickle in {name}")
+    return found
+
+
+def large_claims(archive: bytes) -> list[str]:
+    """Weights whose sizes are not those of what is stored, in words: zeros that nobody stored, or far-spread views.
+
+    Of an archive without dangers; raises what its structure makes raise where it is damaged.
+    """
+    reader = torch._C.PyTorchFileReader(io.BytesIO(archive))
+    most, found = MOST_CLAIMED + EXPANDED * len(archive), []
+    for name in reader.get_all_records():
+        if not name.endswith("_config.json"):
+            continue
+        for key, entry in json.loads(reader.get_record(name))["config"].items():
+            meta, folder = entry["tensor_meta"], name.rpartition("/")[0]
+            sizes = [size["as_int"] for size in meta["sizes"]]
+            claimed, stored = math.prod(sizes), reader.get_record_size(f"{folder}/{entry['path_name']}")
+            most -= ITEM_BYTES * claimed
+            if min(sizes, default=0) < 0 or claimed and not stored or most < 0:
+                found.append(f"the weight {shown(key)} of {' x '.join(map(str, sizes))} in {stored:,} bytes")
+                return found
     return found
 
 
@@ -132,6 +156,7 @@ def is_plain_structure(text: str, is_key: Callable[[str], Any]) -> bool:
 
 def loads_safely(pickle: bytes) -> bool:
     try:
+        checked_members(io.BytesIO(pickle), len(pickle))  # none is compressed, which may hold a thousand times as much
         torch.load(io.BytesIO(pickle), weights_only=True)
     except Exception:
         return False

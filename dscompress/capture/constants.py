@@ -13,13 +13,15 @@ import operator
 import torch
 from torch.export.graph_signature import InputKind, InputSpec, TensorArgument
 
+from dscompress.capture.fold_budget import Budget
+
 CONSTANT_INPUTS = (InputKind.PARAMETER, InputKind.BUFFER, InputKind.CONSTANT_TENSOR)
 
 
-def fold_constants(program: torch.export.ExportedProgram) -> int:
-    """Changes the program; returns how many values were folded."""
+def fold_constants(program: torch.export.ExportedProgram, bounded: bool = False) -> int:
+    """Changes the program; returns how many values were folded. bounded: within fold_budget.py's budget."""
     graph, signature = program.graph_module.graph, program.graph_signature
-    values = constant_values(program)
+    values = constant_values(program, bounded)
     for node in list(graph.nodes):  # checks on what is now known
         if node.target is torch.ops.aten._assert_tensor_metadata.default and node.args[0] in values:
             graph.erase_node(node)
@@ -54,7 +56,7 @@ def fold_constants(program: torch.export.ExportedProgram) -> int:
     return len(folded)
 
 
-def constant_values(program: torch.export.ExportedProgram) -> dict[torch.fx.Node, object]:
+def constant_values(program: torch.export.ExportedProgram, bounded: bool) -> dict[torch.fx.Node, object]:
     """The nodes that depend on parameters alone, and what they are."""
     signature = program.graph_signature
     mutated = set(signature.buffers_to_mutate.values())
@@ -64,13 +66,15 @@ def constant_values(program: torch.export.ExportedProgram) -> dict[torch.fx.Node
         if spec.kind in CONSTANT_INPUTS and spec.target not in mutated
     }
     held = {**program.constants, **program.state_dict}
+    budget = Budget.of([held[name] for name in by_name.values() if isinstance(held[name], torch.Tensor)])
     values: dict[torch.fx.Node, object] = {}
     for node in program.graph_module.graph.nodes:
         if node.op == "placeholder" and node.name in by_name:
             values[node] = held[by_name[node.name]]
         elif node.op == "call_function" and foldable(node, values):
             arguments, keywords = torch.fx.map_arg((node.args, node.kwargs), values.__getitem__)
-            values[node] = detached(node.target(*arguments, **keywords))
+            if not bounded or node.target is operator.getitem or budget.allows(node.target, arguments, keywords):
+                values[node] = detached(node.target(*arguments, **keywords))
     return values
 
 

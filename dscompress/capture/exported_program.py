@@ -4,12 +4,14 @@ A batch that the archive fixed is made free where the graph allows it, by export
 """
 
 import io
+import math
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 
-from dscompress.capture.archive_check import dangers
+from dscompress.capture.archive_check import dangers, large_claims
+from dscompress.capture.fold_budget import LARGEST_INPUT
 from dscompress.capture.input_examples import refuse_examples
 from dscompress.capture.input_shape import HOW, Shape, parse_input_shapes
 from dscompress.capture.one_answer import refuse_other_answers
@@ -36,6 +38,7 @@ def load(path: Path, trusted: bool) -> torch.export.ExportedProgram:
     where, archive = str(path), path.read_bytes()
     try:
         found = [] if trusted else dangers(archive)
+        claims = [] if trusted else large_claims(archive)
     except Exception as error:
         message = f"is damaged, or of a PyTorch before 2.8 ({first_line(error)})"
         raise CompileError(where, message, what_to_do=EXPORT_AGAIN) from None
@@ -46,6 +49,9 @@ def load(path: Path, trusted: bool) -> torch.export.ExportedProgram:
             "a graph of PyTorch's own operators and its weights",
             "export the model without custom objects and operators; or, if you made the file, add --trust-pickle",
         )
+    if claims:
+        expected = "weights that are in the file, and that an ONNX graph can hold"
+        raise CompileError(where, f"holds {claims[0]}", expected, EXPORT_AGAIN)
     from torch.export.pt2_archive._package import load_pt2
 
     try:
@@ -80,14 +86,14 @@ def capture_loaded(
         chosen = exported_again(program, shapes, options.dynamic_batch, free_elsewhere, where, notes)
     else:
         chosen = program
+    if chosen is program:
+        refuse_other_batch(inputs, shapes, where)
     if chosen is program and callers:
         with quiet():
             chosen = program.run_decompositions({})  # a copy; it also writes a fixed batch into every view
-    return Captured(to_onnx(chosen, where), KIND, notes=notes)
+    return Captured(to_onnx(chosen, where, bounded=not callers), KIND, notes=notes)
 
 
-    if chosen is program:
-        refuse_other_batch(inputs, shapes, where)
 def in_training_mode(program: torch.export.ExportedProgram) -> bool:
     flags = {torch.ops.aten.batch_norm.default: 5, torch.ops.aten.dropout.default: 2}  # which argument says training
     calls = [node for node in program.graph.nodes if node.target in flags]
@@ -98,6 +104,7 @@ def exported_again(program, shapes: list[Shape], dynamic_batch: bool, must: bool
     with quiet():
         module = program.module(check_guards=False)
     dtypes = [node.meta["val"].dtype for node in input_nodes(program)]
+    refuse_large_inputs(shapes, where)
     inputs = [torch.zeros(shape, dtype=dtype) for shape, dtype in zip(shapes, dtypes, strict=True)]
     try:
         return export_module(module, inputs, dynamic_batch, where)
@@ -110,6 +117,14 @@ def exported_again(program, shapes: list[Shape], dynamic_batch: bool, must: bool
             again = program
     notes.append(f"the program fixes its batch at {shapes[0][0]}; to free it, export it with dynamic_shapes")
     return again
+
+
+def refuse_large_inputs(shapes: list[Shape], where: str) -> None:
+    """What a file says of its inputs takes memory as soon as there are some."""
+    size = sum(map(math.prod, shapes))
+    if size > LARGEST_INPUT:
+        found = f"its inputs have {size:,} elements"
+        raise CompileError(where, found, f"at most {LARGEST_INPUT:,}", "export it with smaller inputs")
 
 
 def input_dims(program: torch.export.ExportedProgram) -> list[tuple]:
@@ -147,12 +162,6 @@ def concrete_shapes(inputs: list[tuple], wanted: list[Shape] | None, where: str)
     return wanted
 
 
-def shown_dims(dims: tuple) -> str:
-    return ",".join(str(dim) if isinstance(dim, int) else "?" for dim in dims)
-
-
-def first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]
 def refuse_other_batch(inputs: list[tuple], shapes: list[Shape], where: str) -> None:
     for dims, shape in zip(inputs, shapes, strict=True):
         if dims and isinstance(dims[0], int) and dims[0] != shape[0]:
@@ -161,3 +170,9 @@ def refuse_other_batch(inputs: list[tuple], shapes: list[Shape], where: str) -> 
             raise CompileError(where, f"--input-shape {found}", expected, remedy)
 
 
+def shown_dims(dims: tuple) -> str:
+    return ",".join(str(dim) if isinstance(dim, int) else "?" for dim in dims)
+
+
+def first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]

@@ -61,12 +61,15 @@ def by_parameter(module: torch.nn.Module, dims: list[dict]) -> tuple:
     return (*dims[: len(plain)], tuple(dims[len(plain) :]))
 
 
-def to_onnx(program: torch.export.ExportedProgram, where: str) -> ir.Model:
-    """The ONNX graph of a program; what depends on parameters alone is computed by PyTorch, bit for bit."""
+def to_onnx(program: torch.export.ExportedProgram, where: str, bounded: bool = False) -> ir.Model:
+    """The ONNX graph of a program; what depends on parameters alone is computed by PyTorch, bit for bit.
+
+    bounded: the program is out of a file that is not trusted, so that this may not take any time and memory.
+    """
     refuse_divisors(program, where)
     try:
         with quiet(), torch.no_grad():
-            fold_constants(program)
+            fold_constants(program, bounded)
             model = torch.onnx.export(program, (), dynamo=True, opset_version=OPSET, verbose=False).model
     except Exception as error:
         raise translation_error(error, program, where) from error
