@@ -86,7 +86,7 @@ def value_data(graph, index: int) -> dict:
 
 def input_data(graph, entry) -> dict:
     image = None if entry.image is None else {key: getattr(entry.image, key) for key in
-                                              ("color", "resize", "size", "filter", "crop", "mean", "std")}
+                                              ("color", "resize", "size", "filter", "crop", "mean", "std", "pad")}
     return {**value_data(graph, entry.value), "layout": entry.layout, "image": image}
 
 
@@ -198,14 +198,15 @@ def print_ledger(rows, top: int | None) -> None:
     shown = [row for row in ordered if row.share >= SMALL] if top is None else ordered[:top]
     if len(shown) == len(ordered) - 1:  # its row would be no shorter
         shown = ordered
-    largest = ordered[0].share
+    rest = ordered[len(shown) :]
+    left = sum(row.share for row in rest)
+    largest = max(ordered[0].share, left)
     cells = [(row.name or row.section, row.codec or "", number(row.bits_per_weight), f"{row.bytes:,}",
               f"{row.share:.1%}", show.bar(row.share / largest),
               show.shape(row.shape) if row.section == "weight" else "", number(row.entropy)) for row in shown]
-    if rest := ordered[len(shown) :]:
-        share = sum(row.share for row in rest)
-        cells.append((f"{len(rest)} smaller parts", "", "", f"{sum(row.bytes for row in rest):,}", f"{share:.1%}",
-                      show.bar(min(1, share / largest)), "", ""))
+    if rest:
+        cells.append((f"{len(rest)} smaller parts", "", "", f"{sum(row.bytes for row in rest):,}", f"{left:.1%}",
+                      show.bar(left / largest), "", ""))
     total = sum(row.bytes for row in rows)
     show.table(("part", "codec", "bits>", "bytes>", "share>", "", "shape?", "entropy>?"), cells,
                total=("total", "", "", f"{total:,}", "100.0%", "", "", ""))

@@ -4,6 +4,10 @@ import json
 
 import onnx
 
+from dscompress.cli import show
+from dscompress.cli.inspect import print_ledger
+from dsruntime.file import Image
+from dsruntime.ledger import Row
 from tests.support.dsf_files import build
 
 
@@ -87,3 +91,17 @@ def test_a_file_that_calls_a_sigmoid_logits_is_shown_as_it_is_read(call, tmp_pat
     assert "y: float32 (N, 2) probabilities" in call("inspect", tmp_path / "old.dsf").output
     data = json.loads(call("inspect", tmp_path / "old.dsf", "--json").output)
     assert data["outputs"][0]["meaning"] == "probabilities"
+
+
+def test_bars_compare_what_is_left_with_the_largest(monkeypatch, capsys):
+    monkeypatch.setattr(show, "bar", lambda share: f"<{share:.2f}>")
+    parts = [Row("weight", name, (bytes_,), "uint8", "raw", 8.0, None, bytes_, bytes_ / 10, "")
+             for name, bytes_ in (("a", 3), ("b", 3), ("c", 2), ("d", 2))]
+    print_ledger(parts, 1)
+    assert [line.split()[-2 if line.startswith("a") else -1] for line in capsys.readouterr().out.splitlines()[3:5]] == [
+        "<0.43>", "<1.00>"]
+
+
+def test_json_has_the_whole_recipe(call, files):
+    (entry,) = json.loads(call("inspect", files.dsf, "--json").stdout)["inputs"]
+    assert set(entry["image"]) == set(Image._fields)
