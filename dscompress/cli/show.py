@@ -72,6 +72,19 @@ def room() -> int | None:
     return get_terminal_size().columns if is_terminal(sys.stdout) else None
 
 
+def room_of_stderr() -> int | None:
+    """The same of stderr, which may be a terminal where stdout is a pipe."""
+    with suppress(OSError, ValueError):  # it is a terminal that has no size, or is closed
+        return os.get_terminal_size(sys.stderr.fileno()).columns or None if is_terminal(sys.stderr) else None
+    return None
+
+
+def in_stderr(text: str, lead: str) -> str:
+    """text, which comes after lead, broken between words where stderr is a terminal."""
+    columns = room_of_stderr()
+    return text if columns is None else "\n  ".join(broken(text, columns - max(len(lead), 2)))
+
+
 @contextmanager
 def writing_stdout() -> Iterator[None]:
     """What goes wrong with stdout itself names it; a pipe that nobody reads any more stays what it is."""
@@ -110,7 +123,7 @@ def note(*lines: str, lead: str = "", fg: str | None = None) -> None:
 
     if is_quiet():
         return
-    text = (click.style(lead, fg=fg) if lead else "") + "\n".join(map(printable, lines))
+    text = (click.style(lead, fg=fg) if lead else "") + "\n".join(in_stderr(printable(each), lead) for each in lines)
     if bar := click.get_current_context().meta.get(BAR):
         from rich.text import Text
 
@@ -135,8 +148,8 @@ def warn(text: str) -> None:
 
 
 def error(text: str, what_to_do: str = "") -> None:
-    """text and what_to_do are safe to print: they are what explain() gives."""
-    to_stderr(click.style("error: ", fg="red", bold=True) + text)
+    """text and what_to_do are safe to print: they are what explain() gives. A remedy stays one line, to be copied."""
+    to_stderr(click.style("error: ", fg="red", bold=True) + in_stderr(text, "error: "))
     if what_to_do:
         to_stderr(f"  → {what_to_do}")
 

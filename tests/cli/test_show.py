@@ -159,3 +159,16 @@ def test_nothing_prints_but_through_show():
     others = [path for path in Path(show.__file__).parent.glob("*.py") if path.name != "show.py"]
     ways = ("click.echo", "click.secho", " print(", "sys.stdout.write")
     assert [f"{path.name}: {way}" for path in others for way in ways if way in path.read_text()] == []
+
+
+def test_messages_are_broken_between_words_and_remedies_are_whole(context, capsys, monkeypatch):
+    monkeypatch.setattr(show, "room_of_stderr", lambda: 36)
+    show.warn("every weight of conv and linear layers stayed float")
+    show.error("model.pt: holds weights (3 tensors) but no model", "dscompress export model.pt --model net:Net")
+    assert capsys.readouterr().err.splitlines() == [
+        "warning: every weight of conv and",
+        "  linear layers stayed float",
+        "error: model.pt: holds weights (3",
+        "  tensors) but no model",
+        "  → dscompress export model.pt --model net:Net",
+    ]
