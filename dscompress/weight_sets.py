@@ -226,5 +226,6 @@ def ask_for_prefix(prefixes: list[str], where: str) -> None:
     averaged = next((prefix for prefix in prefixes if AVERAGED.search(prefix)), "")
     why = " (training mostly validates the average)" * bool(averaged)
     first = averaged or next(prefix for prefix in prefixes if prefix)
+    also = next((f", or --prefix {prefix}" for prefix in prefixes if prefix and prefix != first), "")
     found = f"holds the network's weights {len(prefixes)} times, under keys that begin with {shown}"
-    raise CompileError(where, found, "one, or a word which", f"say which: --prefix {first}{why}")
+    raise CompileError(where, found, "one, or a word which", f"say which: --prefix {first}{why}{also}")
