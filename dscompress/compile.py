@@ -10,7 +10,7 @@ from pathlib import Path
 from dscompress.assemble import Assembled, Labelling, assemble
 from dscompress.capture import Captured, CaptureOptions, capture
 from dscompress.errors import CompileError
-from dscompress.labelling import implied_shape, read_labels, read_recipe
+from dscompress.labelling import implied_input, read_labels, read_recipe
 from dscompress.lower import lower
 from dscompress.meaning import read_meanings, unknown_meaning
 from dscompress.names import refuse_controls, storable
@@ -70,7 +70,7 @@ def compile_model(
     on_step("capture")
     options = CaptureOptions(
         input_shape, dynamic_batch, model, model_args, trust_pickle, bits, method, sign_threshold, activations,
-        weights_key, prefix, input_dtype, inputs, implied_shape(image),
+        weights_key, prefix, input_dtype, inputs, implied_input(image),
     )  # fmt: skip
     captured = capture(source, options)
     title = name or storable(captured.name or name_of(source))

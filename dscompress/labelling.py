@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dscompress.errors import CompileError
 from dscompress.names import refuse_controls
 from dscompress.preprocessor_config import is_preprocessor_config, recipe_of
 from dsruntime.door import open_regular
 from dsruntime.file import Image
+
+if TYPE_CHECKING:
+    from dscompress.capture.options import ImpliedInput
 
 MOST_LABEL_BYTES = 16 << 20
 
@@ -33,12 +37,15 @@ def read_recipe(source) -> Image | None:
     return recipe_of(fields, text) if is_preprocessor_config(fields) else from_fields(fields, text)
 
 
-def implied_shape(recipe: Image | None) -> tuple[int, ...] | None:
+def implied_input(recipe: Image | None) -> ImpliedInput | None:
     """The input that a recipe makes, or None where there is none, or it leaves the sides to the image."""
+    from dscompress.capture.options import ImpliedInput
     from dsruntime.image import COLORS, made_size
 
     made = None if recipe is None else made_size(recipe)
-    return None if made is None else (1, COLORS[recipe.color], *made)  # type: ignore[union-attr]
+    if recipe is None or made is None:
+        return None
+    return ImpliedInput((1, COLORS[recipe.color], *made), "the image recipe")
 
 
 def read_labels(source) -> tuple[str, ...]:

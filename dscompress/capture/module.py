@@ -50,7 +50,8 @@ def evaluation_copy(
 
 def examples(module: nn.Module, options: CaptureOptions, where: str, notes: list[str]) -> Examples:
     if options.inputs is None:
-        return zeros(input_shapes(module, options, where, notes), options.input_dtype, where)
+        shapes = input_shapes(module, options, where, notes)
+        return zeros(shapes, options.dtypes(len(shapes)), where)
     if options.input_shape or options.input_dtype:
         raise CompileError(where, "inputs, and their shapes or dtypes beside", "either", "leave input_shape out")
     return examples_of(options.inputs, where)

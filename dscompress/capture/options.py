@@ -17,6 +17,15 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class ImpliedInput:
+    """A source's single input, by what is at hand beside it: its image recipe, or the .dsf that was made from it."""
+
+    shape: Shape
+    by: str  # "the image recipe"
+    dtype: str = "float32"
+
+
+@dataclass(frozen=True)
 class CaptureOptions:
     input_shape: ShapeOption = None  # "1,3,224,224", batch first; a sequence of them for several inputs
     dynamic_batch: bool = True
@@ -31,15 +40,20 @@ class CaptureOptions:
     prefix: str | None = None  # what the keys of these weights begin with, beside the model's own: "net."
     input_dtype: str | Sequence[str] = ()  # "int64", one for each input; all float32 where nothing is said
     inputs: Any = None  # instead of shapes and dtypes: an array, a sequence of arrays, or a dict of them by name
-    implied_shape: Shape | None = None  # of a single input that nobody says: what the image recipe makes
+    implied_input: ImpliedInput | None = None  # of a single input, for what neither the options nor the source say
 
     def implied(self, notes: list[str]) -> list[Shape] | None:
         """The implied shape as --input-shape gives one, with a note; None if there is none."""
-        if self.implied_shape is None or self.inputs is not None:
+        if self.implied_input is None or self.inputs is not None:
             return None
-        shape = ",".join(map(str, self.implied_shape))
-        notes.append(f"the source leaves its input's shape open; it is taken as {shape}")
-        return [self.implied_shape]
+        shape = ",".join(map(str, self.implied_input.shape))
+        notes.append(f"the source leaves its input's shape open: it is taken from {self.implied_input.by}, {shape}")
+        return [self.implied_input.shape]
+
+    def dtypes(self, count: int) -> str | Sequence[str]:
+        """Of so many inputs: input_dtype, or the implied one."""
+        implied = self.implied_input.dtype if self.implied_input and count == 1 else ()
+        return self.input_dtype or implied
 
 
 @dataclass(frozen=True)

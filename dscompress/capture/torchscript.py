@@ -43,7 +43,10 @@ def capture(path: Path, options: CaptureOptions) -> Captured:
     except Exception as error:
         reason = first_line(error)
         raise CompileError(where, f"PyTorch cannot load it ({reason})", what_to_do=INSTEAD) from None
-    inputs = tuple(zeros(shapes, options.input_dtype, where) if options.inputs is None else by_place(options, where))
+    if options.inputs is None:
+        inputs = tuple(zeros(shapes, options.dtypes(len(shapes)), where))
+    else:
+        inputs = tuple(by_place(options, where))
     names = [f"input_{index}" for index in range(len(inputs))] if len(inputs) > 1 else ["input"]
     free = {name: {0: "N"} for name in names} if options.dynamic_batch else None
     buffer = io.BytesIO()

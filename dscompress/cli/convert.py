@@ -120,13 +120,13 @@ def load(source, settings):
     from pathlib import Path
 
     from dscompress.capture import CaptureOptions
-    from dscompress.labelling import implied_shape, read_recipe
+    from dscompress.labelling import implied_input, read_recipe
     from dscompress.ptq.calibration import load_inputs
     from dscompress.ptq.source import open_source
 
     inputs, preprocess, samples = (settings.pop(name) for name in ("inputs", "preprocess", "samples"))
     recipe = read_recipe(preprocess)
-    options = CaptureOptions(model=settings.pop("factory"), implied_shape=implied_shape(recipe), **settings)
+    options = CaptureOptions(model=settings.pop("factory"), implied_input=implied_input(recipe), **settings)
     opened = open_source(Path(source), options)
     return opened, load_inputs(inputs, opened.shapes, opened.names, recipe or opened.image, samples)
 

@@ -22,6 +22,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -32,6 +33,9 @@ from dscompress.verify.matching import WeightDifference, different_weights, diff
 from dscompress.verify.measures import OutputDifference, output_difference
 from dscompress.verify.oracle import Oracle
 from dsruntime.model import Limits
+
+if TYPE_CHECKING:
+    from dscompress.capture.options import ImpliedInput
 
 
 @dataclass
@@ -86,7 +90,7 @@ def verify_model(path, source, options=None, *, samples: int | None = None, inpu
     advance(label="Loading")
     model = Model.open(path, limits=limits)
     advance(label="Capturing the source")
-    options = replace(options or CaptureOptions(), implied_shape=shape_of_the_input(model))
+    options = replace(options or CaptureOptions(), implied_input=input_of(model))
     if not any(isinstance(d, str) for info in model.inputs for d in info.shape):  # the export fixed the batch
         options = replace(options, dynamic_batch=False)
     captured = capture(source, options)
@@ -97,11 +101,15 @@ def verify_model(path, source, options=None, *, samples: int | None = None, inpu
                               every_layer=every_layer, seed=seed, advance=advance)
 
 
-def shape_of_the_input(model) -> tuple[int, ...] | None:
-    """Of a single sample, for a source that does not say it; None of a model with several inputs."""
+def input_of(model) -> ImpliedInput | None:
+    """A single sample, for a source that does not say its shape and dtype; None of a model with several inputs."""
+    from dscompress.capture.options import ImpliedInput
+
     if len(model.inputs) != 1:
         return None
-    return tuple(d if isinstance(d, int) else int(d[:-1] or 1) for d in model.inputs[0].shape)
+    entry = model.inputs[0]
+    shape = tuple(d if isinstance(d, int) else int(d[:-1] or 1) for d in entry.shape)
+    return ImpliedInput(shape, "the .dsf", str(entry.dtype))
 
 
 def compare_models(path: str, source: str, model, captured, folder: Path, *, samples, inputs, session,

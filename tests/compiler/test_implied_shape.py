@@ -6,7 +6,7 @@ from torch import nn
 
 import dscompress
 from dscompress import CompileError
-from dscompress.labelling import implied_shape
+from dscompress.labelling import implied_input
 from dsruntime import Model
 from dsruntime.file import Image
 from dsruntime.image import RECIPES
@@ -22,7 +22,7 @@ def net():
 
 def shape_of(source, **options) -> tuple:
     report = dscompress.compile_model(source, preprocess=SMALL, **options)
-    said = [note for note in report.notes if "leaves its input's shape open" in note]
+    said = [note for note in report.notes if "it is taken from the image recipe, 1,3," in note]
     return Model.open(report.data).inputs[0].shape, bool(said)
 
 
@@ -32,7 +32,8 @@ def shape_of(source, **options) -> tuple:
     (SMALL._replace(resize="letterbox", size=(10, 20), crop=None, pad=(0, 0, 0)), (1, 3, 10, 20)),
 ])
 def test_what_recipes_imply(recipe, shape):
-    assert implied_shape(recipe) == shape
+    implied = implied_input(recipe)
+    assert (implied and implied.shape) == shape
 
 
 def test_a_module_and_its_weights(tmp_path):
@@ -70,3 +71,20 @@ def test_verify_takes_the_file_s_own(tmp_path):
     name = "tests.compiler.test_implied_shape:net"
     dscompress.compile_model(tmp_path / "net.pt", tmp_path / "net.dsf", model=name, preprocess=SMALL)
     assert verify_model(tmp_path / "net.dsf", tmp_path / "net.pt", CaptureOptions(model=name), samples=1).same
+
+
+def words():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Embedding(10, 4), nn.Flatten(), nn.Linear(12, 2)).eval()
+
+
+def test_verify_takes_the_file_s_own_dtype(tmp_path):
+    from dscompress.capture import CaptureOptions
+    from dscompress.verify import verify_model
+
+    torch.save(words().state_dict(), tmp_path / "words.pt")
+    name = "tests.compiler.test_implied_shape:words"
+    dscompress.compile_model(tmp_path / "words.pt", tmp_path / "words.dsf", model=name, input_shape=(1, 3),
+                             input_dtype="int64")  # fmt: skip
+    for options in (CaptureOptions(model=name), CaptureOptions(model=name, input_shape=(1, 3))):
+        assert verify_model(tmp_path / "words.dsf", tmp_path / "words.pt", options, samples=2).same
