@@ -21,6 +21,7 @@ from dscompress.deepshift.into_model import as_evaluated
 from dscompress.errors import CompileError
 
 KIND = "DeepShift checkpoint"
+FLOAT_KIND = "float checkpoint"
 
 
 def wishes(options: CaptureOptions) -> dict:
@@ -83,13 +84,14 @@ def captured_from_factory(found: Imported, built: nn.Module, options: CaptureOpt
 def captured_from(found: Imported, built: nn.Module, options: CaptureOptions, notes: list[str]) -> Captured:
     captured = module.capture(built, options, str(found.path))
     notes = list(dict.fromkeys(notes + captured.notes))
-    return Captured(captured.model, KIND, notes=notes, imported=found.report, changes=found.report.changes)
+    kind = FLOAT_KIND if found.method is None else KIND
+    return Captured(captured.model, kind, notes=notes, imported=found.report, changes=found.report.changes)
 
 
 def captured_from_network(found: Imported, network: Network, options: CaptureOptions) -> Captured:
     where, dataset = str(found.path), network.dataset
     found = only_convertible(found, network.network)
-    if dataset is None and not (options.input_shape or options.implied_shape):
+    if dataset is None and not (options.input_shape or options.implied_input):
         raise CompileError(where, f"is a {network}, and nothing says of what images", what_to_do=f"add {SHAPE_HOW}")
     notes = [*found.notes, f"the network is {network}, by its keys and shapes"]
     if dataset is not None and not parse_input_shapes(options.input_shape):
