@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from dscompress.deepshift import ImportReport
 
 ALL_FLOAT = (
-    "every weight of conv and linear layers stayed float, so the file is no smaller: train the model with shift layers "
-    "first (dscompress.nn.convert)"
+    "every weight of conv and linear layers stayed float, so the file is no smaller: make them powers of two first, "
+    "with `dscompress convert` or by training with shift layers (dscompress.nn.convert, `dscompress train`)"
 )
 
 

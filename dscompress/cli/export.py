@@ -61,8 +61,8 @@ def command(source, output, factory, as_json, **settings):
       dscompress export model.onnx -o model.dsf
       dscompress export shift_ps_all_wb_5/checkpoint.pth.tar -o resnet18.dsf
       dscompress export resnet18.pt -o resnet18.dsf \\
-          --model torchvision.models:resnet18 --input-shape 1,3,224,224 \\
-          --preprocess imagenet --labels imagenet.txt
+          --model torchvision.models:resnet18 --preprocess imagenet \\
+          --labels imagenet.txt --meaning logits
     """
     extras.require("export", "compiler", only=("PyTorch", "ONNX", "onnx-ir", "ONNX Script"))
     from pathlib import Path

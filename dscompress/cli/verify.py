@@ -41,7 +41,7 @@ def command(context, model, source, samples, inputs, seed, backend, threads, mem
     Example:
       dscompress verify model.dsf model.onnx
       dscompress verify resnet18.dsf resnet18.pt \\
-          --model torchvision.models:resnet18 --input-shape 1,3,224,224
+          --model torchvision.models:resnet18
     """
     extras.require("verify", "compiler")
     from dscompress.capture import CaptureOptions
