@@ -95,7 +95,7 @@ def expand(inputs, results):
 
 def run_images(session, paths, batch: int, results) -> None:
     """Predictions for each image; one that cannot be read does not stop the others."""
-    from dsruntime import DsError, ModelError
+    from dsruntime import ModelError
 
     fixed = session.inputs[0].shape[:1]
     if paths and fixed and isinstance(fixed[0], int) and fixed[0] != 1:
@@ -105,16 +105,29 @@ def run_images(session, paths, batch: int, results) -> None:
     with many(paths) as advance, show.warnings_as_notes():
         for start in range(0, len(paths), batch):
             part = paths[start : start + batch]
-            try:
-                for path, predictions in zip(part, session.predict_all(part, results.top), strict=True):
-                    results.predictions(path, predictions)
-            except (DsError, OSError):
-                for path in part:  # one by one, to find which
-                    try:
-                        results.predictions(path, session.predict(path, results.top))
-                    except (DsError, OSError) as error:
-                        results.failed(path, error)
+            for path, predictions in predicted(session, part, results):
+                results.predictions(path, predictions)
             advance(len(part))
+
+
+def predicted(session, paths, results):
+    """Each path with its predictions; one that fails is told and left out. Printing them is the caller's."""
+    from dsruntime import DsError
+
+    try:
+        together = session.predict_all(paths, results.top)
+    except (DsError, OSError):
+        together = None
+    if together is not None:
+        yield from zip(paths, together, strict=True)
+        return
+    for path in paths:  # one by one, to find which
+        try:
+            found = session.predict(path, results.top)
+        except (DsError, OSError) as error:
+            results.failed(path, error)
+        else:
+            yield path, found
 
 
 def many(paths):
