@@ -29,6 +29,7 @@ SLACK = 0.01  # by which arithmetic in 16 bits may carry a probability beyond 0 
 
 LONG = 2**29  # multiply-adds of a run that is worth a thread of its own, so that Ctrl-C can end it: 10 ms or more
 MOST_BATCHES = 64  # whose work a session remembers
+GIVE_AN_ARRAY = "give an array: to run() in Python, as an .npy file to `dscompress run`"
 
 
 @dataclass(frozen=True)
@@ -269,16 +270,17 @@ class Session:
             raise ModelError("predict", f"top={top!r}", "a number from 1")
         if len(inputs) != 1 or len(outputs) != 1:
             raise ModelError(where, f"{len(inputs)} inputs and {len(outputs)} outputs", "one of each to predict",
-                             "use run() with arrays")
+                             GIVE_AN_ARRAY)
         if inputs[0].image is None:
             raise ModelError(where, "it does not say how an image becomes its input", "an image recipe",
-                             "use run() with an array, or export the model again with --preprocess")
+                             f"{GIVE_AN_ARRAY}; or export the model again with --preprocess")
+        kind = "an embedding" if outputs[0].meaning == "embedding" else outputs[0].text()
         if outputs[0].meaning == "embedding" or len(outputs[0].shape) < 2 or not isinstance(outputs[0].shape[-1], int):
-            raise ModelError(where, f"output {outputs[0].name!r} is {outputs[0].meaning or outputs[0].text()}",
-                             "one score per class", "use run()")
+            raise ModelError(where, f"output {outputs[0].name!r} is {kind}",
+                             "one score per class", GIVE_AN_ARRAY)
         if any(d != 1 for d in outputs[0].shape[1:-1]):
             raise ModelError(where, f"output {outputs[0].name!r} is {outputs[0].text()}", "one score per class, (N, C)",
-                             "use run()")
+                             GIVE_AN_ARRAY)
         return inputs[0], outputs[0]
 
 
