@@ -21,15 +21,20 @@ MOST_STEPS = 1 << 35  # multiplications, and elements read and made, beside 128 
 
 # Beside those that PyTorch tags as element by element.
 LINEAR = {
-    "_log_softmax", "_softmax", "_to_copy", "_unsafe_view", "_weight_norm", "_weight_norm_interface", "addmm", "alias",
-    "all", "amax", "amin", "any", "argmax", "argmin", "baddbmm", "bmm", "cat", "chunk", "clone", "constant_pad_nd",
-    "contiguous", "conv1d", "conv2d", "convolution", "cumsum", "detach", "diagonal", "empty_like", "expand",
-    "expand_as", "flatten", "flip", "full_like", "gather", "index", "index_select", "lift_fresh_copy",
-    "linalg_vector_norm", "linear", "log_softmax", "masked_fill", "matmul", "max", "mean", "min", "mm", "movedim", "mv",
-    "narrow", "norm", "ones_like", "pad", "permute", "prod", "repeat", "reshape", "roll", "select", "slice", "softmax",
-    "split", "split_with_sizes", "squeeze", "stack", "std", "sum", "t", "tile", "to", "transpose", "tril", "triu",
-    "unbind", "unflatten", "unsqueeze", "var", "var_mean", "view", "view_as", "zeros_like",
+    "_log_softmax", "_softmax", "_to_copy", "_unsafe_view", "_weight_norm", "_weight_norm_interface", "addmm",
+    "alias", "all", "amax", "amin", "any", "argmax", "argmin", "baddbmm", "bmm", "cat", "chunk", "clone",
+    "constant_pad_nd", "contiguous", "conv1d", "conv2d", "convolution", "cumsum", "detach", "diagonal", "dot",
+    "empty_like", "expand", "expand_as", "flatten", "flip", "full_like", "gather", "index", "index_select",
+    "lift_fresh_copy", "linalg_vector_norm", "linear", "log_softmax", "mH", "mT", "masked_fill", "matmul", "max",
+    "mean", "min", "mm", "movedim", "mv", "narrow", "norm", "ones_like", "pad", "permute", "prod", "repeat",
+    "reshape", "roll", "select", "slice", "softmax", "split", "split_with_sizes", "squeeze", "stack", "std", "sum",
+    "t", "tile", "to", "transpose", "tril", "triu", "unbind", "unflatten", "unsqueeze", "var", "var_mean", "vdot",
+    "view", "view_as", "zeros_like",
 }  # fmt: skip
+# What torch.nn.utils.parametrizations.orthogonal computes with: a few products with a matrix of the inputs' size.
+CUBIC = {"linalg_householder_product", "linalg_inv", "linalg_matrix_exp", "linalg_qr", "linalg_solve", "matrix_exp"}
+PRODUCTS = 32
+PARTS, LONGEST_IN_PARTS = {"chunk", "split", "split_with_sizes", "unbind"}, 1 << 13  # each part is a tensor of its own
 
 
 @dataclass
@@ -44,7 +49,10 @@ class Budget:
 
     def allows(self, target: Any, arguments: tuple, keywords: dict) -> bool:
         """Whether to evaluate this call; then it is counted."""
-        if torch.Tag.pointwise not in target.tags and target._overloadpacket.__name__ not in LINEAR:
+        name = target._overloadpacket.__name__
+        if torch.Tag.pointwise not in target.tags and name not in LINEAR | CUBIC:
+            return False
+        if name in PARTS and longest(arguments) > LONGEST_IN_PARTS:
             return False
         counter = FlopCounterMode(display=False)
         try:
@@ -54,8 +62,10 @@ class Budget:
                     results = target(*bare[0], **bare[1])
         except Exception:  # its size depends on numbers, or it would fail: the translation says so
             return False
-        made = elements(results)
-        steps = made + elements((arguments, keywords)) + counter.get_total_flops()
+        made, given = elements(results), elements((arguments, keywords))
+        steps = made + given + counter.get_total_flops()
+        if name in CUBIC:
+            steps += PRODUCTS * given * longest(arguments)
         if made > self.made or steps > self.steps:
             return False
         self.made, self.steps = self.made - made, self.steps - steps
@@ -64,3 +74,7 @@ class Budget:
 
 def elements(tree: Any) -> int:
     return sum(leaf.numel() for leaf in tree_leaves(tree) if isinstance(leaf, torch.Tensor))
+
+
+def longest(tree: Any) -> int:
+    return max((size for leaf in tree_leaves(tree) if isinstance(leaf, torch.Tensor) for size in leaf.shape), default=1)

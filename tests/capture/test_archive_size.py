@@ -8,11 +8,15 @@ import zipfile
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils import parametrizations
 
 from dscompress.capture import capture
+from dscompress.capture.constants import constant_values
 from dscompress.capture.exported_program import refuse_large_inputs
 from dscompress.capture.fold_budget import Budget
 from dscompress.errors import CompileError
+from dscompress.nn import convert
+from dscompress.nn.methods import METHODS
 
 aten = torch.ops.aten
 LONG = 1 << 17
@@ -105,6 +109,7 @@ def test_what_is_computed_from_weights_is_bounded(tmp_path, members):
     ((aten.abs.default, (10, 10)), 100, 200),
     ((aten.mm.default, (10, 30), (30, 10)), 100, 100 + 600 + 2 * 3000),
     ((aten.expand.default, (1, 1), [10, 10]), 100, 101),
+    ((aten.linalg_inv.default, (2, 10, 10)), 200, 200 + 200 + 32 * 200 * 10),
     ((aten.conv2d.default, (1, 2, 4, 4), (3, 2, 3, 3)), 12, 12 + 32 + 54 + 2 * 12 * 18),
 ])  # fmt: skip
 def test_the_cost_of_a_call(call, made, steps):
@@ -117,13 +122,32 @@ def test_the_cost_of_a_call(call, made, steps):
     assert not budget.allows(target, arguments, {})
 
 
-@pytest.mark.parametrize("target", [aten.nonzero.default, aten.linalg_inv.default, aten.new_zeros.default])
+@pytest.mark.parametrize("target", [aten.nonzero.default, aten.linalg_svd.default, aten.new_zeros.default])
 def test_operators_whose_cost_is_not_known(target):
     arguments = (torch.ones(2, 2), [4]) if target is aten.new_zeros.default else (torch.ones(2, 2),)
     assert not Budget(1 << 30, 1 << 40).allows(target, arguments, {})
+
+
+def test_a_tensor_of_many_parts():
+    budget = Budget(1 << 30, 1 << 40)
+    assert budget.allows(aten.unbind.int, (torch.ones(1 << 13),), {})
+    assert not budget.allows(aten.unbind.int, (torch.ones((1 << 13) + 1),), {})
 
 
 def test_inputs_of_any_size():
     refuse_large_inputs([(1, 3, 224, 224)], "m.pt2")
     with pytest.raises(CompileError, match="its inputs have 1,099,511,627,776 elements; expected at most 134,217,728"):
         refuse_large_inputs([(1 << 20, 1 << 20)], "m.pt2")
+
+
+def test_what_layers_compute_their_weights_with_is_folded():
+    net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.Flatten(), nn.Linear(144, 10), nn.Linear(10, 10), nn.Linear(10, 10))
+    parametrizations.weight_norm(net[0])
+    parametrizations.spectral_norm(net[2])
+    parametrizations.orthogonal(net[3])
+    parametrizations.orthogonal(net[4], orthogonal_map="matrix_exp")
+    for each in (net, *(convert(nn.Sequential(nn.Linear(8, 8)), method, bits=3)[0] for method in METHODS)):
+        x = torch.zeros((2, 1, 8, 8) if each is net else (2, 8))
+        program = torch.export.export(each.eval(), (x,))
+        folded, computed = constant_values(program, bounded=True), constant_values(program, bounded=False)
+        assert len(computed) > 8 and folded.keys() == computed.keys()
