@@ -38,7 +38,7 @@ def load(path: Path, trusted: bool) -> torch.export.ExportedProgram:
     where, archive = str(path), path.read_bytes()
     try:
         found = [] if trusted else dangers(archive)
-        claims = [] if trusted else large_claims(archive)
+        claims = [] if trusted or found else large_claims(archive)
     except Exception as error:
         message = f"is damaged, or of a PyTorch before 2.8 ({first_line(error)})"
         raise CompileError(where, message, what_to_do=EXPORT_AGAIN) from None
