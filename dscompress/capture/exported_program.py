@@ -106,8 +106,13 @@ def exported_again(program, shapes: list[Shape], dynamic_batch: bool, must: bool
     dtypes = [node.meta["val"].dtype for node in input_nodes(program)]
     refuse_large_inputs(shapes, where)
     inputs = [torch.zeros(shape, dtype=dtype) for shape, dtype in zip(shapes, dtypes, strict=True)]
+    fixed = [dims[0] for dims in input_dims(program) if dims and isinstance(dims[0], int)]
     try:
-        return export_module(module, inputs, dynamic_batch, where)
+        again = export_module(module, inputs, dynamic_batch, where)
+        if dynamic_batch and fixed:
+            notes.append(f"the program was captured with a batch of {fixed[0]}, which is taken as free; where Python "
+                         "computed with that number, answers to other batches are wrong: --no-dynamic-batch keeps it")
+        return again
     except CompileError:
         if not dynamic_batch:
             raise

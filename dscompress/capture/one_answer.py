@@ -13,7 +13,6 @@ from dscompress.capture.input_examples import Examples
 from dscompress.capture.quiet import quiet
 from dscompress.errors import CompileError
 
-BATCH_NORM = torch.ops.aten.batch_norm.default
 SWITCHES = ("train", "training")  # parameters of operators that draw only in training
 CHANCES = ("dropout_p", "dropout")  # and that draw only where this is not 0
 MOST_APART = 1e-3  # of the largest number: both sides are PyTorch, with the same operators
@@ -32,7 +31,7 @@ def refuse_other_answers(program: torch.export.ExportedProgram, where: str, plac
             raise CompileError(where, f"{name} draws random numbers, called in {place_of(node)}",
                                "a model that gives one answer to one input",
                                "export the model after model.eval(), or take it out of forward()")
-        if node.target is BATCH_NORM and argument(node, "training") and argument(node, "running_mean") is not None:
+        if argument(node, "training") and argument(node, "running_mean") is not None:  # of every kind of batch norm
             raise CompileError(where, f"batch norm in training mode, called in {place_of(node)}",
                                "one that uses its running statistics",
                                "export the model after model.eval(), and pass training=self.training")

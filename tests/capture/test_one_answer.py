@@ -63,6 +63,9 @@ def test_batch_norm_over_the_batch_is_refused_where_it_has_running_statistics():
     net = Calls(lambda x: F.batch_norm(x, torch.zeros(3), torch.ones(3), training=True)).eval()
     with pytest.raises(CompileError, match="batch norm in training mode, called in"):
         compile_model(net, input_shape=(2, 3, 4, 4))
+    program = torch.export.export(net, (torch.zeros(2, 3, 4, 4),)).run_decompositions()
+    with pytest.raises(CompileError, match="batch norm in training mode"):
+        compile_model(program)
 
 
 def test_batch_norm_without_running_statistics_is_the_modules():
@@ -99,3 +102,10 @@ def test_a_squeeze_that_takes_a_batch_of_one_along_is_noted():
     report = compile_model(Calls(lambda x: x.mean((2, 3), keepdim=True).squeeze()).eval(), input_shape=(1, 4, 3, 3))
     assert any("of a batch of 1 the model itself gives (4,);" in note for note in report.notes)
     assert dsruntime.load(report.data).run(np.ones((1, 4, 3, 3), np.float32)).shape == (1, 4)
+
+
+def test_a_batch_that_a_program_fixed_and_python_may_have_computed_with_is_noted():
+    program = torch.export.export(Calls(lambda x: x / x.shape[0]).eval(), (torch.zeros(2, 4),))
+    report = compile_model(program)
+    assert any("captured with a batch of 2, which is taken as free" in note for note in report.notes)
+    assert not compile_model(program, dynamic_batch=False).notes
