@@ -180,7 +180,7 @@ def open_peer(path, threads: int, feed):
     if len(theirs) != len(feed):
         raise ModelError(str(path), f"{len(theirs)} inputs", f"{len(feed)}, as the .dsf has",
                          "give the .onnx file of the same model")
-    arrays = dict(zip(theirs, feed.values(), strict=True))
+    arrays = feed if set(theirs) == set(feed) else dict(zip(theirs, feed.values(), strict=True))
     try:
         session.run(None, arrays)
     except Exception as error:

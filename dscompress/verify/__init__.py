@@ -143,6 +143,10 @@ def compare_models(path: str, source: str, model, captured, folder: Path, *, sam
     advance(label="Comparing outputs")
     results = comparison.outputs(feeds, original)
     found.outputs = [output_difference(*result) for result in results]
+    silent = [name for name, _, theirs in results if theirs.size and not np.isfinite(theirs).any()]
+    if silent:
+        found.warnings.append(f"with these inputs {source} gives no finite number in output '{silent[0]}', so they say "
+                              "nothing of how exact it is")
     for layer in comparison.layers(few(model.graph, feeds), every_layer, advance):
         found.layers.append(layer)
         if not layer.within and found.first_bad is None:

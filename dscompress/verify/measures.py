@@ -13,7 +13,7 @@ class OutputDifference:
     name: str
     error: float
     snr: float
-    top1: float | None  # share of rows whose largest entry is the same; None: not a list of scores
+    top1: float | None  # share of rows of numbers whose largest entry is the same; None: no such rows
 
 
 def difference(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
@@ -33,7 +33,8 @@ def output_difference(name: str, ours: np.ndarray, theirs: np.ndarray) -> Output
     apart = difference(ours, theirs)
     top1 = None
     if ours.dtype.kind == "f" and ours.ndim >= 2 and ours.shape[-1] > 1 and ours.shape == theirs.shape and ours.size:
-        top1 = float((ours.argmax(-1) == theirs.argmax(-1)).mean())
+        rows = np.isfinite(theirs).all(-1)
+        top1 = float((ours.argmax(-1) == theirs.argmax(-1))[rows].mean()) if rows.any() else None
     return OutputDifference(name, largest(apart), snr(apart, theirs), top1)
 
 

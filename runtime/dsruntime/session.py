@@ -310,7 +310,13 @@ def checked(array, info: TensorInfo) -> np.ndarray:
         if not hasattr(array, "__array__"):
             raise ModelError(where, f"a {type(array).__name__}", f"an array, {info.text()}",
                              f"np.asarray(x, {info.dtype!r})")
-        array = np.asarray(array)
+        try:
+            array = np.asarray(array)
+        except (TypeError, RuntimeError) as error:  # torch's, of a tensor on a GPU or one that requires a gradient
+            raise ModelError(where, f"a {type(array).__name__} that is no array ({error})", info.text(),
+                             "for a torch tensor x.detach().cpu().numpy()") from None
+    if isinstance(array, np.ma.MaskedArray):
+        raise ModelError(where, "a masked array", info.text(), "say what stands at masked places: x.filled(0)")
     if array.dtype != np.dtype(info.dtype):
         raise ModelError(where, f"dtype {array.dtype}", info.dtype, f"convert it: x.astype({info.dtype!r})")
     if array.ndim != len(info.shape):

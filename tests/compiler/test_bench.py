@@ -1,8 +1,9 @@
 """bench: the numbers are there and fit together."""
 
+import numpy as np
 import pytest
 
-from dscompress.bench import bench_model, latency, random_feed
+from dscompress.bench import bench_model, latency, open_peer, random_feed
 from dsruntime import Model, ModelError
 from tests.support.small_model import write_files
 
@@ -33,6 +34,20 @@ def test_a_bench_against_onnx_runtime(files):
     found = bench_model(files.dsf, runs=5, warmup=1, onnx=files.onnx)
     assert found.peer.startswith("onnxruntime ")
     assert found.ratio == pytest.approx(found.latency.median / found.peer_latency.median)
+
+
+def test_inputs_of_a_peer_are_known_by_name(tmp_path):
+    import onnx
+
+    x, y = (onnx.helper.make_tensor_value_info(name, 1, [1, size]) for name, size in (("x", 2), ("y", 3)))
+    node = onnx.helper.make_node("Concat", ["x", "y"], ["z"], axis=1)
+    z = onnx.helper.make_tensor_value_info("z", 1, [1, 5])
+    graph = onnx.helper.make_graph([node], "g", [y, x], [z])
+    onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 20)], ir_version=9),
+              tmp_path / "m.onnx")
+    feed = {"x": np.float32([[1, 2]]), "y": np.float32([[3, 4, 5]])}
+    run, _ = open_peer(tmp_path / "m.onnx", 1, feed)
+    assert run()[0].tolist() == [[1, 2, 3, 4, 5]]
 
 
 def test_a_wrong_peer_is_refused(files, tmp_path):

@@ -160,6 +160,9 @@ def test_outputs_that_are_no_numbers_on_either_side_are_the_same(tmp_path):
     dscompress.compile_model(Logarithm(), tmp_path / "log.dsf", input_shape=(1, 4))
     found = verify_model(tmp_path / "log.dsf", Logarithm(), source, inputs=np.float32([[-1, 0, 1, 2]]))
     assert found.same, found
+    assert found.outputs[0].top1 is None and not found.warnings  # one row, and not of numbers
+    found = verify_model(tmp_path / "log.dsf", Logarithm(), source, inputs=np.float32([[-1, -2, -1, -2], [-3] * 4]))
+    assert found.same and "gives no finite number in output 'log', so they say nothing" in found.warnings[0]
 
 
 def test_given_inputs_are_used_and_checked(files):

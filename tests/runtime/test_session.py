@@ -97,6 +97,16 @@ def test_wrong_arrays_say_what_to_do(backend):
     refuses(session, np.array([None]), "dtype object")
 
 
+def test_arrays_with_masked_places_and_tensors_with_a_gradient_are_refused():
+    class Tensor:
+        def __array__(self, *_, **__):
+            raise RuntimeError("requires grad")
+
+    session = dsruntime.load(classifier())
+    refuses(session, np.ma.masked_equal(X, 0), "a masked array", "x.filled(0)")
+    refuses(session, Tensor(), "a Tensor that is no array (requires grad)", "x.detach()")
+
+
 @on_every_backend
 def test_inputs_must_agree_on_the_batch(backend):
     session = dsruntime.load(two_in_two_out(), backend)
