@@ -188,14 +188,14 @@ def show_recipes(context, parameter, wanted):
              sources.index(each.source) + 1) for name, each in RECIPES.items()]
     show.table(["recipe", "optimizer", "rate>", "schedule", "epochs>", "batch>", "from>"], rows)
     show.line()
-    show.line("at: the epochs after which the rate falls to a tenth; from:")
+    show.line("schedule: cosine, or the epochs after which the rate falls to a tenth; from:")
     show.fields((str(number), text) for number, text in enumerate(sources, 1))
     show.fields(REFERENCES.items())
     context.exit()
 
 
 def schedule_of(recipe) -> str:
-    return "at " + ",".join(f"{each:g}" for each in recipe.milestones) if recipe.milestones else recipe.schedule
+    return ",".join(f"{each:g}" for each in recipe.milestones) or recipe.schedule
 
 
 DATA_OPTIONS = (

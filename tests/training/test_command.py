@@ -136,6 +136,15 @@ def test_a_long_epoch_shows_where_it_is_in_a_pipe_too(folder, tmp_path, monkeypa
     assert steps[0].startswith("epoch 1/2: 1 of ") and steps[-1].startswith("epoch 2/2, loss ")
 
 
+def test_the_names_of_recipes_are_whole_in_a_terminal(monkeypatch):
+    from dscompress.cli import show
+    from dscompress.recipes import RECIPES
+
+    monkeypatch.setattr(show, "room", lambda: 80)
+    words = call("train", "--recipes").stdout.split()
+    assert RECIPES.keys() <= set(words)
+
+
 def test_the_list_of_recipes():
     result = call("train", "--recipes")
     assert result.exit_code == 0 and "ps-cifar-pretrained" in result.stdout and "radam" in result.stdout
