@@ -96,6 +96,15 @@ def test_the_reference_stops_between_nodes():
         session.run(ONE)
 
 
+@pytest.fixture
+def heeds_ctrl_c():
+    """Python leaves an interrupt ignored that was so when it was started, as in a shell's background job."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeds_ctrl_c")
 def test_ctrl_c_raises_keyboard_interrupt():
     """Twice: the session is whole afterwards."""
     session = model_of(*LONG["products"]).session(threads=2)
