@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 from dscompress.capture.archive_check import dangers, large_claims
+from dscompress.capture.batch import taken_as_free
 from dscompress.capture.fold_budget import LARGEST_INPUT
 from dscompress.capture.input_examples import refuse_examples
 from dscompress.capture.input_shape import HOW, Shape, parse_input_shapes
@@ -110,8 +111,7 @@ def exported_again(program, shapes: list[Shape], dynamic_batch: bool, must: bool
     try:
         again = export_module(module, inputs, dynamic_batch, where)
         if dynamic_batch and fixed:
-            notes.append(f"the program was captured with a batch of {fixed[0]}, which is taken as free; where Python "
-                         "computed with that number, answers to other batches are wrong: --no-dynamic-batch keeps it")
+            notes.append(taken_as_free("the program was captured with", fixed[0]))
         return again
     except CompileError:
         if not dynamic_batch:

@@ -11,7 +11,7 @@ import onnx
 import onnx_ir as ir
 from onnx_ir.passes.common import RemoveInitializersFromInputsPass
 
-from dscompress.capture.batch import BATCH, name_the_batch
+from dscompress.capture.batch import BATCH, name_the_batch, taken_as_free
 from dscompress.capture.dtypes import note_dtypes
 from dscompress.capture.external_data import EMBED, embed
 from dscompress.capture.input_shape import HOW, parse_input_shapes
@@ -223,6 +223,7 @@ def free_the_batch(proto: onnx.ModelProto, notes: list[str]) -> bool:
         for dim in first_dimensions(proto):
             dim.dim_param = BATCH
         forget_inferred_shapes(proto)
+        notes.append(taken_as_free("the graph has", batch))
         return True
     notes.append(f"the graph fixes its batch at {batch}; to free it, export it with a dynamic batch")
     return False

@@ -7,6 +7,7 @@ import pytest
 
 from dscompress import compile_model
 from dscompress.capture import CaptureOptions, capture
+from dscompress.capture.batch import taken_as_free
 from dscompress.errors import CompileError
 from dsruntime import load
 from tests.capture.run import first_dims, run
@@ -39,7 +40,8 @@ def conv(folder, opset=18, batch="batch", size=6, out=4):
 def test_answers_with_a_free_batch(tmp_path, opset, batch):
     captured = capture(conv(tmp_path, opset, batch))
     assert captured.kind == "ONNX" and first_dims(captured.model) == ["N"]
-    assert captured.notes == ([f"converted from opset {opset} to 20"] if opset < 18 else [])
+    notes = [f"converted from opset {opset} to 20"] if opset < 18 else []
+    assert captured.notes == (notes if batch == "batch" else [*notes, taken_as_free("the graph has", batch)])
     x = np.random.default_rng(0).standard_normal((3, 1, 6, 6), np.float32)
     assert run(captured.model, x).shape == (3, 2, 4, 4)
     one_by_one = np.concatenate([run(captured.model, x[index : index + 1]) for index in range(3)])
