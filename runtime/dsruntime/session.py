@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 
 SLACK = 0.01  # by which arithmetic in 16 bits may carry a probability beyond 0 or 1
 
-
-LONG = 2**29  # multiply-adds of a run that is worth a thread of its own, so that Ctrl-C can end it: 10 ms or more
+# Multiply-adds of a run that is worth a thread of its own, so that Ctrl-C can end it: a fast core takes 40 ms for them,
+# a slow one a second; the thread costs 0.3 ms.
+LONG = 2**32
 MOST_BATCHES = 64  # whose work a session remembers
 GIVE_AN_ARRAY = "give an array: to run() in Python, as an .npy file to `dscompress run`"
 

@@ -131,7 +131,7 @@ def test_what_a_signal_handler_raises_comes_through():
 
 def test_errors_of_a_long_run_come_through():
     """It runs in a thread of its own: what it raises is raised by run()."""
-    session = Model.open(bytes_of(*powers(1024, 2)), limits=Limits(activation_bytes=1000)).session()
+    session = Model.open(bytes_of(*powers(2048, 2)), limits=Limits(activation_bytes=1000)).session()
     with pytest.raises(ModelError, match="its activations need"):
         session.run(ONE)
 
