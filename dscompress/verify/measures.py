@@ -22,11 +22,8 @@ def difference(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
         return np.full(theirs.shape, np.inf)
     with np.errstate(all="ignore"):
         apart = np.abs(ours.astype(np.float64) - theirs.astype(np.float64))
-    odd = ~np.isfinite(apart)
-    if odd.any():
-        same = (ours == theirs) | ((ours != ours) & (theirs != theirs))
-        apart[odd] = np.where(same[odd], 0, np.inf)
-    return apart
+    same = (ours == theirs) | ((ours != ours) & (theirs != theirs))
+    return np.where(np.isfinite(apart), apart, np.where(same, 0, np.inf))
 
 
 def output_difference(name: str, ours: np.ndarray, theirs: np.ndarray) -> OutputDifference:

@@ -125,3 +125,11 @@ def test_bfloat16_activations_explain_their_rounding_and_no_more():
     allowed = bounds(replace(step, arithmetic=Arithmetic("bfloat16", "float32")))[0]
     assert (apart <= allowed).all() and (apart > bounds(step)[0]).any()
     assert allowed.max() < 100 * apart.max()
+
+
+@pytest.mark.parametrize("shape", [(), (2,)])
+def test_what_is_no_number_on_both_sides_is_no_difference(shape):
+    nan, one, infinity = (np.full(shape, number, np.float32) for number in (np.nan, 1, np.inf))
+    for ours, theirs, apart in ((nan, nan, 0), (infinity, infinity, 0), (nan, one, np.inf), (one, infinity, np.inf),
+                                (-infinity, infinity, np.inf), (one, 2 * one, 1)):
+        np.testing.assert_array_equal(difference(ours, theirs), np.full(shape, apart))
