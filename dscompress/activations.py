@@ -1,7 +1,7 @@
 """activations: how the inputs of shift layers are rounded, as options and keywords say it.
 
-    float            not at all
-    deepshift:3.5    as DeepShift does: 3 integer bits, the sign among them, and 5 fraction bits
+float            not at all
+deepshift:3.5    as DeepShift does: 3 integer bits, the sign among them, and 5 fraction bits
 """
 
 from __future__ import annotations

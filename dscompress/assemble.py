@@ -182,11 +182,17 @@ def outputs_of(graph: ir.Graph, nodes: list[LoweredNode], index: dict, labelling
         last = shape[-1] if shape else 1
         count = "1 label" if len(labelling.labels) == 1 else f"{len(labelling.labels)} labels"
         raise CompileError(
-            "labels", f"{count} for output '{graph.outputs[0].name}'", f"{last}, one a class",
+            "labels",
+            f"{count} for output '{graph.outputs[0].name}'",
+            f"{last}, one a class",
             "give one name for each class, in the order of the model's output",
         )
     if found[0].meaning == "embedding":
-        raise CompileError("labels", f"names of classes for output '{graph.outputs[0].name}', an embedding", "none",
-                           "leave --labels or --meaning out")
+        raise CompileError(
+            "labels",
+            f"names of classes for output '{graph.outputs[0].name}', an embedding",
+            "none",
+            "leave --labels or --meaning out",
+        )
     found[0] = found[0]._replace(labels=labelling.labels)
     return found

@@ -70,10 +70,21 @@ class Bench:
         return asdict(self)
 
 
-def bench_model(path, *, backend: str = "auto", threads: int | None = None, memory: str = "fast",
-                precision: str = "float32", limits: Limits | None = None, batch: int = 1, runs: int = 50,
-                warmup: int = 5, profile: bool = False, onnx=None,
-                advance: Callable[..., None] = lambda count=1, label=None: None) -> Bench:
+def bench_model(
+    path,
+    *,
+    backend: str = "auto",
+    threads: int | None = None,
+    memory: str = "fast",
+    precision: str = "float32",
+    limits: Limits | None = None,
+    batch: int = 1,
+    runs: int = 50,
+    warmup: int = 5,
+    profile: bool = False,
+    onnx=None,
+    advance: Callable[..., None] = lambda count=1, label=None: None,
+) -> Bench:
     """Times the model; with onnx, the path of an .onnx file, ONNX Runtime on that file as well."""
     started = time.perf_counter()
     model = Model.open(path, limits=limits)
@@ -83,8 +94,18 @@ def bench_model(path, *, backend: str = "auto", threads: int | None = None, memo
     options = {"memory": memory, "precision": precision}
     session = model.session(backend, threads, **options)
     session.run(feed)
-    found = Bench(str(path), session.backend, session.threads, batch, memory, precision, kernels_of(session.backend),
-                  loaded - started, time.perf_counter() - ready, latency([0.0]))
+    found = Bench(
+        str(path),
+        session.backend,
+        session.threads,
+        batch,
+        memory,
+        precision,
+        kernels_of(session.backend),
+        loaded - started,
+        time.perf_counter() - ready,
+        latency([0.0]),
+    )
     turns = [lambda: session.run(feed)]
     if onnx is not None:
         begun = time.perf_counter()
@@ -132,8 +153,12 @@ def random_feed(model: Model, batch: int, seed: int = 0) -> dict[str, np.ndarray
     for info in model.inputs:
         fixed = info.shape[0] if info.shape and isinstance(info.shape[0], int) else None
         if fixed is not None and batch not in (1, fixed):
-            raise ModelError(f"input '{info.name}'", f"a batch of {batch}", f"{fixed}, to which this model is fixed",
-                             "leave --batch out, or export a source whose batch is dynamic, without --no-dynamic-batch")
+            raise ModelError(
+                f"input '{info.name}'",
+                f"a batch of {batch}",
+                f"{fixed}, to which this model is fixed",
+                "leave --batch out, or export a source whose batch is dynamic, without --no-dynamic-batch",
+            )
         shape = tuple(d if isinstance(d, int) else int(d[:-1] or 1) * batch for d in info.shape)
         floats = info.dtype.startswith("float")
         feed[info.name] = numbers.standard_normal(shape).astype(info.dtype) if floats else np.zeros(shape, info.dtype)
@@ -146,8 +171,9 @@ def kernels_of(backend: str) -> str:
     return library.library().dsf_isa().decode() if backend == "cpu" else ""
 
 
-def profile_ops(model: Model, backend: str, threads: int | None, options: dict, feed, warmup: int, runs: int,
-                advance) -> list[Op]:
+def profile_ops(
+    model: Model, backend: str, threads: int | None, options: dict, feed, warmup: int, runs: int, advance
+) -> list[Op]:
     """Each step's median over several profiled runs, the slowest first."""
     collected: list[list[Step]] = []
     with model.session(backend, threads, profile=True, **options) as session:
@@ -158,8 +184,10 @@ def profile_ops(model: Model, backend: str, threads: int | None, options: dict, 
             advance()
     seconds = [float(np.median([run[i].seconds for run in collected])) for i in range(len(collected[0]))]
     whole = sum(seconds) or 1.0
-    ops = [Op(step.op, step.node, step.module, step.kernel, spent, spent / whole, step.arithmetic)
-           for step, spent in zip(collected[0], seconds, strict=True)]
+    ops = [
+        Op(step.op, step.node, step.module, step.kernel, spent, spent / whole, step.arithmetic)
+        for step, spent in zip(collected[0], seconds, strict=True)
+    ]
     return sorted(ops, key=lambda op: -op.seconds)
 
 
@@ -174,17 +202,25 @@ def open_peer(path, threads: int, feed):
     try:
         session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # its errors have no common class but Exception
-        raise ModelError(str(path), f"ONNX Runtime cannot load it ({' '.join(str(error).split())[:200]})",
-                         "an .onnx file", "export the model to ONNX with torch.onnx.export") from None
+        raise ModelError(
+            str(path),
+            f"ONNX Runtime cannot load it ({' '.join(str(error).split())[:200]})",
+            "an .onnx file",
+            "export the model to ONNX with torch.onnx.export",
+        ) from None
     theirs = [entry.name for entry in session.get_inputs()]
     if len(theirs) != len(feed):
-        raise ModelError(str(path), f"{len(theirs)} inputs", f"{len(feed)}, as the .dsf has",
-                         "give the .onnx file of the same model")
+        raise ModelError(
+            str(path), f"{len(theirs)} inputs", f"{len(feed)}, as the .dsf has", "give the .onnx file of the same model"
+        )
     arrays = feed if set(theirs) == set(feed) else dict(zip(theirs, feed.values(), strict=True))
     try:
         session.run(None, arrays)
     except Exception as error:
-        raise ModelError(str(path), f"ONNX Runtime cannot run it on the .dsf's input "
-                         f"({' '.join(str(error).split())[:200]})", "the .onnx file of the same model",
-                         "export the .onnx with the same input shape") from None
+        raise ModelError(
+            str(path),
+            f"ONNX Runtime cannot run it on the .dsf's input ({' '.join(str(error).split())[:200]})",
+            "the .onnx file of the same model",
+            "export the .onnx with the same input shape",
+        ) from None
     return (lambda: session.run(None, arrays)), f"onnxruntime {onnxruntime.__version__}"

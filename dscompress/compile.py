@@ -75,8 +75,9 @@ def compile_model(
     captured = capture(source, options)
     title = name or storable(captured.name or name_of(source))
     names = names or tuple(map(storable, captured.labels))
-    labelling = Labelling(title, image or captured.preprocess, names, meanings, captured.meaning,
-                          all_metadata(metadata, captured))
+    labelling = Labelling(
+        title, image or captured.preprocess, names, meanings, captured.meaning, all_metadata(metadata, captured)
+    )
     try:
         assembled, data, proof = translate(captured, labelling, on_step)
     except CompileError:

@@ -36,8 +36,8 @@ MOST_BITS = 6
 LEVEL_PLANES: dict[int, tuple[int, ...]] = {1: (), 2: (1,), 3: (2,), 4: (2, 1), 5: (4,), 6: (4, 1)}
 CHUNK = 1 << 20  # elements looked at in one step: bounds the temporary memory, whatever the tensor's size
 LEAST_NORMAL, MOST_NORMAL = -126, 127  # exponents of float32's normal numbers
-LEAST_BASE, MOST_BASE = -128, 127      # int8
-NO_EXPONENT = 1 << 16                  # stands for "no value yet" in minima and, negative, in maxima
+LEAST_BASE, MOST_BASE = -128, 127  # int8
+NO_EXPONENT = 1 << 16  # stands for "no value yet" in minima and, negative, in maxima
 
 
 @dataclass(frozen=True)
@@ -105,8 +105,8 @@ class Channels:
     """What the values of a tensor have in common, channel by channel; exponents are numpy.frexp's."""
 
     significand: np.ndarray  # 0.5 <= significand < 1; 0.5 where a channel is all zeros
-    least: np.ndarray        # smallest exponent, NO_EXPONENT where a channel is all zeros
-    most: np.ndarray         # largest exponent, -NO_EXPONENT where a channel is all zeros
+    least: np.ndarray  # smallest exponent, NO_EXPONENT where a channel is all zeros
+    most: np.ndarray  # largest exponent, -NO_EXPONENT where a channel is all zeros
     has_zero: bool
     size: int
 

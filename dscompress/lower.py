@@ -17,16 +17,7 @@ import onnx_ir as ir
 
 from dscompress.errors import CompileError
 from dscompress.lowerings import compute, movement, resize, windows
-from dscompress.lowerings.source import (
-    DTYPES,
-    Lowered,
-    Source,
-    Unknown,
-    Unsupported,
-    check_fits,
-    dtype_name,
-    shape_of,
-)
+from dscompress.lowerings.source import DTYPES, Lowered, Source, Unknown, Unsupported, check_fits, dtype_name, shape_of
 from dscompress.passes.source import describe, module_path
 
 LOWERINGS: dict[str, Callable[[Source], Lowered]] = {

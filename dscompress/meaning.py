@@ -76,8 +76,12 @@ def refuse_contradiction(asked: str, value: ir.Value, makers: Makers) -> None:
     wrong = {"logits": ("softmax", "sigmoid"), "probabilities": ("log_softmax",)}.get(asked, ())
     if node is not None and node.op in wrong:
         right = "logits" if node.op == "log_softmax" else "probabilities"
-        raise CompileError("meaning", f"{asked} for output '{value.name}', which {node.op} makes",
-                           f"{right}, or scores to claim nothing", "leave --meaning out")
+        raise CompileError(
+            "meaning",
+            f"{asked} for output '{value.name}', which {node.op} makes",
+            f"{right}, or scores to claim nothing",
+            "leave --meaning out",
+        )
     if asked in ("logits", "probabilities") and value.dtype != ir.DataType.FLOAT:
         raise CompileError("meaning", f"{asked} for output '{value.name}', which holds no float32", "scores")
 

@@ -46,8 +46,11 @@ def make_storable(model: ir.Model) -> list[str]:
         taken.add(value.name)
     if not wrong:
         return []
-    count = "1 name holds control characters, which are" if len(wrong) == 1 else \
-        f"{len(wrong)} names hold control characters, which are"
+    count = (
+        "1 name holds control characters, which are"
+        if len(wrong) == 1
+        else f"{len(wrong)} names hold control characters, which are"
+    )
     return [f"{count} written as escapes in the file: {', '.join(examples)}{', ...' if len(wrong) > 3 else ''}"]
 
 

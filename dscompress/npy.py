@@ -51,10 +51,18 @@ def load_npz(path, largest: int = LARGEST) -> Iterator[tuple[str, np.ndarray]]:
                         array = read_array(part, member.file_size, f"{where}, array '{name}'", largest)
                     largest -= array.nbytes
                     yield name, array
-        except (ValueError, OSError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile,
-                zlib.error) as error:
-            raise ModelError(where, f"a damaged .npz file ({short(error)})", "arrays of numbers",
-                             "save it again with numpy.savez") from None
+        except (
+            ValueError,
+            OSError,
+            EOFError,
+            NotImplementedError,
+            RuntimeError,
+            zipfile.BadZipFile,
+            zlib.error,
+        ) as error:
+            raise ModelError(
+                where, f"a damaged .npz file ({short(error)})", "arrays of numbers", "save it again with numpy.savez"
+            ) from None
 
 
 def read_array(file, length: int, where: str, largest: int) -> np.ndarray:
@@ -68,11 +76,13 @@ def read_array(file, length: int, where: str, largest: int) -> np.ndarray:
         raise ModelError(where, f"an array of {dtype}", "numbers")
     expected = dtype.itemsize * math.prod(shape)
     if expected > largest:
-        raise ModelError(where, f"an array of {expected:,} bytes", f"at most {largest:,}",
-                         "split it into smaller files")
+        raise ModelError(
+            where, f"an array of {expected:,} bytes", f"at most {largest:,}", "split it into smaller files"
+        )
     if length < begin + expected:
-        raise ModelError(where, f"a damaged .npy file ({length:,} bytes, {begin + expected:,} by its header)",
-                         "a whole array", AGAIN)
+        raise ModelError(
+            where, f"a damaged .npy file ({length:,} bytes, {begin + expected:,} by its header)", "a whole array", AGAIN
+        )
     array = np.empty(expected, np.uint8)
     if read_into(file, memoryview(array)) < expected:
         raise ModelError(where, "a damaged .npy file (it ends before its array does)", "a whole array", AGAIN)

@@ -52,12 +52,20 @@ def recipe_of(fields: dict[str, Any], where: str) -> Image:
     known = (*HARMLESS, *READ, *(() if fields.get("do_pad") else ("pad_size",)))
     refused = [name for name, value in fields.items() if name not in known and value not in (None, False)]
     if refused:
-        raise CompileError(where, f"'{refused[0]}' is {fields[refused[0]]!r}", "only what a recipe can say",
-                           "write a recipe of your own: docs/export.md")
+        raise CompileError(
+            where,
+            f"'{refused[0]}' is {fields[refused[0]]!r}",
+            "only what a recipe can say",
+            "write a recipe of your own: docs/export.md",
+        )
     kind = class_of(fields)
     if does_more(kind, fields):
-        raise CompileError(where, f"{kind}'s processor does more than its file says", "another processor",
-                           "write a recipe of your own: docs/export.md")
+        raise CompileError(
+            where,
+            f"{kind}'s processor does more than its file says",
+            "another processor",
+            "write a recipe of your own: docs/export.md",
+        )
     resize, size, crop = resizing(fields, kind, where)
     crop = cropping(fields, kind, where) if crop is None else crop
     mean, std = normalizing(fields, where)
@@ -91,20 +99,32 @@ def resizing(fields: dict, kind: str, where: str) -> tuple[str, tuple[int, ...],
     elif kind in SHORTER or fields.get("default_to_square") is False:
         sides = {"shortest_edge": size}
     else:
-        raise CompileError(where, f"'size' is {size!r}, of the processor {kind or 'of no name'}",
-                           '{"shortest_edge": ...} or {"height": ..., "width": ...}', "write one of them into the file")
+        raise CompileError(
+            where,
+            f"'size' is {size!r}, of the processor {kind or 'of no name'}",
+            '{"shortest_edge": ...} or {"height": ..., "width": ...}',
+            "write one of them into the file",
+        )
     if set(sides) == {"height", "width"}:
         return "exact", (whole(sides["height"], "size", where), whole(sides["width"], "size", where)), None
     if set(sides) != {"shortest_edge"}:
-        raise CompileError(where, f"'size' is {size!r}", '{"shortest_edge": ...} or {"height": ..., "width": ...}',
-                           "write a recipe of your own: docs/export.md")
+        raise CompileError(
+            where,
+            f"'size' is {size!r}",
+            '{"shortest_edge": ...} or {"height": ..., "width": ...}',
+            "write a recipe of your own: docs/export.md",
+        )
     edge = whole(sides["shortest_edge"], "size", where)
     if kind == "ConvNext":
         share = fields.get("crop_pct") or 224 / 256
         return ("exact", (edge, edge), None) if edge >= 384 else ("shorter", (int(edge / share),), (edge, edge))
     if fields.get("crop_pct") is not None:
-        raise CompileError(where, f"'crop_pct' is {fields['crop_pct']!r}, of the processor {kind or 'of no name'}",
-                           "one of ConvNext's", "write a recipe of your own: docs/export.md")
+        raise CompileError(
+            where,
+            f"'crop_pct' is {fields['crop_pct']!r}, of the processor {kind or 'of no name'}",
+            "one of ConvNext's",
+            "write a recipe of your own: docs/export.md",
+        )
     return "shorter", (edge,), None
 
 
@@ -145,15 +165,20 @@ def truth(fields: dict, name: str, default: bool | None, where: str) -> bool:
     value = fields.get(name)
     value = default if value is None else value
     if not isinstance(value, bool):
-        raise CompileError(where, f"no '{name}'" if value is None else f"'{name}' is {value!r}", "true or false",
-                           "write it into the file: the library's default depends on the processor")
+        raise CompileError(
+            where,
+            f"no '{name}'" if value is None else f"'{name}' is {value!r}",
+            "true or false",
+            "write it into the file: the library's default depends on the processor",
+        )
     return value
 
 
 def needed(fields: dict, name: str, where: str) -> Any:
     if fields.get(name) is None:
-        raise CompileError(where, f"no '{name}'", "one", "write it into the file: the library's default depends on the "
-                                                         "processor")
+        raise CompileError(
+            where, f"no '{name}'", "one", "write it into the file: the library's default depends on the processor"
+        )
     return fields[name]
 
 

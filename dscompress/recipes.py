@@ -82,12 +82,14 @@ RECIPES: dict[str, Recipe] = {
     "s3-cifar-scratch": Recipe(**CIFAR, optimizer="sgd", rate=0.01, source=S3_SOURCE),
     "s3-cifar-pretrained": Recipe(**CIFAR_TUNING, optimizer="sgd", rate=1e-3, source=TUNED + ", for Q"),
     "s3-imagenet-scratch": Recipe(
-        **{**IMAGENET, "epochs": 200, "milestones": (60, 120, 160)}, optimizer="sgd", rate=0.01, source=S3_SOURCE),
+        **{**IMAGENET, "epochs": 200, "milestones": (60, 120, 160)}, optimizer="sgd", rate=0.01, source=S3_SOURCE
+    ),
     "s3-imagenet-pretrained": Recipe(**IMAGENET_TUNING, optimizer="sgd", rate=1e-3, source=TUNED + ", for Q"),
     "dense-cifar-scratch": Recipe(**CIFAR, optimizer="sgd", rate=0.01, source=DENSE_SOURCE),
     "dense-cifar-pretrained": Recipe(**CIFAR_TUNING, optimizer="sgd", rate=1e-3, source=TUNED + ", for Q"),
     "dense-imagenet-scratch": Recipe(
-        **{**IMAGENET, "epochs": 200, "milestones": (60, 120, 160)}, optimizer="sgd", rate=0.01, source=DENSE_SOURCE),
+        **{**IMAGENET, "epochs": 200, "milestones": (60, 120, 160)}, optimizer="sgd", rate=0.01, source=DENSE_SOURCE
+    ),
     "dense-imagenet-pretrained": Recipe(**IMAGENET_TUNING, optimizer="sgd", rate=1e-3, source=TUNED + ", for Q"),
     "float-digits-scratch": Recipe(**DIGITS, optimizer="sgd", rate=0.05, source=OURS),
     "q-digits-scratch": Recipe(**DIGITS, optimizer="sgd", rate=0.05, source=OURS),
@@ -105,9 +107,12 @@ def recipe_named(name: str, **overrides) -> Recipe:
     """The preset, with fields replaced by those of `overrides` that are not None."""
     if name not in RECIPES:
         close = difflib.get_close_matches(name, RECIPES, n=1)
-        raise TrainingError(f"recipe '{name}'", "no recipe has this name",
-                            "one of those that dscompress train --recipes lists",
-                            f"did you mean {close[0]}?" if close else "")
+        raise TrainingError(
+            f"recipe '{name}'",
+            "no recipe has this name",
+            "one of those that dscompress train --recipes lists",
+            f"did you mean {close[0]}?" if close else "",
+        )
     given = {field: value for field, value in overrides.items() if value is not None}
     return check_recipe(dataclasses.replace(RECIPES[name], **given))
 

@@ -112,9 +112,7 @@ def stored_bytes(encoded) -> int:
 
 def float_weights(assembled: Assembled) -> list[FloatWeight]:
     found = []
-    for weight, tensor, reader in zip(
-        assembled.description.weights, assembled.tensors, assembled.readers, strict=True
-    ):
+    for weight, tensor, reader in zip(assembled.description.weights, assembled.tensors, assembled.readers, strict=True):
         if reader is not None and weight.encoded.codec != "shift":
             note = weight.encoded.note
             found.append(FloatWeight(weight.source, reader.op, reader.module, tensor.shape, note))

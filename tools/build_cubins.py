@@ -27,8 +27,7 @@ def build(architecture: str, folder: Path) -> int:
     listed, made = {}, {}
     for source in compile.sources():
         made[source] = compile_it(source, architecture)
-        listed[source] = {"sources": compile.fingerprint(source),
-                          "sha256": hashlib.sha256(made[source]).hexdigest()}
+        listed[source] = {"sources": compile.fingerprint(source), "sha256": hashlib.sha256(made[source]).hexdigest()}
     folder.mkdir(parents=True, exist_ok=True)
     for source, data in made.items():
         write(folder / f"{source}.cubin", data)

@@ -1,11 +1,11 @@
 """Long runs of what the test suite does briefly. Each prints its counts and stops with exit code 1 at a finding.
 
-    python tools/campaign.py graphs --count 10000 [--seed 0]    random graphs against ONNX Runtime, on every backend
-    python tools/campaign.py sessions --count 1000 [--seed 0]   the same on every instruction set of this CPU, with all
-                                                                choices of memory and precision
-    python tools/campaign.py bytes model.dsf                    every byte of a file, all 255 other values, CRC repaired
-    python tools/campaign.py flips model.dsf                    every bit of a file flipped: all must be refused
-    python tools/campaign.py corpus build/fuzz/corpus-run       cpu against reference on all files that are accepted
+python tools/campaign.py graphs --count 10000 [--seed 0]    random graphs against ONNX Runtime, on every backend
+python tools/campaign.py sessions --count 1000 [--seed 0]   the same on every instruction set of this CPU, with all
+                                                            choices of memory and precision
+python tools/campaign.py bytes model.dsf                    every byte of a file, all 255 other values, CRC repaired
+python tools/campaign.py flips model.dsf                    every bit of a file flipped: all must be refused
+python tools/campaign.py corpus build/fuzz/corpus-run       cpu against reference on all files that are accepted
 """
 
 from __future__ import annotations
@@ -66,8 +66,16 @@ def damage(path: Path) -> int:
         progress = Path(folder) / "progress"
         while position < length:
             stop = min(position + 256, length)
-            command = [sys.executable, "-m", "tests.corrupt.damage", str(path.resolve()), str(position), str(stop),
-                       str(progress), *map(str, range(256))]
+            command = [
+                sys.executable,
+                "-m",
+                "tests.corrupt.damage",
+                str(path.resolve()),
+                str(position),
+                str(stop),
+                str(progress),
+                *map(str, range(256)),
+            ]
             done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
             if done.returncode:
                 findings += 1

@@ -42,13 +42,15 @@ class Code:
 def codes(cubin: bytes) -> dict[str, Code]:
     """Every kernel of a cubin, by name."""
     registers = registers_of(cubin)
-    return {name: Code(registers[name], counted(lines), counted(multiplying_loop(lines)))
-            for name, lines in disassembled(cubin).items()}
+    return {
+        name: Code(registers[name], counted(lines), counted(multiplying_loop(lines)))
+        for name, lines in disassembled(cubin).items()
+    }
 
 
 def registers_of(cubin: bytes) -> dict[str, int]:
     """A cubin is an ELF file; its section .nv.info lists (kernel's symbol, registers) under attribute 0x2f."""
-    at, = struct.unpack_from("<Q", cubin, 0x28)
+    (at,) = struct.unpack_from("<Q", cubin, 0x28)
     size, count, names = struct.unpack_from("<HHH", cubin, 0x3A)
     headers = [struct.unpack_from("<IIQQQQIIQQ", cubin, at + i * size) for i in range(count)]
     sections = {text_at(cubin, headers[names][4] + header[0]): header for header in headers}
@@ -58,7 +60,7 @@ def registers_of(cubin: bytes) -> dict[str, int]:
         kind, attribute, length = struct.unpack_from("<BBH", cubin, place)
         if (kind, attribute) == (4, 0x2F):
             symbol, registers = struct.unpack_from("<II", cubin, place + 4)
-            name, = struct.unpack_from("<I", cubin, symbols[4] + symbol * symbols[9])
+            (name,) = struct.unpack_from("<I", cubin, symbols[4] + symbol * symbols[9])
             found[text_at(cubin, strings[4] + name)] = registers
         place += 4 + (length if kind == 4 else 0)
     return found
@@ -114,8 +116,10 @@ def table(architecture: str, sources: list[str]) -> None:
         for name, code in sorted(codes(cuda.cubin(source, architecture)).items()):
             tiles = code.loop["HMMA"] / products_of_a_tile(name, architecture)
             share = f"{code.loop['LOP3'] / tiles:.1f}" if tiles else "-"
-            print(f"| {name} | {code.registers} | {code.spills} | {code.loop.total()} | {code.loop['HMMA']} "
-                  f"| {code.loop['LOP3']} | {share} |")
+            print(
+                f"| {name} | {code.registers} | {code.spills} | {code.loop.total()} | {code.loop['HMMA']} "
+                f"| {code.loop['LOP3']} | {share} |"
+            )
 
 
 def products_of_a_tile(name: str, architecture: str) -> int:
@@ -131,8 +135,10 @@ def check_all() -> int:
         every = [(name, code) for kernels in made.values() for name, code in kernels.items()]
         spilling = [name for source in MULTIPLIES for name, code in made[source].items() if code.spills]
         most = max(every, key=lambda item: item[1].registers)
-        print(f"{architecture}: {len(every)} kernels, at most {most[1].registers} registers ({most[0]}), "
-              f"{'no spills' if not spilling else 'spills in ' + ', '.join(spilling)}")
+        print(
+            f"{architecture}: {len(every)} kernels, at most {most[1].registers} registers ({most[0]}), "
+            f"{'no spills' if not spilling else 'spills in ' + ', '.join(spilling)}"
+        )
         failures += len(spilling)
     return failures
 

@@ -42,7 +42,7 @@ MODULES = {"BatchNormalization": "batch_normalization"}  # in onnx.backend.test.
 AS_ONNX_RUNTIME = {
     "test_resize_downsample_scales_linear_align_corners": "`align_corners` maps corners to corners by the whole length "
     "of the result, as the text of Resize has it, ONNX Runtime and PyTorch: 4.0 here. The test's 3.142857 takes "
-    "4 * 0.6 = 2.4 entries for its length.",
+    "4 * 0.6 = 2.4 entries for its length."
 }
 
 HEAD = """# ONNX's own tests

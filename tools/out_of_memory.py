@@ -25,9 +25,24 @@ def compiled(folder: Path) -> Path:
     """The program, in this folder."""
     program, built = folder / "out_of_memory", Path(library.find()).resolve()
     subprocess.run(
-        ["cc", "-std=c11", "-O1", "-g", "-Wall", "-Wextra", "-Werror", "-I", ROOT / "runtime" / "libdsf" / "include",
-         ROOT / "tests" / "libdsf" / "out_of_memory.c", "-o", program, built, f"-Wl,-rpath,{built.parent}"],
-        check=True)
+        [
+            "cc",
+            "-std=c11",
+            "-O1",
+            "-g",
+            "-Wall",
+            "-Wextra",
+            "-Werror",
+            "-I",
+            ROOT / "runtime" / "libdsf" / "include",
+            ROOT / "tests" / "libdsf" / "out_of_memory.c",
+            "-o",
+            program,
+            built,
+            f"-Wl,-rpath,{built.parent}",
+        ],
+        check=True,
+    )
     return program
 
 

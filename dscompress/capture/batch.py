@@ -21,8 +21,10 @@ def name_the_batch(model: ir.Model) -> None:
 
 def taken_as_free(what: str, size: int) -> str:
     """The note on a source that fixes its batch, though no shape in it needs that."""
-    return (f"{what} a batch of {size}, which is taken as free; where it computes with that number, answers to other "
-            "batches are wrong: --no-dynamic-batch keeps it")
+    return (
+        f"{what} a batch of {size}, which is taken as free; where it computes with that number, answers to other "
+        "batches are wrong: --no-dynamic-batch keeps it"
+    )
 
 
 def is_free(value: ir.Value, axis: int) -> bool:

@@ -1,8 +1,8 @@
 """input_examples: what a module is captured with: tensors of the inputs' shapes and dtypes, or the user's own.
 
-    --input-shape 1,3,224,224                                zeros, float32
-    --input-shape 1,128 --input-dtype int64                  zeros, which are indices into any embedding
-    inputs=(ids, mask), inputs={"ids": ids, "mask": mask}    in Python: by position, or by name
+--input-shape 1,3,224,224                                zeros, float32
+--input-shape 1,128 --input-dtype int64                  zeros, which are indices into any embedding
+inputs=(ids, mask), inputs={"ids": ids, "mask": mask}    in Python: by position, or by name
 """
 
 from collections.abc import Mapping, Sequence

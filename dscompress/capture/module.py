@@ -30,9 +30,7 @@ def capture(module: nn.Module, options: CaptureOptions, where: str = "") -> Capt
     return Captured(model, KIND, notes=notes, changes=changes)
 
 
-def evaluation_copy(
-    module: nn.Module, where: str, notes: list[str], changes: list[Change] | None = None
-) -> nn.Module:
+def evaluation_copy(module: nn.Module, where: str, notes: list[str], changes: list[Change] | None = None) -> nn.Module:
     """Shares its parameters with the module, unless they have to become float32; changes: get what that rounded."""
     try:
         plain = bake(module).eval()

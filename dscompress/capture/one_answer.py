@@ -28,13 +28,19 @@ def refuse_other_answers(program: torch.export.ExportedProgram, where: str, plac
             continue
         name = str(node.target).rpartition(".")[0]
         if draws(node):
-            raise CompileError(where, f"{name} draws random numbers, called in {place_of(node)}",
-                               "a model that gives one answer to one input",
-                               "export the model after model.eval(), or take it out of forward()")
+            raise CompileError(
+                where,
+                f"{name} draws random numbers, called in {place_of(node)}",
+                "a model that gives one answer to one input",
+                "export the model after model.eval(), or take it out of forward()",
+            )
         if argument(node, "training") and argument(node, "running_mean") is not None:  # of every kind of batch norm
-            raise CompileError(where, f"batch norm in training mode, called in {place_of(node)}",
-                               "one that uses its running statistics",
-                               "export the model after model.eval(), and pass training=self.training")
+            raise CompileError(
+                where,
+                f"batch norm in training mode, called in {place_of(node)}",
+                "one that uses its running statistics",
+                "export the model after model.eval(), and pass training=self.training",
+            )
 
 
 def changed_buffer(program: torch.export.ExportedProgram) -> str | None:
@@ -82,8 +88,13 @@ def argument(node: torch.fx.Node, name: str):
     return None
 
 
-def refuse_another_batch_of_one(program: torch.export.ExportedProgram, module: torch.nn.Module, inputs: Examples | list,
-                                where: str, notes: list[str]) -> None:
+def refuse_another_batch_of_one(
+    program: torch.export.ExportedProgram,
+    module: torch.nn.Module,
+    inputs: Examples | list,
+    where: str,
+    notes: list[str],
+) -> None:
     """inputs: tensors or shapes, as export_module() takes them; what has as many rows as the first is cut to one."""
     ones = one_row(module, inputs)
 
@@ -103,8 +114,10 @@ def refuse_another_batch_of_one(program: torch.export.ExportedProgram, module: t
         raise CompileError(where, found, "a model that treats all batches alike", remedy)
     for captured, own in zip(results_of(program), theirs, strict=False):
         if captured.dim() != own.dim():
-            notes.append(f"of a batch of 1 the model itself gives {tuple(own.shape)}; the file keeps the dimension of "
-                         "the batch, as for all others")
+            notes.append(
+                f"of a batch of 1 the model itself gives {tuple(own.shape)}; the file keeps the dimension of "
+                "the batch, as for all others"
+            )
 
 
 def results_of(program: torch.export.ExportedProgram) -> list[torch.Tensor]:

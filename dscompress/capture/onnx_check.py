@@ -21,11 +21,11 @@ import onnx_ir as ir
 
 from dscompress.errors import CompileError
 
-MOST_FIELDS = 1 << 20    # of protobuf, all messages together; 4,096 nodes of PyTorch's exporter have some 100,000
-MOST_NODES = 1 << 16     # of all graphs, with every call of a function expanded
-MOST_INLINED = 1 << 13   # nodes that come out of functions: onnx-ir's names for them take quadratic time
-MOST_COPIED = 1 << 28    # bytes that come out of functions
-MOST_BODIES = 1 << 11    # of If, Loop and Scan: onnx-ir copies all names known so far for each
+MOST_FIELDS = 1 << 20  # of protobuf, all messages together; 4,096 nodes of PyTorch's exporter have some 100,000
+MOST_NODES = 1 << 16  # of all graphs, with every call of a function expanded
+MOST_INLINED = 1 << 13  # nodes that come out of functions: onnx-ir's names for them take quadratic time
+MOST_COPIED = 1 << 28  # bytes that come out of functions
+MOST_BODIES = 1 << 11  # of If, Loop and Scan: onnx-ir copies all names known so far for each
 MOST_RANK = 32
 MOST_NAME = 1024
 INLINE = "export it without local functions"

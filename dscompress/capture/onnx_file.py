@@ -192,8 +192,12 @@ def refuse_other_batch(proto: onnx.ModelProto, options: CaptureOptions, where: s
         dims = value.type.tensor_type.shape.dim
         if dims and dims[0].HasField("dim_value") and dims[0].dim_value != wanted[0]:
             found = f"--input-shape {','.join(map(str, wanted))} for input {value.name!r}"
-            raise CompileError(where, found, f"a batch of {dims[0].dim_value}, to which the graph is fixed",
-                               "leave it out, or export the source with a dynamic batch")
+            raise CompileError(
+                where,
+                found,
+                f"a batch of {dims[0].dim_value}, to which the graph is fixed",
+                "leave it out, or export the source with a dynamic batch",
+            )
 
 
 def leaves_sides_open(value: onnx.ValueInfoProto) -> bool:

@@ -33,13 +33,17 @@ def raise_floats(model: ir.Model, notes: list[str], changes: list[Change] | None
     raised = Raising(model.graph, facts)
     raised.run()
     if raised.found:
-        notes.append(f"the graph computes in {' and '.join(sorted(raised.found))}: it was exported in float32, "
-                     "and so are its inputs and outputs")
+        notes.append(
+            f"the graph computes in {' and '.join(sorted(raised.found))}: it was exported in float32, "
+            "and so are its inputs and outputs"
+        )
     if changes is not None:
         changes.extend(raised.changes)
     if raised.rounded:
-        notes.append(f"{raised.rounded:,} of {raised.constants:,} numbers in its constants are no float32 numbers and "
-                     "were rounded")
+        notes.append(
+            f"{raised.rounded:,} of {raised.constants:,} numbers in its constants are no float32 numbers and "
+            "were rounded"
+        )
     return model
 
 

@@ -23,5 +23,6 @@ def capture(path: Path, options: CaptureOptions) -> Captured:
     options = replace(options, input_shape=options.input_shape or card.input_shape)
     captured = module.capture(built, options, where)
     name = card.model.rpartition(":")[2]
-    return replace(captured, kind=KIND, name=name, preprocess=card.image, labels=card.labels,
-                   meaning="logits")  # what `dscompress train` minimises is cross-entropy
+    return replace(
+        captured, kind=KIND, name=name, preprocess=card.image, labels=card.labels, meaning="logits"
+    )  # what `dscompress train` minimises is cross-entropy

@@ -186,13 +186,20 @@ def explain(error: BaseException) -> tuple[int, str, str]:
 def show_version(context, parameter, wanted):
     if wanted and not context.resilient_parsing:
         from dscompress import __version__
+
         show.to_stdout(f"dscompress {__version__}")
         context.exit()
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=show_version,
-              help="Show the version and leave.")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=show_version,
+    help="Show the version and leave.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="As -q of the command: the result and errors alone.")
 @click.pass_context
 def cli(context, quiet):

@@ -18,8 +18,12 @@ def load_array(path):
     from dsruntime.errors import ModelError
 
     if first_bytes(path).startswith(ZIP):
-        raise ModelError(os.fsdecode(path), "an .npz archive", "one array in a .npy file",
-                         "save its arrays one by one with numpy.save")
+        raise ModelError(
+            os.fsdecode(path),
+            "an .npz archive",
+            "one array in a .npy file",
+            "save its arrays one by one with numpy.save",
+        )
     return load_npy(path)
 
 
@@ -35,8 +39,9 @@ def save_arrays(path, arrays: dict) -> None:
 
     where = os.fsdecode(path)
     if len(arrays) > 1 and not where.endswith(".npz"):
-        raise ModelError(where, f"{len(arrays)} outputs ({', '.join(arrays)})", "one array for a .npy file",
-                         "give --output FILE.npz")
+        raise ModelError(
+            where, f"{len(arrays)} outputs ({', '.join(arrays)})", "one array for a .npy file", "give --output FILE.npz"
+        )
     buffer = io.BytesIO()
     if where.endswith(".npz"):
         np.savez(buffer, **arrays)

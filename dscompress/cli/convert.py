@@ -24,35 +24,84 @@ INGREDIENTS = ("scale", "nearest", "compensate", "drift", "bias", "batch_norm")
 
 @click.command("convert", cls=Command, short_help="Turn a float model into a power-of-two model, without training.")
 @click.argument("source", type=click.Path())
-@click.option("-o", "--output", type=click.Path(), metavar="FILE",
-              help="Where to write.  [default: SOURCE with _BITSbit before its ending, in the current folder]")
-@section("The inputs that show which errors matter",
-         click.option("--inputs", required=True, metavar="INPUTS",
-                      help="A few hundred unlabelled inputs: a folder of images, an .npy or .npz file, or 'digits'."),
-         click.option("--samples", type=Number(int, 1), default=256, show_default=True, metavar="COUNT",
-                      help="How many of the inputs to take, evenly from all there are."),
-         PREPROCESS)
-@section("How many bits",
-         click.option("--bits", type=Number(int, 2, 5), metavar="BITS",
-                      help="Bits of a weight, 2 to 5; more would gain nothing.  [default: 4]"),
-         layer_bits_option,
-         click.option("--target-bpw", type=Number(float, 0, above=True), metavar="BITS",
-                      help="Spread bits over the layers so that a weight takes this many in the mean."),
-         click.option("--target-bytes", type=Number(int, 1), metavar="BYTES",
-                      help="Spread bits over the layers so that the .dsf is no longer than this."),
-         click.option("--allow-float", is_flag=True,
-                      help="With a target: leave layers float where that pays for its bytes."),
-         click.option("--sensitivity", is_flag=True,
-                      help="Show what every layer loses at 2 to 5 bits, and write nothing."))
-@section("The method",
-         click.option("--without", multiple=True, type=click.Choice(INGREDIENTS),
-                      help="Leave an ingredient of the method out. Repeatable."),
-         click.option("--naive", is_flag=True, help="DeepShift's own rounding and nothing else, to compare with."))
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(),
+    metavar="FILE",
+    help="Where to write.  [default: SOURCE with _BITSbit before its ending, in the current folder]",
+)
+@section(
+    "The inputs that show which errors matter",
+    click.option(
+        "--inputs",
+        required=True,
+        metavar="INPUTS",
+        help="A few hundred unlabelled inputs: a folder of images, an .npy or .npz file, or 'digits'.",
+    ),
+    click.option(
+        "--samples",
+        type=Number(int, 1),
+        default=256,
+        show_default=True,
+        metavar="COUNT",
+        help="How many of the inputs to take, evenly from all there are.",
+    ),
+    PREPROCESS,
+)
+@section(
+    "How many bits",
+    click.option(
+        "--bits",
+        type=Number(int, 2, 5),
+        metavar="BITS",
+        help="Bits of a weight, 2 to 5; more would gain nothing.  [default: 4]",
+    ),
+    layer_bits_option,
+    click.option(
+        "--target-bpw",
+        type=Number(float, 0, above=True),
+        metavar="BITS",
+        help="Spread bits over the layers so that a weight takes this many in the mean.",
+    ),
+    click.option(
+        "--target-bytes",
+        type=Number(int, 1),
+        metavar="BYTES",
+        help="Spread bits over the layers so that the .dsf is no longer than this.",
+    ),
+    click.option(
+        "--allow-float", is_flag=True, help="With a target: leave layers float where that pays for its bytes."
+    ),
+    click.option("--sensitivity", is_flag=True, help="Show what every layer loses at 2 to 5 bits, and write nothing."),
+)
+@section(
+    "The method",
+    click.option(
+        "--without",
+        multiple=True,
+        type=click.Choice(INGREDIENTS),
+        help="Leave an ingredient of the method out. Repeatable.",
+    ),
+    click.option("--naive", is_flag=True, help="DeepShift's own rounding and nothing else, to compare with."),
+)
 @section("How SOURCE becomes a network", *NETWORK_OPTIONS, INPUT_SHAPE)
 @json_option
 @quiet_option
-def command(source, output, bits, layer_bits, sensitivity, as_json, target_bpw, target_bytes, allow_float,
-            without, naive, **settings):
+def command(
+    source,
+    output,
+    bits,
+    layer_bits,
+    sensitivity,
+    as_json,
+    target_bpw,
+    target_bytes,
+    allow_float,
+    without,
+    naive,
+    **settings,
+):
     """Turn the float weights of SOURCE into powers of two with a scale for each channel.
 
     SOURCE is a state_dict, a checkpoint that holds one or a .safetensors file (with --model), a torch.export archive
@@ -68,8 +117,10 @@ def command(source, output, bits, layer_bits, sensitivity, as_json, target_bpw, 
     """
     check_choices(bits, layer_bits, target_bpw, target_bytes, without, naive, allow_float)
     if sensitivity and (output or bits or layer_bits or target_bpw or target_bytes):
-        raise click.UsageError("--sensitivity tries 2 to 5 bits and writes nothing; leave --output, --bits, "
-                               "--layer-bits and --target-* out.")
+        raise click.UsageError(
+            "--sensitivity tries 2 to 5 bits and writes nothing; leave --output, --bits, "
+            "--layer-bits and --target-* out."
+        )
     extras.require("convert", "compiler", only=("PyTorch", "ONNX", "onnx-ir", "ONNX Script"))
     started = time.perf_counter()
     with show.warnings_as_notes():
@@ -88,9 +139,17 @@ def command(source, output, bits, layer_bits, sensitivity, as_json, target_bpw, 
             output = output or default_output(source, None if target_bpw or target_bytes else plan)
             check_output(output)
             plan = layer_bits | {"*": layer_bits.get("*", plan)} if layer_bits else plan
-            converted, report = convert(opened.model, given, bits=plan, ingredients=chosen, target_bpw=target_bpw,
-                                        target_bytes=target_bytes, allow_float=allow_float, name=str(source),
-                                        advance=tell)
+            converted, report = convert(
+                opened.model,
+                given,
+                bits=plan,
+                ingredients=chosen,
+                target_bpw=target_bpw,
+                target_bytes=target_bytes,
+                allow_float=allow_float,
+                name=str(source),
+                advance=tell,
+            )
             opened.save(converted, output)
     seconds = time.perf_counter() - started
     if sensitivity:
@@ -146,27 +205,55 @@ def check_output(output) -> None:
 
 def print_conversion(opened, output, report, seconds: float, as_json: bool) -> None:
     if as_json:
-        show.as_json({"source": str(opened.path), "kind": opened.kind, "written": str(output), "seconds": seconds,
-                      "notes": opened.notes, **report.as_dict()})
+        show.as_json(
+            {
+                "source": str(opened.path),
+                "kind": opened.kind,
+                "written": str(output),
+                "seconds": seconds,
+                "notes": opened.notes,
+                **report.as_dict(),
+            }
+        )
         return
     if show.is_quiet():
         return
-    rows = [(layer.name, layer.kind, f"{layer.weights:,}", "float" if layer.bits is None else layer.bits,
-             noise(layer.error), noise(layer.total)) for layer in report.layers]
+    rows = [
+        (
+            layer.name,
+            layer.kind,
+            f"{layer.weights:,}",
+            "float" if layer.bits is None else layer.bits,
+            noise(layer.error),
+            noise(layer.total),
+        )
+        for layer in report.layers
+    ]
     show.title("noise over signal at each layer's output: its own, and with all before it")
     show.table(("layer", "kind?", "weights>", "bits>", "error>", "with all before>"), rows)
     show.line()
     floats = sum(4 * layer.weights for layer in report.layers)
     file = "" if report.file_bytes is None else f"; the .dsf takes {show.size(report.file_bytes)}"
-    show.fields([
-        ("source", f"{opened.path} ({opened.kind})"),
-        ("written", output),
-        ("weights", f"{show.size(report.weight_bytes)} instead of {show.size(floats)}, "
-                    f"{report.bits_per_weight:.2f} bits each{file}"),
-        ("answers", [agreement(found, text) for found, text in
-                     ((report.held_out, "held out"), (report.seen, "seen")) if found]),
-        ("time", f"{seconds:.1f} s"),
-    ])
+    show.fields(
+        [
+            ("source", f"{opened.path} ({opened.kind})"),
+            ("written", output),
+            (
+                "weights",
+                f"{show.size(report.weight_bytes)} instead of {show.size(floats)}, "
+                f"{report.bits_per_weight:.2f} bits each{file}",
+            ),
+            (
+                "answers",
+                [
+                    agreement(found, text)
+                    for found, text in ((report.held_out, "held out"), (report.seen, "seen"))
+                    if found
+                ],
+            ),
+            ("time", f"{seconds:.1f} s"),
+        ]
+    )
     for text in opened.notes:
         show.note(text, lead="note: ")
     for entry in report.left:
@@ -201,8 +288,17 @@ def print_sensitivity(source, found, seconds: float, as_json: bool) -> None:
     columns = ("layer", "kind?", "weights>", *(f"{choice.bits} bits>" for choice in found[0].choices if choice.bits))
     for where, value in (("the layer's own output", "error"), ("the model's answer", "effect")):
         show.title(f"noise over signal in {where}, if that layer alone is converted")
-        show.table(columns, [(layer.name, layer.kind, f"{layer.weights:,}",
-                              *(noise(getattr(choice, value)) for choice in layer.choices if choice.bits))
-                             for layer in found])
+        show.table(
+            columns,
+            [
+                (
+                    layer.name,
+                    layer.kind,
+                    f"{layer.weights:,}",
+                    *(noise(getattr(choice, value)) for choice in layer.choices if choice.bits),
+                )
+                for layer in found
+            ],
+        )
         show.line()
     show.note(f"{seconds:.1f} s; nothing was written")

@@ -12,8 +12,22 @@ import click
 from dscompress.cli import MACHINE_CANNOT, Command, extras, show
 from dscompress.cli.options import json_option
 
-PACKAGES = ("dscompress", "numpy", "flatbuffers", "pillow", "click", "rich", "torch", "onnx", "onnx-ir", "onnxscript",
-            "onnxruntime", "pycuda", "cuda-bindings", "nvidia-cuda-nvrtc")
+PACKAGES = (
+    "dscompress",
+    "numpy",
+    "flatbuffers",
+    "pillow",
+    "click",
+    "rich",
+    "torch",
+    "onnx",
+    "onnx-ir",
+    "onnxscript",
+    "onnxruntime",
+    "pycuda",
+    "cuda-bindings",
+    "nvidia-cuda-nvrtc",
+)
 
 MOST_THREADS = 256  # of a session of libdsf
 
@@ -49,13 +63,20 @@ def examine() -> dict:
         "machine": f"{platform.machine()}, {platform.system()} {platform.release()}",
         "processors": len(os.sched_getaffinity(0)),
         "libdsf": examine_libdsf(),
-        "backends": {name: {"available": usable, "detail": detail}
-                     for name, (usable, detail) in backends.availability().items()},
+        "backends": {
+            name: {"available": usable, "detail": detail} for name, (usable, detail) in backends.availability().items()
+        },
         "cuda": examine_cuda(),
         "packages": {name: package_version(name) for name in PACKAGES},
         "torchvision": examine_torchvision(),
-        "extras": {name: {"installed": not extras.missing(name), "missing": extras.missing(name),
-                          "command": f'pip install "dscompress[{name}]"'} for name in extras.EXTRAS},
+        "extras": {
+            name: {
+                "installed": not extras.missing(name),
+                "missing": extras.missing(name),
+                "command": f'pip install "dscompress[{name}]"',
+            }
+            for name in extras.EXTRAS
+        },
     }
 
 
@@ -72,10 +93,15 @@ def examine_libdsf() -> dict:
         path, dsf = library.find(), library.library()
     except BackendError as error:
         return {"path": None, "error": str(error)}
-    return {"path": path, "version": dsf.dsf_version().decode(), "interface": dsf.dsf_abi_version(),
-            "instruction_set": dsf.dsf_isa().decode(), "ops": dsf.dsf_op_count(),
-            "threads": dsf.dsf_processors(),
-            "instruction_sets": library.instruction_sets()}
+    return {
+        "path": path,
+        "version": dsf.dsf_version().decode(),
+        "interface": dsf.dsf_abi_version(),
+        "instruction_set": dsf.dsf_isa().decode(),
+        "ops": dsf.dsf_op_count(),
+        "threads": dsf.dsf_processors(),
+        "instruction_sets": library.instruction_sets(),
+    }
 
 
 def examine_torchvision() -> str | None:
@@ -84,9 +110,11 @@ def examine_torchvision() -> str | None:
     builds = [re.search(r"\+(cpu|cu\d+|rocm[\d.]+|xpu)$", version or "") for version in (torch, torchvision)]
     if None in builds or builds[0][1] == builds[1][1]:
         return None
-    return (f"{torchvision} was built for another torch than {torch}, and its import can fail; --model torchvision... "
-            "works all the same; to repair it: pip install --force-reinstall --no-deps "
-            f"torchvision=={torchvision.split('+')[0]} --index-url https://download.pytorch.org/whl/{builds[0][1]}")
+    return (
+        f"{torchvision} was built for another torch than {torch}, and its import can fail; --model torchvision... "
+        "works all the same; to repair it: pip install --force-reinstall --no-deps "
+        f"torchvision=={torchvision.split('+')[0]} --index-url https://download.pytorch.org/whl/{builds[0][1]}"
+    )
 
 
 def built_version(name: str) -> str | None:
@@ -118,20 +146,34 @@ def own_version() -> str:
 
 def print_findings(data: dict) -> None:
     libdsf = data["libdsf"]
-    show.fields([
-        ("dscompress", data["dscompress"]),
-        ("Python", f"{data['python']}, {data['python_path']}"),
-        ("machine", data["machine"]),
-        *([("threads", threads(libdsf["threads"], data["processors"]))] if "threads" in libdsf else []),
-        ("libdsf", libdsf.get("error") or f"{libdsf['version']}, interface {libdsf['interface']}, {libdsf['ops']} ops, "
-                                          f"{libdsf['instruction_set']} kernels, {libdsf['path']}"),
-        ("packages", ", ".join(f"{name} {version}" for name, version in data["packages"].items() if version)),
-        *([("torchvision", data["torchvision"])] if data["torchvision"] else []),
-    ])
+    show.fields(
+        [
+            ("dscompress", data["dscompress"]),
+            ("Python", f"{data['python']}, {data['python_path']}"),
+            ("machine", data["machine"]),
+            *([("threads", threads(libdsf["threads"], data["processors"]))] if "threads" in libdsf else []),
+            (
+                "libdsf",
+                libdsf.get("error")
+                or f"{libdsf['version']}, interface {libdsf['interface']}, {libdsf['ops']} ops, "
+                f"{libdsf['instruction_set']} kernels, {libdsf['path']}",
+            ),
+            ("packages", ", ".join(f"{name} {version}" for name, version in data["packages"].items() if version)),
+            *([("torchvision", data["torchvision"])] if data["torchvision"] else []),
+        ]
+    )
     if "instruction_sets" in libdsf:
         show.line()
-        rows = [(row["name"], row["needs"], "yes" if row["available"] else "no", "yes" if row["bf16"] else "no",
-                 "chosen" if row["chosen"] else "") for row in libdsf["instruction_sets"]]
+        rows = [
+            (
+                row["name"],
+                row["needs"],
+                "yes" if row["available"] else "no",
+                "yes" if row["bf16"] else "no",
+                "chosen" if row["chosen"] else "",
+            )
+            for row in libdsf["instruction_sets"]
+        ]
         show.table(("kernels for", "need", "this CPU", "bf16", ""), rows)
     show.line()
     rows = [(name, "yes" if found["available"] else "no", found["detail"]) for name, found in data["backends"].items()]
@@ -139,24 +181,38 @@ def print_findings(data: dict) -> None:
     show.line()
     show.table(("cuda", "found", "what to do"), cuda_rows(data["cuda"]))
     show.line()
-    rows = [(name, "yes" if found["installed"] else "no",
-             "" if found["installed"] else f"missing {', '.join(found['missing'])}: {found['command']}")
-            for name, found in data["extras"].items()]
+    rows = [
+        (
+            name,
+            "yes" if found["installed"] else "no",
+            "" if found["installed"] else f"missing {', '.join(found['missing'])}: {found['command']}",
+        )
+        for name, found in data["extras"].items()
+    ]
     show.table(("extra", "installed", "what to do"), rows)
 
 
 def threads(count: int, processors: int) -> str:
     """How many a session of the cpu backend takes by default, and why."""
     if count < processors < MOST_THREADS:
-        return (f"{count} by default: this process may use {processors} processors, and the quota of its cgroup gives "
-                f"it the time of {count}")
+        return (
+            f"{count} by default: this process may use {processors} processors, and the quota of its cgroup gives "
+            f"it the time of {count}"
+        )
     return f"{count} by default: one for each processor that this process may use"
 
 
 def cuda_rows(found: dict) -> list[tuple[str, str, str]]:
     """driver, PyCUDA, cuda-bindings, kernels, cache: what there is of each, or what to do."""
-    rows = [(title, found[part]["detail"], found[part]["missing"]) for part, title in (
-        ("driver", "driver"), ("pycuda", "PyCUDA"), ("bindings", "cuda-bindings"), ("kernels", "kernels"))]
+    rows = [
+        (title, found[part]["detail"], found[part]["missing"])
+        for part, title in (
+            ("driver", "driver"),
+            ("pycuda", "PyCUDA"),
+            ("bindings", "cuda-bindings"),
+            ("kernels", "kernels"),
+        )
+    ]
     for device in found["driver"]["devices"]:
         rows.insert(1, ("GPU", f"{device['name']}, {device['architecture']}, {device['memory'] / 2**30:.1f} GiB", ""))
     cache = found["cache"]

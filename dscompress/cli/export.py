@@ -30,20 +30,42 @@ def key_value(context, parameter, values):
 
 @click.command("export", cls=Command, short_help="Turn a trained model into a .dsf file.")
 @click.argument("source", type=click.Path())
-@click.option("-o", "--output", type=click.Path(), metavar="FILE.dsf",
-              help="Where to write.  [default: SOURCE with .dsf, in the current folder]")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(),
+    metavar="FILE.dsf",
+    help="Where to write.  [default: SOURCE with .dsf, in the current folder]",
+)
 @click.option("--require-shift", is_flag=True, help="Fail if the weight of a conv or linear layer stays float.")
-@section("What else the file says", PREPROCESS,
-         click.option("--labels", type=click.Path(), metavar="FILE",
-                      help="The names of the classes: a UTF-8 text file with one a line."),
-         click.option("--meaning", multiple=True, type=click.Choice(MEANINGS),
-                      help="What the output's numbers are, where the network's last operator does not say it: logits "
-                           "become probabilities by a softmax, scores are shown as they are. Repeatable: once per "
-                           "output, in order."),
-         click.option("--name", metavar="NAME",
-                      help="The model's name.  [default: the network's, or SOURCE without its ending]"),
-         click.option("--metadata", multiple=True, callback=key_value, metavar="KEY=VALUE",
-                      help="Anything else to keep in the file. Repeatable."))
+@section(
+    "What else the file says",
+    PREPROCESS,
+    click.option(
+        "--labels",
+        type=click.Path(),
+        metavar="FILE",
+        help="The names of the classes: a UTF-8 text file with one a line.",
+    ),
+    click.option(
+        "--meaning",
+        multiple=True,
+        type=click.Choice(MEANINGS),
+        help="What the output's numbers are, where the network's last operator does not say it: logits "
+        "become probabilities by a softmax, scores are shown as they are. Repeatable: once per "
+        "output, in order.",
+    ),
+    click.option(
+        "--name", metavar="NAME", help="The model's name.  [default: the network's, or SOURCE without its ending]"
+    ),
+    click.option(
+        "--metadata",
+        multiple=True,
+        callback=key_value,
+        metavar="KEY=VALUE",
+        help="Anything else to keep in the file. Repeatable.",
+    ),
+)
 @source_options
 @json_option
 @quiet_option
@@ -102,8 +124,13 @@ class Clock:
 def as_data(source, report, seconds: dict[str, float]) -> dict:
     data = report.as_dict()
     data["ledger"] = data.pop("rows")
-    return {"source": str(source), **data, "float32_bytes": float_bytes(report),
-            "seconds": sum(seconds.values()), "seconds_by_step": seconds}
+    return {
+        "source": str(source),
+        **data,
+        "float32_bytes": float_bytes(report),
+        "seconds": sum(seconds.values()),
+        "seconds_by_step": seconds,
+    }
 
 
 def float_bytes(report) -> int:
@@ -116,8 +143,17 @@ def float_bytes(report) -> int:
 def print_layers(layers) -> None:
     """What rounding a DeepShift checkpoint did, layer by layer."""
     show.line()
-    rows = [(layer.name, layer.bits, f"{layer.weights:,}", f"{layer.moved:,}", f"{layer.zeros:,}",
-             "" if layer.lowest is None else f"2^{layer.lowest} … 2^{layer.highest}") for layer in layers[:MOST_LAYERS]]
+    rows = [
+        (
+            layer.name,
+            layer.bits,
+            f"{layer.weights:,}",
+            f"{layer.moved:,}",
+            f"{layer.zeros:,}",
+            "" if layer.lowest is None else f"2^{layer.lowest} … 2^{layer.highest}",
+        )
+        for layer in layers[:MOST_LAYERS]
+    ]
     show.table(("shift layer", "bits>", "weights>", "moved>", "zeros>", "magnitudes>"), rows)
     if len(layers) > MOST_LAYERS:
         show.line(f"and {len(layers) - MOST_LAYERS} layers more; --json lists all")
@@ -129,14 +165,19 @@ def print_report(source, report, seconds: dict[str, float]) -> None:
     bits = "" if report.bits_per_weight is None else f"{report.bits_per_weight:.2f} bits per conv and linear weight"
     floats = len(report.float_weights)
     stayed = f"{floats} of conv and linear layers stayed float" if floats else ""
-    show.fields([
-        ("source", f"{source} ({report.kind})"),
-        ("written", f"{report.path}: {report.name}, {counted(report.nodes, 'node')}"),
-        ("size", show.size_beside(report.bytes, float_bytes(report))),
-        ("weights", ", ".join(filter(None, [f"{report.shift_weights} as shift", stayed, bits]))),
-        ("time", f"{sum(seconds.values()):.1f} s: "
-         + ", ".join(f"{step} {spent:.1f}" for step, spent in seconds.items() if spent >= 0.05)),
-    ])
+    show.fields(
+        [
+            ("source", f"{source} ({report.kind})"),
+            ("written", f"{report.path}: {report.name}, {counted(report.nodes, 'node')}"),
+            ("size", show.size_beside(report.bytes, float_bytes(report))),
+            ("weights", ", ".join(filter(None, [f"{report.shift_weights} as shift", stayed, bits]))),
+            (
+                "time",
+                f"{sum(seconds.values()):.1f} s: "
+                + ", ".join(f"{step} {spent:.1f}" for step, spent in seconds.items() if spent >= 0.05),
+            ),
+        ]
+    )
     if report.imported is not None and report.imported.layers:
         print_layers(report.imported.layers)
     for text in report.notes:

@@ -9,7 +9,10 @@ from dscompress.cli import MissingExtra
 # extra: (module, what people call it)
 EXTRAS = {
     "compiler": (
-        ("torch", "PyTorch"), ("onnx", "ONNX"), ("onnx_ir", "onnx-ir"), ("onnxscript", "ONNX Script"),
+        ("torch", "PyTorch"),
+        ("onnx", "ONNX"),
+        ("onnx_ir", "onnx-ir"),
+        ("onnxscript", "ONNX Script"),
         ("onnxruntime", "ONNX Runtime"),
     ),
     "train": (("matplotlib", "matplotlib"),),

@@ -15,8 +15,12 @@ SMALL = 0.005  # of the file: what takes less is summed up in one row
 
 @click.command("inspect", cls=Command, short_help="Show what is in a .dsf and where its bytes went.")
 @model_argument
-@click.option("--top", type=Number(int, 0), metavar="COUNT",
-              help="Show so many of the largest parts.  [default: those that take 0.5% of the file or more]")
+@click.option(
+    "--top",
+    type=Number(int, 0),
+    metavar="COUNT",
+    help="Show so many of the largest parts.  [default: those that take 0.5% of the file or more]",
+)
 @click.option("--graph", "with_graph", is_flag=True, help="List every node with its shapes.")
 @limit_option(("file_bytes",))
 @json_option
@@ -63,37 +67,64 @@ def as_data(model, rows, with_graph: bool) -> dict:
         "bytes": graph.file_length,
         "float32_bytes": float32_bytes(graph),
         "inputs": [input_data(graph, entry) for entry in graph.inputs],
-        "outputs": [{**value_data(graph, entry.value), "meaning": info.meaning, "labels": list(entry.labels)}
-                    for entry, info in zip(graph.outputs, model.outputs, strict=True)],
+        "outputs": [
+            {**value_data(graph, entry.value), "meaning": info.meaning, "labels": list(entry.labels)}
+            for entry, info in zip(graph.outputs, model.outputs, strict=True)
+        ],
         "metadata": dict(model.metadata),
         "ops": dict(count_ops(graph)),
         "ledger": [row_data(row) for row in rows],
         "total_bytes": sum(row.bytes for row in rows),
     }
     if with_graph:
-        data["nodes"] = [{"name": node.name, "op": node.op, "module": node.module,
-                          "inputs": [None if i is None else graph.values[i].name for i in node.inputs],
-                          "outputs": [value_data(graph, i) for i in node.outputs],
-                          "attributes": node.attributes} for node in graph.nodes]
+        data["nodes"] = [
+            {
+                "name": node.name,
+                "op": node.op,
+                "module": node.module,
+                "inputs": [None if i is None else graph.values[i].name for i in node.inputs],
+                "outputs": [value_data(graph, i) for i in node.outputs],
+                "attributes": node.attributes,
+            }
+            for node in graph.nodes
+        ]
     return data
 
 
 def value_data(graph, index: int) -> dict:
     value = graph.values[index]
-    return {"name": value.name, "dtype": value.dtype,
-            "shape": [d if d >= 0 else show.dimension(d) for d in value.shape]}
+    return {
+        "name": value.name,
+        "dtype": value.dtype,
+        "shape": [d if d >= 0 else show.dimension(d) for d in value.shape],
+    }
 
 
 def input_data(graph, entry) -> dict:
-    image = None if entry.image is None else {key: getattr(entry.image, key) for key in
-                                              ("color", "resize", "size", "filter", "crop", "mean", "std", "pad")}
+    image = (
+        None
+        if entry.image is None
+        else {
+            key: getattr(entry.image, key)
+            for key in ("color", "resize", "size", "filter", "crop", "mean", "std", "pad")
+        }
+    )
     return {**value_data(graph, entry.value), "layout": entry.layout, "image": image}
 
 
 def row_data(row) -> dict:
-    return {"section": row.section, "name": row.name, "shape": list(row.shape) if row.section == "weight" else None,
-            "dtype": row.dtype or None, "codec": row.codec or None, "bits_per_weight": row.bits_per_weight,
-            "entropy": row.entropy, "bytes": row.bytes, "share": row.share, "note": row.note}
+    return {
+        "section": row.section,
+        "name": row.name,
+        "shape": list(row.shape) if row.section == "weight" else None,
+        "dtype": row.dtype or None,
+        "codec": row.codec or None,
+        "bits_per_weight": row.bits_per_weight,
+        "entropy": row.entropy,
+        "bytes": row.bytes,
+        "share": row.share,
+        "note": row.note,
+    }
 
 
 def version(model) -> str:
@@ -121,11 +152,13 @@ def count_ops(graph) -> list[tuple[str, int]]:
 def print_header(model) -> None:
     graph = model.graph
     show.title(f"{os.fspath(model.path or 'model')}: {model.name}")
-    show.fields([
-        ("format", f".dsf {version(model)}, {graph.mode} mode, written by {graph.producer}"),
-        ("size", show.size_beside(graph.file_length, float32_bytes(graph))),
-        *sorted(model.metadata.items()),
-    ])
+    show.fields(
+        [
+            ("format", f".dsf {version(model)}, {graph.mode} mode, written by {graph.producer}"),
+            ("size", show.size_beside(graph.file_length, float32_bytes(graph))),
+            *sorted(model.metadata.items()),
+        ]
+    )
 
 
 def print_ends(model) -> None:
@@ -154,8 +187,9 @@ def recipe(image) -> str:
     elif image.resize == "exact":
         steps.append(f"resized to {'x'.join(map(str, image.size))} ({image.filter})")
     elif image.resize == "letterbox":
-        steps.append(f"fitted into {'x'.join(map(str, image.size))} ({image.filter}), around it "
-                     f"{' '.join(map(str, image.pad))}")
+        steps.append(
+            f"fitted into {'x'.join(map(str, image.size))} ({image.filter}), around it {' '.join(map(str, image.pad))}"
+        )
     if image.crop:
         steps.append(f"centre {'x'.join(map(str, image.crop))}")
     numbers = [" ".join(f"{x:.4g}" for x in part) for part in (image.mean, image.std)]
@@ -170,8 +204,15 @@ def print_ops(graph) -> None:
 
 def print_graph(graph) -> None:
     show.line()
-    rows = [(node.name, node.op, node.module, ", ".join(f"{graph.values[i].name} {show.shape(graph.values[i].shape)}"
-                                                        for i in node.outputs)) for node in graph.nodes]
+    rows = [
+        (
+            node.name,
+            node.op,
+            node.module,
+            ", ".join(f"{graph.values[i].name} {show.shape(graph.values[i].shape)}" for i in node.outputs),
+        )
+        for node in graph.nodes
+    ]
     show.table(("node", "op", "module", "outputs"), rows)
 
 
@@ -183,8 +224,10 @@ def print_reasons(rows) -> None:
             named.setdefault(row.note, []).append(row.name)
     if named:
         show.line()
-        show.fields(("stays float", f"{some(names)}: {reason}") if i == 0 else ("", f"{some(names)}: {reason}")
-                    for i, (reason, names) in enumerate(named.items()))
+        show.fields(
+            ("stays float", f"{some(names)}: {reason}") if i == 0 else ("", f"{some(names)}: {reason}")
+            for i, (reason, names) in enumerate(named.items())
+        )
 
 
 def some(names: list[str]) -> str:
@@ -201,15 +244,38 @@ def print_ledger(rows, top: int | None) -> None:
     rest = ordered[len(shown) :]
     left = sum(row.share for row in rest)
     largest = max(ordered[0].share, left)
-    cells = [(row.name or row.section, row.codec or "", number(row.bits_per_weight), f"{row.bytes:,}",
-              f"{row.share:.1%}", show.bar(row.share / largest),
-              show.shape(row.shape) if row.section == "weight" else "", number(row.entropy)) for row in shown]
+    cells = [
+        (
+            row.name or row.section,
+            row.codec or "",
+            number(row.bits_per_weight),
+            f"{row.bytes:,}",
+            f"{row.share:.1%}",
+            show.bar(row.share / largest),
+            show.shape(row.shape) if row.section == "weight" else "",
+            number(row.entropy),
+        )
+        for row in shown
+    ]
     if rest:
-        cells.append((f"{len(rest)} smaller parts", "", "", f"{sum(row.bytes for row in rest):,}", f"{left:.1%}",
-                      show.bar(left / largest), "", ""))
+        cells.append(
+            (
+                f"{len(rest)} smaller parts",
+                "",
+                "",
+                f"{sum(row.bytes for row in rest):,}",
+                f"{left:.1%}",
+                show.bar(left / largest),
+                "",
+                "",
+            )
+        )
     total = sum(row.bytes for row in rows)
-    show.table(("part", "codec", "bits>", "bytes>", "share>", "", "shape?", "entropy>?"), cells,
-               total=("total", "", "", f"{total:,}", "100.0%", "", "", ""))
+    show.table(
+        ("part", "codec", "bits>", "bytes>", "share>", "", "shape?", "entropy>?"),
+        cells,
+        total=("total", "", "", f"{total:,}", "100.0%", "", "", ""),
+    )
 
 
 def number(value) -> str:

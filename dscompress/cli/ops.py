@@ -25,9 +25,18 @@ def command(as_json):
     if as_json:
         show.as_json({"ops": rows, "removed_at_export": export_only})
         return
-    show.table(("op", "ONNX", "backends", "attributes?"),
-               [(row["op"], ", ".join(row["onnx"]), ", ".join(row["backends"]),
-                 ", ".join(f"{k}={v}" if v is not None else k for k, v in row["attributes"].items())) for row in rows])
+    show.table(
+        ("op", "ONNX", "backends", "attributes?"),
+        [
+            (
+                row["op"],
+                ", ".join(row["onnx"]),
+                ", ".join(row["backends"]),
+                ", ".join(f"{k}={v}" if v is not None else k for k, v in row["attributes"].items()),
+            )
+            for row in rows
+        ],
+    )
     show.line()
     show.fields(export_only.items())
 

@@ -27,8 +27,14 @@ def quiet_option(command):
         if wanted:
             show.set_quiet(True)
 
-    return click.option("-q", "--quiet", is_flag=True, expose_value=False, callback=remember,
-                        help="Print the result and errors alone: no summary, notes or progress.")(command)
+    return click.option(
+        "-q",
+        "--quiet",
+        is_flag=True,
+        expose_value=False,
+        callback=remember,
+        help="Print the result and errors alone: no summary, notes or progress.",
+    )(command)
 
 
 def model_argument(command):
@@ -51,11 +57,16 @@ def run_options(command):
 
 def limit_option(names: tuple[str, ...]):
     """--limit, for those of dsruntime.Limits that a command is held to, as a dict by name."""
-    return click.option("--limit", "limits", type=Limit(names), multiple=True, metavar="NAME=NUMBER",
-                        callback=by_name,
-                        help=f"Allow a file that you trust more than it may ask for otherwise: {', '.join(names)}. "
-                        "2G is 2^31; K, M and T alike."
-                        + (" Repeatable." if len(names) > 1 else ""))
+    return click.option(
+        "--limit",
+        "limits",
+        type=Limit(names),
+        multiple=True,
+        metavar="NAME=NUMBER",
+        callback=by_name,
+        help=f"Allow a file that you trust more than it may ask for otherwise: {', '.join(names)}. "
+        "2G is 2^31; K, M and T alike." + (" Repeatable." if len(names) > 1 else ""),
+    )
 
 
 def source_options(command):
@@ -91,15 +102,34 @@ class Number(click.ParamType):
 
 
 RUN_OPTIONS = (
-    click.option("--backend", type=click.Choice(BACKENDS), default="auto", show_default=True,
-                 help="What runs the model; auto is cpu."),
-    click.option("--threads", type=Number(int, 1), metavar="COUNT",
-                 help="How many threads the cpu backend uses.  [default: one per processor]"),
-    click.option("--memory", type=click.Choice(MEMORIES), default="fast", show_default=True,
-                 help="low keeps weights packed and decodes them as they are used, where that can be done: slower, "
-                 "and less memory."),
-    click.option("--precision", type=click.Choice(PRECISIONS), default="float32", show_default=True,
-                 help="What activations are multiplied in; bf16 is faster where the CPU has instructions for it."),
+    click.option(
+        "--backend",
+        type=click.Choice(BACKENDS),
+        default="auto",
+        show_default=True,
+        help="What runs the model; auto is cpu.",
+    ),
+    click.option(
+        "--threads",
+        type=Number(int, 1),
+        metavar="COUNT",
+        help="How many threads the cpu backend uses.  [default: one per processor]",
+    ),
+    click.option(
+        "--memory",
+        type=click.Choice(MEMORIES),
+        default="fast",
+        show_default=True,
+        help="low keeps weights packed and decodes them as they are used, where that can be done: slower, "
+        "and less memory.",
+    ),
+    click.option(
+        "--precision",
+        type=click.Choice(PRECISIONS),
+        default="float32",
+        show_default=True,
+        help="What activations are multiplied in; bf16 is faster where the CPU has instructions for it.",
+    ),
 )
 
 
@@ -163,13 +193,17 @@ class Limit(click.ParamType):
         name, _, text = value.partition("=")
         if name not in self.names:
             others = "; it runs nothing, so no other holds here" if name in LIMITS else ""
-            self.fail(f"'{value}' is not NAME=NUMBER with a NAME of {', '.join(self.names)}{others}.", parameter,
-                      context)
+            self.fail(
+                f"'{value}' is not NAME=NUMBER with a NAME of {', '.join(self.names)}{others}.", parameter, context
+            )
         digits, factor = (text[:-1], SUFFIXES[text[-1]]) if text[-1:] in SUFFIXES else (text, 1)
         number = int(digits) * factor if digits.isascii() and digits.isdecimal() and len(digits) <= 20 else 0
         if not 1 <= number < 2**64:
-            self.fail(f"'{value}' is not {name}=NUMBER with a whole NUMBER from 1 to 2^64-1, such as {name}=8G.",
-                      parameter, context)
+            self.fail(
+                f"'{value}' is not {name}=NUMBER with a whole NUMBER from 1 to 2^64-1, such as {name}=8G.",
+                parameter,
+                context,
+            )
         return name, number
 
 
@@ -183,11 +217,16 @@ def by_name(context, parameter, values) -> dict[str, int]:
 
 def layer_bits_option(command):
     """--layer-bits, as a dict in the order in which they were given; None is float."""
-    return click.option("--layer-bits", type=LayerBits(), multiple=True, metavar="LAYER=BITS",
-                        shell_complete=complete.layers,
-                        callback=lambda context, parameter, values: dict(values),
-                        help="Other bits for one layer, or 'float' to leave it as it is; a pattern such as "
-                        "'layer4.*' for several. The first that fits counts. Repeatable.")(command)
+    return click.option(
+        "--layer-bits",
+        type=LayerBits(),
+        multiple=True,
+        metavar="LAYER=BITS",
+        shell_complete=complete.layers,
+        callback=lambda context, parameter, values: dict(values),
+        help="Other bits for one layer, or 'float' to leave it as it is; a pattern such as "
+        "'layer4.*' for several. The first that fits counts. Repeatable.",
+    )(command)
 
 
 class Json(click.ParamType):
@@ -205,8 +244,11 @@ class Json(click.ParamType):
         except ValueError as error:
             self.fail(f"'{value}' is no JSON ({error}); write it as '{{\"num_classes\": 10}}'.", parameter, context)
         if not isinstance(data, (dict, list)):
-            self.fail(f"'{value}' is neither a JSON object nor an array; write it as '{{\"num_classes\": 10}}'.",
-                      parameter, context)
+            self.fail(
+                f"'{value}' is neither a JSON object nor an array; write it as '{{\"num_classes\": 10}}'.",
+                parameter,
+                context,
+            )
         return data
 
 
@@ -223,40 +265,83 @@ def section(title: str, *options):
 
 
 WEIGHTS_OPTIONS = (
-    click.option("--weights-key", metavar="KEY",
-                 help="Which set of weights, where a checkpoint holds several: state_dict_ema, ema.module."),
-    click.option("--prefix", metavar="PREFIX",
-                 help="What the keys of these weights begin with beside the network's own: 'net.'; what is not under "
-                 "it is left out.  [default: what makes all keys fit]"),
+    click.option(
+        "--weights-key",
+        metavar="KEY",
+        help="Which set of weights, where a checkpoint holds several: state_dict_ema, ema.module.",
+    ),
+    click.option(
+        "--prefix",
+        metavar="PREFIX",
+        help="What the keys of these weights begin with beside the network's own: 'net.'; what is not under "
+        "it is left out.  [default: what makes all keys fit]",
+    ),
 )
 NETWORK_OPTIONS = (
-    click.option("--model", "factory", metavar="MODULE:CALLABLE",
-                 help="What builds the network that a state_dict belongs to, such as torchvision.models:resnet18."),
-    click.option("--model-args", type=Json(), metavar="JSON",
-                 help="Arguments of --model, an object for keywords or an array: '{\"num_classes\": 10}'."),
+    click.option(
+        "--model",
+        "factory",
+        metavar="MODULE:CALLABLE",
+        help="What builds the network that a state_dict belongs to, such as torchvision.models:resnet18.",
+    ),
+    click.option(
+        "--model-args",
+        type=Json(),
+        metavar="JSON",
+        help="Arguments of --model, an object for keywords or an array: '{\"num_classes\": 10}'.",
+    ),
     *WEIGHTS_OPTIONS,
-    click.option("--trust-pickle", is_flag=True,
-                 help="Load a pickled module or a TorchScript archive. This runs code from the file: only for "
-                 "files you made."),
+    click.option(
+        "--trust-pickle",
+        is_flag=True,
+        help="Load a pickled module or a TorchScript archive. This runs code from the file: only for files you made.",
+    ),
 )
-INPUT_SHAPE = click.option("--input-shape", type=Shape(), multiple=True, metavar="SHAPE",
-                           help="Shape of the model's input, batch first: 1,3,224,224. Once per input, in order. Where "
-                                "the source does not say it either, --preprocess may.")
-INPUT_DTYPE = click.option("--input-dtype", type=click.Choice(INPUT_DTYPES), multiple=True,
-                           help="What the model's input holds, int64 for indices of words. Once per input, in order.  "
-                           "[default: float32]")
-DYNAMIC_BATCH = click.option("--dynamic-batch/--no-dynamic-batch", default=True, show_default=True,
-                             help="Leave the batch size open, or fix it to the one of the input shape.")
+INPUT_SHAPE = click.option(
+    "--input-shape",
+    type=Shape(),
+    multiple=True,
+    metavar="SHAPE",
+    help="Shape of the model's input, batch first: 1,3,224,224. Once per input, in order. Where "
+    "the source does not say it either, --preprocess may.",
+)
+INPUT_DTYPE = click.option(
+    "--input-dtype",
+    type=click.Choice(INPUT_DTYPES),
+    multiple=True,
+    help="What the model's input holds, int64 for indices of words. Once per input, in order.  [default: float32]",
+)
+DYNAMIC_BATCH = click.option(
+    "--dynamic-batch/--no-dynamic-batch",
+    default=True,
+    show_default=True,
+    help="Leave the batch size open, or fix it to the one of the input shape.",
+)
 DEEPSHIFT_OPTIONS = (
     click.option("--bits", type=Number(int, 2, 8), metavar="BITS", help="Bits of a weight, the sign among them."),
-    click.option("--method", type=click.Choice(("q", "ps", "float")),
-                 help="DeepShift-Q, whose weights are then rounded, DeepShift-PS, or float: nothing is rounded."),
-    click.option("--sign-threshold", type=Number(float, 0, 1, below=True), metavar="NUMBER",
-                 help="For PS: a weight is 0 where the absolute value of its sign is not above this.  [default: 0.5]"),
-    click.option("--activations", type=Activations(), metavar="FORM",
-                 help="How the layers round their inputs: float, or deepshift:3.5 for 3 integer bits, the sign among "
-                 "them, and 5 fraction bits."),
+    click.option(
+        "--method",
+        type=click.Choice(("q", "ps", "float")),
+        help="DeepShift-Q, whose weights are then rounded, DeepShift-PS, or float: nothing is rounded.",
+    ),
+    click.option(
+        "--sign-threshold",
+        type=Number(float, 0, 1, below=True),
+        metavar="NUMBER",
+        help="For PS: a weight is 0 where the absolute value of its sign is not above this.  [default: 0.5]",
+    ),
+    click.option(
+        "--activations",
+        type=Activations(),
+        metavar="FORM",
+        help="How the layers round their inputs: float, or deepshift:3.5 for 3 integer bits, the sign among "
+        "them, and 5 fraction bits.",
+    ),
 )
-PREPROCESS = click.option("--preprocess", metavar="RECIPE", shell_complete=complete.image_recipes,
-                          help="How an image becomes the model's input: imagenet, cifar, mnist, digits, or a JSON "
-                          "file, of your own or Hugging Face's preprocessor_config.json.")
+PREPROCESS = click.option(
+    "--preprocess",
+    metavar="RECIPE",
+    shell_complete=complete.image_recipes,
+    help="How an image becomes the model's input: imagenet, cifar, mnist, digits, or a JSON "
+    "file, of your own or Hugging Face's preprocessor_config.json.",
+)

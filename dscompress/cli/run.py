@@ -16,12 +16,29 @@ BAR = 20  # characters
 @click.command("run", cls=Command, short_help="Run a .dsf on images or arrays.")
 @model_argument
 @click.argument("inputs", nargs=-1, required=True, type=click.Path(), metavar="INPUT...")
-@click.option("--top", type=Number(int, 1), default=5, show_default=True, metavar="COUNT",
-              help="How many predictions to show for each image, the most probable first.")
-@click.option("--batch", type=Number(int, 1), default=1, show_default=True, metavar="COUNT",
-              help="How many images to run at once.")
-@click.option("-o", "--output", type=click.Path(), metavar="FILE.npy",
-              help="Write what the model gives for the arrays; FILE.npz for several outputs.")
+@click.option(
+    "--top",
+    type=Number(int, 1),
+    default=5,
+    show_default=True,
+    metavar="COUNT",
+    help="How many predictions to show for each image, the most probable first.",
+)
+@click.option(
+    "--batch",
+    type=Number(int, 1),
+    default=1,
+    show_default=True,
+    metavar="COUNT",
+    help="How many images to run at once.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(),
+    metavar="FILE.npy",
+    help="Write what the model gives for the arrays; FILE.npz for several outputs.",
+)
 @run_options
 @json_option
 @quiet_option
@@ -99,8 +116,12 @@ def run_images(session, paths, batch: int, results) -> None:
 
     fixed = session.inputs[0].shape[:1]
     if paths and fixed and isinstance(fixed[0], int) and fixed[0] != 1:
-        raise ModelError(session.model.name, f"images for a model that runs batches of exactly {fixed[0]}",
-                         "a .npy array", "prepare the batch yourself, or export a source whose batch is dynamic")
+        raise ModelError(
+            session.model.name,
+            f"images for a model that runs batches of exactly {fixed[0]}",
+            "a .npy array",
+            "prepare the batch yourself, or export a source whose batch is dynamic",
+        )
     batch = 1 if fixed and isinstance(fixed[0], int) else batch
     with many(paths) as advance, show.warnings_as_notes():
         for start in range(0, len(paths), batch):
@@ -145,8 +166,11 @@ def run_arrays(session, paths, output, results) -> None:
     count = len(session.inputs)
     if paths and len(paths) % count:
         names = ", ".join(info.name for info in session.inputs)
-        raise ModelError(session.model.name, f"{len(paths)} .npy files for its {count} inputs ({names})",
-                         "one for each, in this order")
+        raise ModelError(
+            session.model.name,
+            f"{len(paths)} .npy files for its {count} inputs ({names})",
+            "one for each, in this order",
+        )
     written: dict[str, list] = {info.name: [] for info in session.outputs}
     for start in range(0, len(paths), count):
         group = paths[start : start + count]
@@ -163,8 +187,9 @@ def run_arrays(session, paths, output, results) -> None:
     if output and all(written.values()):
         import numpy as np
 
-        save_arrays(output, {name: np.concatenate(parts) if len(parts) > 1 else parts[0]
-                             for name, parts in written.items()})
+        save_arrays(
+            output, {name: np.concatenate(parts) if len(parts) > 1 else parts[0] for name, parts in written.items()}
+        )
         show.note(f"written to {output}")
 
 
@@ -186,8 +211,13 @@ class Results:
     def arrays(self, where, arrays) -> None:
         rows = {name: self.ranked(name, array) for name, array in arrays.items()}
         if self.as_json:
-            outputs = [{**summary(name, array), **({"predictions": [[as_data(p) for p in row] for row in rows[name]]}
-                                                   if rows[name] else {})} for name, array in arrays.items()]
+            outputs = [
+                {
+                    **summary(name, array),
+                    **({"predictions": [[as_data(p) for p in row] for row in rows[name]]} if rows[name] else {}),
+                }
+                for name, array in arrays.items()
+            ]
             self.data.append({"input": where, "outputs": outputs})
             return
         show.title(where)
@@ -225,8 +255,16 @@ class Results:
     def finish(self, context) -> None:
         session = self.session
         if self.as_json:
-            show.as_json({"model": str(session.model.path), "name": session.model.name, "backend": session.backend,
-                          "threads": session.threads, "results": self.data, "failed": self.failures})
+            show.as_json(
+                {
+                    "model": str(session.model.path),
+                    "name": session.model.name,
+                    "backend": session.backend,
+                    "threads": session.threads,
+                    "results": self.data,
+                    "failed": self.failures,
+                }
+            )
         if self.failures:
             if len(self.failures) > 1 or self.data:
                 show.note("1 input failed" if len(self.failures) == 1 else f"{len(self.failures)} inputs failed")
@@ -234,8 +272,12 @@ class Results:
 
 
 def as_data(prediction) -> dict:
-    return {"label": prediction.label, "index": prediction.index, "probability": prediction.probability,
-            "score": prediction.score}
+    return {
+        "label": prediction.label,
+        "index": prediction.index,
+        "probability": prediction.probability,
+        "score": prediction.score,
+    }
 
 
 def print_predictions(predictions) -> None:

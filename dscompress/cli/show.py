@@ -188,8 +188,11 @@ def fields(pairs: Iterable[tuple[str, object]]) -> None:
     """Names and values in two columns; a value is a text or a list of them; pairs without a value are left out."""
     from dsruntime.text import printable
 
-    lines = [(printable(name), value if isinstance(value, list) else [value])
-             for name, value in pairs if value not in (None, "", [])]
+    lines = [
+        (printable(name), value if isinstance(value, list) else [value])
+        for name, value in pairs
+        if value not in (None, "", [])
+    ]
     width = max((columns_of(name) for name, _ in lines), default=0)
     columns = room()
     for name, values in lines:
@@ -246,8 +249,10 @@ def print_row(cells: list[tuple[str, int, bool]]) -> None:
     """Each cell with its width and whether it is right-aligned."""
     folded = [[text] if right else wrapped(text, width) for text, width, right in cells]
     for part in range(max(map(len, folded), default=0)):
-        texts = [padded(parts[part] if part < len(parts) else "", width, right)
-                 for parts, (_, width, right) in zip(folded, cells, strict=True)]
+        texts = [
+            padded(parts[part] if part < len(parts) else "", width, right)
+            for parts, (_, width, right) in zip(folded, cells, strict=True)
+        ]
         line("  ".join(texts).rstrip())
 
 
@@ -277,7 +282,7 @@ def shortened(word: str, width: int) -> str:
     """
     if len(word) <= width:
         return word
-    return f"{word[: width // 2]}…{word[len(word) - (width - width // 2 - 1):]}"
+    return f"{word[: width // 2]}…{word[len(word) - (width - width // 2 - 1) :]}"
 
 
 def columns_of(text: str) -> int:
@@ -374,8 +379,13 @@ def size_beside(length: int, floats: int) -> str:
     """A file's length, and how it compares with its weights as float32."""
     if not floats:
         return size(length)
-    apart = (f"{floats / length:.2f} times smaller than" if length < floats
-             else "as large as" if length < 1.005 * floats else f"{length / floats:.2f} times as large as")
+    apart = (
+        f"{floats / length:.2f} times smaller than"
+        if length < floats
+        else "as large as"
+        if length < 1.005 * floats
+        else f"{length / floats:.2f} times as large as"
+    )
     return f"{size(length)}, {apart} its weights as floats ({size(floats)})"
 
 

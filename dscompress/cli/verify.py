@@ -16,20 +16,49 @@ MOST_CHANGES = 3
 @model_argument
 @click.argument("source", type=click.Path())
 @click.option("--layers", is_flag=True, help="List every layer with its error, and go on after the first bad one.")
-@click.option("--inputs", type=click.Path(), metavar="FILE.npy",
-              help="Compare on these inputs, one after another on axis 0.  [default: random ones]")
-@click.option("--samples", type=Number(int, 1), metavar="COUNT",
-              help="How many inputs to compare on; of --inputs, evenly from all there are.  [default: 8 random ones, "
-              "or all of --inputs]")
-@click.option("--seed", type=Number(int, 0), default=0, show_default=True, metavar="NUMBER",
-              help="Where the random inputs begin: another seed gives others.")
+@click.option(
+    "--inputs",
+    type=click.Path(),
+    metavar="FILE.npy",
+    help="Compare on these inputs, one after another on axis 0.  [default: random ones]",
+)
+@click.option(
+    "--samples",
+    type=Number(int, 1),
+    metavar="COUNT",
+    help="How many inputs to compare on; of --inputs, evenly from all there are.  [default: 8 random ones, "
+    "or all of --inputs]",
+)
+@click.option(
+    "--seed",
+    type=Number(int, 0),
+    default=0,
+    show_default=True,
+    metavar="NUMBER",
+    help="Where the random inputs begin: another seed gives others.",
+)
 @source_options
 @run_options
 @json_option
 @quiet_option
 @click.pass_context
-def command(context, model, source, samples, inputs, seed, backend, threads, memory, precision, limits, layers,
-            as_json, factory, **settings):
+def command(
+    context,
+    model,
+    source,
+    samples,
+    inputs,
+    seed,
+    backend,
+    threads,
+    memory,
+    precision,
+    limits,
+    layers,
+    as_json,
+    factory,
+    **settings,
+):
     """Compare MODEL (.dsf) with SOURCE, the file it was made from, by ONNX Runtime.
 
     Every weight must be the source's, bit for bit. Every layer must be within a bound computed from its own inputs and
@@ -51,9 +80,21 @@ def command(context, model, source, samples, inputs, seed, backend, threads, mem
 
     given = None if inputs is None else load_array(inputs)
     with show.progress("Verifying") as advance:
-        found = verify_model(model, source, CaptureOptions(model=factory, **settings), samples=samples, inputs=given,
-                             seed=seed, backend=backend, threads=threads, memory=memory, precision=precision,
-                             limits=Limits(**limits), every_layer=layers, advance=advance)
+        found = verify_model(
+            model,
+            source,
+            CaptureOptions(model=factory, **settings),
+            samples=samples,
+            inputs=given,
+            seed=seed,
+            backend=backend,
+            threads=threads,
+            memory=memory,
+            precision=precision,
+            limits=Limits(**limits),
+            every_layer=layers,
+            advance=advance,
+        )
     if as_json:
         show.as_json(found.as_dict())
     else:
@@ -88,13 +129,28 @@ def print_details(found, every_layer: bool) -> None:
         pairs.append(("", f"{len(found.unchecked)} not compared by themselves: {', '.join(found.unchecked[:5])}"))
     for output in found.outputs:
         top1 = "" if output.top1 is None else f", top-1 agreement {output.top1:.2%}"
-        pairs.append((f"output {output.name}", f"largest error {output.error:.3g}, signal to noise "
-                      f"{show.decibels(output.snr)}{top1} ({found.samples} input{'' if found.samples == 1 else 's'})"))
+        pairs.append(
+            (
+                f"output {output.name}",
+                f"largest error {output.error:.3g}, signal to noise "
+                f"{show.decibels(output.snr)}{top1} ({found.samples} input{'' if found.samples == 1 else 's'})",
+            )
+        )
     show.fields(pairs)
     if every_layer:
         show.line()
-        rows = [(layer.node, layer.op, f"{layer.error:.3g}", show.decibels(layer.snr), of_bound(layer),
-                 "" if layer.within else "BAD", layer.module) for layer in found.layers]
+        rows = [
+            (
+                layer.node,
+                layer.op,
+                f"{layer.error:.3g}",
+                show.decibels(layer.snr),
+                of_bound(layer),
+                "" if layer.within else "BAD",
+                layer.module,
+            )
+            for layer in found.layers
+        ]
         show.table(("node", "op", "max error>", "SNR>", "× bound>", "", "module?"), rows)
 
 
@@ -123,18 +179,24 @@ def reasons(found) -> list[str]:
         lines.append(found.mismatch)
     if found.different_weights:
         first = found.different_weights[0]
-        lines.append(f"weight '{first.name}'{of(first)} is not the source's: {first.different} of {first.elements} "
-                     f"values differ, the first at {list(first.index)}: {first.found!r} instead of {first.expected!r}")
+        lines.append(
+            f"weight '{first.name}'{of(first)} is not the source's: {first.different} of {first.elements} "
+            f"values differ, the first at {list(first.index)}: {first.found!r} instead of {first.expected!r}"
+        )
     if found.first_bad:
         bad = found.first_bad
-        lines.append(f"the first layer out of its bound is '{bad.node}' ({bad.op}){where(bad)}: value '{bad.value}' is "
-                     f"{bad.error:.3g} away, {bad.ratio:.3g} × the bound of {bad.bound:.3g} (signal to noise "
-                     f"{show.decibels(bad.snr)})")
+        lines.append(
+            f"the first layer out of its bound is '{bad.node}' ({bad.op}){where(bad)}: value '{bad.value}' is "
+            f"{bad.error:.3g} away, {bad.ratio:.3g} × the bound of {bad.bound:.3g} (signal to noise "
+            f"{show.decibels(bad.snr)})"
+        )
     if found.apart:
         lines.append(found.apart)
     if found.different_weights and found.weights > 1 and 2 * len(found.different_weights) > found.weights:
-        lines.append(f"{len(found.different_weights)} of {found.weights} weights differ: {found.source} looks like "
-                     "another checkpoint of the same network")
+        lines.append(
+            f"{len(found.different_weights)} of {found.weights} weights differ: {found.source} looks like "
+            "another checkpoint of the same network"
+        )
     return lines
 
 

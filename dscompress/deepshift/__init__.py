@@ -1,13 +1,13 @@
 """deepshift: the files of the original DeepShift, and of forks that kept its layout, read as data.
 
-    from dscompress import deepshift
-    found = deepshift.load("models/cifar10/resnet18/shift_ps_all_wb_5/checkpoint.pth.tar")
-    print(found.report)
-    net = deepshift.build(found)                  # a float model with the exact weights
-    net = deepshift.into_model(found)             # shift layers, to train on
+from dscompress import deepshift
+found = deepshift.load("models/cifar10/resnet18/shift_ps_all_wb_5/checkpoint.pth.tar")
+print(found.report)
+net = deepshift.build(found)                  # a float model with the exact weights
+net = deepshift.into_model(found)             # shift layers, to train on
 
-    bytes ─zip_file, legacy_file→ pickle ─pickle_machine→ inert values ─layout→ tensors ─decide, rounding→ weights
-                                     ↑ settings: command_args.txt, folder names            architectures ─→ network
+bytes ─zip_file, legacy_file→ pickle ─pickle_machine→ inert values ─layout→ tensors ─decide, rounding→ weights
+                                 ↑ settings: command_args.txt, folder names            architectures ─→ network
 """
 
 from dscompress.deepshift.imported import Imported, ImportedLayer, ImportReport, load

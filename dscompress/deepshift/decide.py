@@ -182,8 +182,10 @@ def refuse_to_guess(matrices: list[str], tensors: dict[str, torch.Tensor], said:
         evidence.append(f"has weights that all keep to ±2^{lowest} to ±1 and pile up at the smallest or avoid zero")
     if evidence:
         total = sum(weight.numel() for weight in weights)
-        found = (f"{' and '.join(evidence)}, as after training with DeepShift-Q, but weights in fixed point look the "
-                 f"same and a name proves nothing; rounding would change {sum(moved.values()):,} of {total:,} weights")
+        found = (
+            f"{' and '.join(evidence)}, as after training with DeepShift-Q, but weights in fixed point look the "
+            f"same and a name proves nothing; rounding would change {sum(moved.values()):,} of {total:,} weights"
+        )
         raise Unreadable(found, remedy="say what it is: --method q to round its weights to powers of two, or --method "
                          "float to keep them as they are")  # fmt: skip
 

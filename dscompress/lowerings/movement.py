@@ -77,8 +77,7 @@ def slice_(source: Source) -> Lowered:
     axes = [positive(axis, len(shape)) for axis in source.parameter(3, "axes") or range(len(starts))]
     steps = source.parameter(4, "steps") or [1] * len(axes)
     parts = [
-        resolve(shape[axis], start, end, step)
-        for axis, start, end, step in zip(axes, starts, ends, steps, strict=True)
+        resolve(shape[axis], start, end, step) for axis, start, end, step in zip(axes, starts, ends, steps, strict=True)
     ]
     attributes = {
         "starts": [start for start, _ in parts],

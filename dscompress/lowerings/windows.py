@@ -32,8 +32,7 @@ def max_pool(source: Source) -> Lowered:
 
 def average_pool(source: Source) -> Lowered:
     attributes = compact(
-        ceil_mode=(source.integer("ceil_mode", 0), 0),
-        count_include_pad=(source.integer("count_include_pad", 0), 0),
+        ceil_mode=(source.integer("ceil_mode", 0), 0), count_include_pad=(source.integer("count_include_pad", 0), 0)
     )
     return Lowered("average_pool", source.floats(0), {"kernel_shape": kernel(source), **window(source), **attributes})
 

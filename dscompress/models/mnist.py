@@ -44,7 +44,4 @@ class ConvMnist(nn.Module):
         return functional.log_softmax(self.fc2(x), 1)
 
 
-MODELS: dict[str, Callable[[int], nn.Module]] = {
-    "simple_linear": LinearMnist,
-    "simple_conv": ConvMnist,
-}
+MODELS: dict[str, Callable[[int], nn.Module]] = {"simple_linear": LinearMnist, "simple_conv": ConvMnist}

@@ -1,10 +1,10 @@
 """describe and restore: which layers of a model are shift layers, as plain values, and the model back from them.
 
-    torch.save({"layers": describe(model), "state_dict": model.state_dict()}, "net.pt")
+torch.save({"layers": describe(model), "state_dict": model.state_dict()}, "net.pt")
 
-    checkpoint = torch.load("net.pt", weights_only=True)
-    model = restore(Net(), checkpoint["layers"])            # the float architecture, its layers converted
-    model.load_state_dict(checkpoint["state_dict"])
+checkpoint = torch.load("net.pt", weights_only=True)
+model = restore(Net(), checkpoint["layers"])            # the float architecture, its layers converted
+model.load_state_dict(checkpoint["state_dict"])
 """
 
 from collections.abc import Mapping

@@ -26,12 +26,7 @@ from types import ModuleType
 
 from dscompress.nn import dense, ps, q, s3
 
-METHODS: dict[str, ModuleType] = {
-    "q": q,
-    "ps": ps,
-    "s3": s3,
-    "dense": dense,
-}
+METHODS: dict[str, ModuleType] = {"q": q, "ps": ps, "s3": s3, "dense": dense}
 
 
 def method_named(name: str) -> ModuleType:

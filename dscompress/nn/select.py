@@ -1,8 +1,8 @@
 """Which modules a selection names: what convert's skip=, only=, bits= and override= mean.
 
-    "fc", "layer4.*"     modules by their name, or a glob pattern over names; a module takes along all that it contains
-    nn.Linear            modules by their type
-    First(1), Last(2)    the first or the last n layers that could be converted, in the model's order
+"fc", "layer4.*"     modules by their name, or a glob pattern over names; a module takes along all that it contains
+nn.Linear            modules by their type
+First(1), Last(2)    the first or the last n layers that could be converted, in the model's order
 """
 
 import fnmatch

@@ -15,9 +15,9 @@ from torch import nn
 
 from dscompress.nn.setting import Setting
 
-BELOW_TOP = range(-1, 9)      # octaves of the largest magnitude below the largest code that are tried
+BELOW_TOP = range(-1, 9)  # octaves of the largest magnitude below the largest code that are tried
 MANTISSAS = [2 ** (-eighth / 8) for eighth in range(8)]
-REFINEMENTS = 3               # least squares for given codes, then codes again
+REFINEMENTS = 3  # least squares for given codes, then codes again
 LEAST, MOST = 2.0**-60, 2.0**60  # a unit stays where unit * 2^k is normal in float32: the product is then exact
 
 

@@ -1,8 +1,8 @@
 """corrected_shapes: output shapes where ONNX's own inference differs from what ONNX Runtime computes.
 
-    pool with ceil_mode   a last window that would start in the padding after the image does not count
-    transposed conv       with auto_pad=SAME_UPPER or SAME_LOWER, output_padding is part of size * stride, not beside it
-    resize by scales      floor(size * scale) in float32, as the scales are: 6 * float32(7 / 6) is 7, not 6.9999998
+pool with ceil_mode   a last window that would start in the padding after the image does not count
+transposed conv       with auto_pad=SAME_UPPER or SAME_LOWER, output_padding is part of size * stride, not beside it
+resize by scales      floor(size * scale) in float32, as the scales are: 6 * float32(7 / 6) is 7, not 6.9999998
 """
 
 from __future__ import annotations

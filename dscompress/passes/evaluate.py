@@ -25,7 +25,7 @@ EVALUATED = {
 LOOPS = {"Erf", "GatherElements", "GatherND", "ScatterElements", "ScatterND"}
 LOOP_STEPS = 64
 NO_LARGER = {"Compress", "NonZero"}  # the size of their output is in their input, but it has a bound
-MOST_MADE = 1 << 24   # elements that constants may grow to in one walk of a graph, beside 4 times its weights
+MOST_MADE = 1 << 24  # elements that constants may grow to in one walk of a graph, beside 4 times its weights
 MOST_STEPS = 1 << 30  # operations, beside 16 times its weights
 
 

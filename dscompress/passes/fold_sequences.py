@@ -77,7 +77,7 @@ class Walk:
         self.graph = model.graph
         self.facts: list[Facts] = [start(model, size) for size in batch.BATCHES]
         self.sequences: dict[ir.Value, list[ir.Value]] = {}
-        self.fixed: set[ir.Value] = set()   # the same array whatever the batch size
+        self.fixed: set[ir.Value] = set()  # the same array whatever the batch size
         self.chance: set[ir.Value] = set()  # the same with both, perhaps not with a third: 7 and 11 are both above 4
 
     def learn(self, node: ir.Node) -> None:

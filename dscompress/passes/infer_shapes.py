@@ -31,8 +31,8 @@ from dscompress.passes.evaluate import Budget, can_evaluate, evaluate
 from dscompress.passes.source import describe
 
 MOST_ELEMENTS = 1 << 20  # larger arrays are data, not shapes: left to fold_constants and to the runtime
-MOST_SIZE = 2**63 - 1    # that Size can say; no tensor of a file is as large
-MOST_HINT = 1 << 12      # constants that shape inference is told about: shapes, axes, sizes
+MOST_SIZE = 2**63 - 1  # that Size can say; no tensor of a file is as large
+MOST_HINT = 1 << 12  # constants that shape inference is told about: shapes, axes, sizes
 ASKING = {"Shape", "Size", "Slice"}  # how the batch comes to count otherwise than as a multiple
 
 

@@ -16,7 +16,7 @@ LIBRARY = re.compile(r"(^|/)torch/")
 
 
 def module_path(node: ir.Node) -> str:
-    """"layer1.0.conv1", or "" where unknown. A node that took a BatchNorm in is named after its own weight."""
+    """ "layer1.0.conv1", or "" where unknown. A node that took a BatchNorm in is named after its own weight."""
     if "FuseBatchNorm" in node.metadata_props.get(RULES, "") and len(node.inputs) > 1 and node.inputs[1] is not None:
         return (node.inputs[1].name or "").removesuffix(".weight")
     try:
@@ -28,14 +28,14 @@ def module_path(node: ir.Node) -> str:
 
 
 def source_line(node: ir.Node) -> str:
-    """"resnet.py:285": the innermost frame outside torch itself, or "" where unknown."""
+    """ "resnet.py:285": the innermost frame outside torch itself, or "" where unknown."""
     frames = FRAME.findall(node.metadata_props.get(STACK, ""))
     own = [frame for frame in frames if not LIBRARY.search(frame[0])] or frames
     return f"{own[-1][0]}:{own[-1][1]}" if own else ""
 
 
 def describe(node: ir.Node) -> str:
-    """"node 'node_Range_86' (Range) in module 'features', model.py:12": how errors name a node."""
+    """ "node 'node_Range_86' (Range) in module 'features', model.py:12": how errors name a node."""
     text = f"node '{node.name}' ({node.op_type})"
     if module := module_path(node):
         text += f" in module '{module}'"

@@ -22,7 +22,5 @@ class SplitSwish(ir.passes.InPlacePass):
             sigmoid.outputs[0].name = f"{y.name}_sigmoid"
             product = ir.node("Mul", [x, sigmoid.outputs[0]], name=node.name, metadata_props=origin)
             product.outputs[0].name, product.outputs[0].shape, product.outputs[0].type = y.name, y.shape, y.type
-            ir.convenience.replace_nodes_and_values(
-                model.graph, node, [node], [sigmoid, product], [y], product.outputs
-            )
+            ir.convenience.replace_nodes_and_values(model.graph, node, [node], [sigmoid, product], [y], product.outputs)
         return ir.passes.PassResult(model, modified=bool(found))

@@ -69,8 +69,12 @@ def even(array: np.ndarray, count: int) -> np.ndarray:
 def from_folder(folder: Path, shapes: list[tuple], recipe: Image | None, count: int) -> Inputs:
     where = os.fspath(folder)
     if len(shapes) != 1:
-        raise CompileError(where, f"images for a model of {len(shapes)} inputs", "one input",
-                           "give an .npz file with one array for each")
+        raise CompileError(
+            where,
+            f"images for a model of {len(shapes)} inputs",
+            "one input",
+            "give an .npz file with one array for each",
+        )
     try:
         files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in ENDINGS and path.is_file())
     except OSError as error:
@@ -80,8 +84,11 @@ def from_folder(folder: Path, shapes: list[tuple], recipe: Image | None, count: 
     if not files:
         raise CompileError(where, "no image in it or its sub-folders", f"files that end in {', '.join(ENDINGS)}")
     if recipe is None:
-        raise CompileError(where, "how an image becomes the model's input is not said",
-                           what_to_do="add --preprocess imagenet, cifar, mnist, digits, or a JSON file")
+        raise CompileError(
+            where,
+            "how an image becomes the model's input is not said",
+            what_to_do="add --preprocess imagenet, cifar, mnist, digits, or a JSON file",
+        )
     return Inputs(*read_images(files, where, shapes[0], recipe, count))
 
 
@@ -101,8 +108,11 @@ def read_images(files: list[Path], where: str, shape: tuple, recipe: Image, coun
                 candidate = next(rest, None)
     if not images:
         name, reason = skipped[0]
-        raise CompileError(where, f"none of its {len(skipped)} images can be used; {name}: {reason}",
-                           what_to_do="check the images, --preprocess and --input-shape")
+        raise CompileError(
+            where,
+            f"none of its {len(skipped)} images can be used; {name}: {reason}",
+            what_to_do="check the images, --preprocess and --input-shape",
+        )
     return [np.stack(images)], where, skipped
 
 
@@ -122,8 +132,9 @@ def digits() -> np.ndarray:
         from sklearn.datasets import load_digits
         from sklearn.model_selection import train_test_split
     except ImportError:
-        raise BackendError("digits", "scikit-learn, which holds them, is not installed", "",
-                           'pip install "dscompress[demo]"') from None
+        raise BackendError(
+            "digits", "scikit-learn, which holds them, is not installed", "", 'pip install "dscompress[demo]"'
+        ) from None
     data = load_digits()
     images = (data.images / 16).astype(np.float32)[:, None]
     return train_test_split(images, test_size=0.25, stratify=data.target, random_state=0)[0]

@@ -21,9 +21,9 @@ from dscompress.errors import CompileError
 
 BITS = range(2, 6)
 
-EXPONENT = 0x7F800000            # the exponent field of a float32
-NEAREST = 1 << 22                # added to a significand from 1.5 on, it carries
-LOG = (1 << 23) - 0x3504F3       # the same for sqrt(2) = 1.0110101...b
+EXPONENT = 0x7F800000  # the exponent field of a float32
+NEAREST = 1 << 22  # added to a significand from 1.5 on, it carries
+LOG = (1 << 23) - 0x3504F3  # the same for sqrt(2) = 1.0110101...b
 
 
 @dataclass(frozen=True)

@@ -103,12 +103,19 @@ class Work:
         if not self.network.layers and self.network.left and all(e.reason == ALREADY for e in self.network.left):
             count = len(self.network.left)
             layers = "the weights of its one layer are" if count == 1 else f"the weights of all its {count} layers are"
-            raise CompileError(where, f"{layers} powers of two already", "a float model",
-                               "there is nothing to convert; export it as it is")
+            raise CompileError(
+                where,
+                f"{layers} powers of two already",
+                "a float model",
+                "there is nothing to convert; export it as it is",
+            )
         if not self.network.layers:
             reasons = "; ".join(f"{entry.name}: {entry.reason}" for entry in self.network.left[:3])
-            raise CompileError(where, f"no layer can be converted{f' ({reasons})' if reasons else ''}",
-                               "a float model with Conv1d, Conv2d or Linear layers")
+            raise CompileError(
+                where,
+                f"no layer can be converted{f' ({reasons})' if reasons else ''}",
+                "a float model with Conv1d, Conv2d or Linear layers",
+            )
 
     def convert(self, plan: dict[str, int | None]):
         run = Run(self.network, self.calibration, plan, self.ingredients, self.where, self.advance)
@@ -127,8 +134,9 @@ class Work:
             if report.file_bytes <= most:
                 return converted, report
             excess += max(report.file_bytes - most, ALIGNMENT)
-        raise CompileError(self.where, f"a target of {most:,} bytes", f"at least {report.file_bytes:,} bytes",
-                           "ask for a little more")
+        raise CompileError(
+            self.where, f"a target of {most:,} bytes", f"at least {report.file_bytes:,} bytes", "ask for a little more"
+        )
 
 
 def program_of(model, tensors: list[torch.Tensor], where: str) -> torch.export.ExportedProgram:

@@ -84,8 +84,12 @@ def check_dtypes(arrays: list[torch.Tensor], values: list[torch.Tensor], where: 
     for array, value in zip(arrays, values, strict=True):
         found, expected = (str(dtype).removeprefix("torch.") for dtype in (array.dtype, value.dtype))
         if found != expected:
-            raise CompileError(where, f"calibration inputs of dtype {found}", f"{expected}, as the model takes them",
-                               f"convert them: x.astype('{expected}')")
+            raise CompileError(
+                where,
+                f"calibration inputs of dtype {found}",
+                f"{expected}, as the model takes them",
+                f"convert them: x.astype('{expected}')",
+            )
 
 
 def check_shapes(arrays: list[torch.Tensor], shapes: list[tuple], where: str) -> None:
@@ -99,8 +103,12 @@ def check_shapes(arrays: list[torch.Tensor], shapes: list[tuple], where: str) ->
         if not fits:
             expected = ", ".join(["N", *(str(dim) if isinstance(dim, int) else "?" for dim in shape[1:])])
             found = f"calibration inputs of shape ({', '.join(map(str, array.shape))})"
-            raise CompileError(where, found, f"({expected}), as the model takes them",
-                               "give inputs of that shape, or say another --input-shape")
+            raise CompileError(
+                where,
+                found,
+                f"({expected}), as the model takes them",
+                "give inputs of that shape, or say another --input-shape",
+            )
 
 
 def chunk_size(network: Network) -> int:

@@ -62,9 +62,7 @@ def linear_columns(layer: Layer, x: torch.Tensor, rows: int, generator: torch.Ge
 def convolution_columns(layer: Layer, x: torch.Tensor, rows: int, generator: torch.Generator):
     kernel = layer.shape[2:]
     padded = [x.shape[2 + i] + sum(pads_of(layer, i)) for i in range(len(kernel))]
-    sizes = [
-        (padded[i] - layer.dilation[i] * (kernel[i] - 1) - 1) // layer.stride[i] + 1 for i in range(len(kernel))
-    ]
+    sizes = [(padded[i] - layer.dilation[i] * (kernel[i] - 1) - 1) // layer.stride[i] + 1 for i in range(len(kernel))]
     positions = 1
     for size in sizes:
         positions *= size

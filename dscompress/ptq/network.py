@@ -119,8 +119,10 @@ def reason_not_constant(network: Network, source: fx.Node) -> str:
 def all_constant(network: Network, node: fx.Node) -> bool:
     if node.op == "get_attr":
         return True
-    return node.op == "call_function" and bool(node.all_input_nodes) and all(
-        all_constant(network, source) for source in node.all_input_nodes
+    return (
+        node.op == "call_function"
+        and bool(node.all_input_nodes)
+        and all(all_constant(network, source) for source in node.all_input_nodes)
     )
 
 

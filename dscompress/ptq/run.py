@@ -127,8 +127,12 @@ class Run:
         if not pairs or pairs[0].float is None:
             return None
         if not all(bool(pair.quantised.isfinite().all()) for pair in pairs):
-            raise CompileError(self.where, "the converted model answers with NaN or infinity", "finite numbers",
-                               "check the calibration inputs, and that the model itself answers with finite numbers")
+            raise CompileError(
+                self.where,
+                "the converted model answers with NaN or infinity",
+                "finite numbers",
+                "check the calibration inputs, and that the model itself answers with finite numbers",
+            )
         return Agreement(inputs, noise(pairs), top1(pairs))
 
 

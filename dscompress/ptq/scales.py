@@ -11,8 +11,8 @@ import torch
 
 from dscompress.ptq.codebook import Codebook
 
-STEPS = 8                  # candidates an octave
-ABOVE = 4                  # candidates above the largest weight: half an octave
+STEPS = 8  # candidates an octave
+ABOVE = 4  # candidates above the largest weight: half an octave
 OCTAVES_FEW, OCTAVES = 5, 2  # below it; few levels cannot afford the long tail of a distribution
 FEW_LEVELS = 4
 TURNS = 3

@@ -1,13 +1,13 @@
 """Sensitivity: for every layer and every number of bits, how wrong the layer's output gets, and the model's answer.
 
-    error     noise over signal at the layer's own output, all other layers float
-    effect    noise over signal that it makes at the model's output, to first order:
+error     noise over signal at the layer's own output, all other layers float
+effect    noise over signal that it makes at the model's output, to first order:
 
-        an error d at the layer's output moves the answer y by J d. For a random v of ±1,
-        E |v J d|^2 = |J d|^2, and g = v J is what backpropagation gives. So with G_c the mean of g^2 over the inputs,
-        summed over the positions of channel c, and e_c the mean square error of a position
+    an error d at the layer's output moves the answer y by J d. For a random v of ±1,
+    E |v J d|^2 = |J d|^2, and g = v J is what backpropagation gives. So with G_c the mean of g^2 over the inputs,
+    summed over the positions of channel c, and e_c the mean square error of a position
 
-        effect = sum over c of G_c e_c / mean |y|^2
+    effect = sum over c of G_c e_c / mean |y|^2
 """
 
 from __future__ import annotations

@@ -14,8 +14,8 @@ from dscompress.ptq.scales import best_scales, ratio
 from dscompress.ptq.statistics import Statistics
 
 DAMPING = 0.01  # of the mean of H's diagonal, added to it: inputs never seen count for a little
-MANY_BITS = 4   # from here on one level more or less makes no difference, and a code for zero keeps zeros
-ROUNDS = 2      # of: scale for the codes, codes for the scale
+MANY_BITS = 4  # from here on one level more or less makes no difference, and a code for zero keeps zeros
+ROUNDS = 2  # of: scale for the codes, codes for the scale
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Solution:
     matrix: torch.Tensor  # [groups, rows, K]
     bits: int
     zero: bool
-    error: torch.Tensor   # [groups, rows]
+    error: torch.Tensor  # [groups, rows]
     signal: torch.Tensor  # [groups, rows]
 
     @property

@@ -73,9 +73,12 @@ def metadata_of(path: Path) -> dict[str, str]:
 def open_source(path: Path, options: CaptureOptions) -> Source:
     kind = detect.detect(path)
     if kind not in KINDS:
-        raise CompileError(str(path), f"is a file of kind {kind}, whose weights cannot be put back into it",
-                           "a state_dict, a checkpoint, a .pt2 of torch.export.save, or a pickled module",
-                           "give the PyTorch model that it was made from")
+        raise CompileError(
+            str(path),
+            f"is a file of kind {kind}, whose weights cannot be put back into it",
+            "a state_dict, a checkpoint, a .pt2 of torch.export.save, or a pickled module",
+            "give the PyTorch model that it was made from",
+        )
     refuse_choices(kind, options, str(path))
     return KINDS[kind](path, options)
 
@@ -84,13 +87,21 @@ def open_program(path: Path, options: CaptureOptions) -> Source:
     program = exported_program.load(path, options.trust_pickle)
     where = str(path)
     if exported_program.in_training_mode(program):
-        raise CompileError(where, "the program was exported in training mode", "one of model.eval()",
-                           exported_program.EXPORT_AGAIN)
+        raise CompileError(
+            where, "the program was exported in training mode", "one of model.eval()", exported_program.EXPORT_AGAIN
+        )
     notes: list[str] = []
     dims = exported_program.input_dims(program)
     shapes = exported_program.concrete_shapes(dims, exported_program.wanted_shapes(dims, options, notes), where)
-    return Source(path, detect.EXPORTED_PROGRAM, program, shapes, lambda program: program, notes=notes,
-                  names=list(program.graph_signature.user_inputs))
+    return Source(
+        path,
+        detect.EXPORTED_PROGRAM,
+        program,
+        shapes,
+        lambda program: program,
+        notes=notes,
+        names=list(program.graph_signature.user_inputs),
+    )
 
 
 def open_state_dict(path: Path, options: CaptureOptions) -> Source:
@@ -98,9 +109,13 @@ def open_state_dict(path: Path, options: CaptureOptions) -> Source:
         return open_pickled(path, options)
     loaded = state_dict.load(path)
     if loaded is None:
-        raise CompileError(str(path), "holds Python objects beside the tensors, or is damaged", "tensors alone",
-                           "save them alone: torch.save(model.state_dict(), 'weights.pt'); or, if you made the file, "
-                           "add --trust-pickle")
+        raise CompileError(
+            str(path),
+            "holds Python objects beside the tensors, or is damaged",
+            "tensors alone",
+            "save them alone: torch.save(model.state_dict(), 'weights.pt'); or, if you made the file, "
+            "add --trust-pickle",
+        )
     return from_checkpoint(path, loaded, options)
 
 
@@ -111,8 +126,15 @@ def open_training(path: Path, options: CaptureOptions) -> Source:
     card = checkpoint.card_of(values, where)
     module = checkpoint.build(values, where, options.model, options.model_args)
     shapes = parse_input_shapes(options.input_shape) or [tuple(card.input_shape)]
-    return Source(path, detect.TRAINING_CHECKPOINT, module.eval(), shapes, lambda new: checkpoint.pack(card, new),
-                  image=card.image, names=parameters(module))
+    return Source(
+        path,
+        detect.TRAINING_CHECKPOINT,
+        module.eval(),
+        shapes,
+        lambda new: checkpoint.pack(card, new),
+        image=card.image,
+        names=parameters(module),
+    )
 
 
 def open_pickled(path: Path, options: CaptureOptions) -> Source:
@@ -124,8 +146,9 @@ def open_pickled(path: Path, options: CaptureOptions) -> Source:
         return from_checkpoint(path, loaded, options)
     notes = [pickled_module.WARNING, *notes]
     shapes = input_shapes(module, options, str(path), notes)
-    return Source(path, detect.PICKLED_MODULE, module.eval(), shapes, lambda module: module, notes=notes,
-                  names=parameters(module))
+    return Source(
+        path, detect.PICKLED_MODULE, module.eval(), shapes, lambda module: module, notes=notes, names=parameters(module)
+    )
 
 
 def from_checkpoint(path: Path, loaded: Any, options: CaptureOptions) -> Source:
@@ -136,9 +159,11 @@ def from_checkpoint(path: Path, loaded: Any, options: CaptureOptions) -> Source:
         refuse_shift_layers(weights, where)
     if module is None:
         shape = "" if options.input_shape else f" {HOW.split(' (')[0]}"
-        raise CompileError(where, f"holds weights ({len(weights)} tensors) but no model",
-                           what_to_do=f"say what builds it: dscompress convert {where} "
-                                      f"{factory.HOW.split(' (')[0]}{shape}")
+        raise CompileError(
+            where,
+            f"holds weights ({len(weights)} tensors) but no model",
+            what_to_do=f"say what builds it: dscompress convert {where} {factory.HOW.split(' (')[0]}{shape}",
+        )
     notes += [f"weights taken from {key!r} of the checkpoint"] if key else []
     sources = fill(module, weights, options.model, where, notes, options.prefix)
     shapes = input_shapes(module, options, where, notes)
@@ -152,8 +177,12 @@ def refuse_shift_layers(weights: Mapping[str, Any], where: str) -> None:
     names = [name for name in names if f"{name}.sign" in weights]
     if names:
         shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-        raise CompileError(where, f"holds shift layers ({shown}), whose weights are powers of two already",
-                           "a float model", "there is nothing to convert in them; export the file as it is")
+        raise CompileError(
+            where,
+            f"holds shift layers ({shown}), whose weights are powers of two already",
+            "a float model",
+            "there is nothing to convert in them; export the file as it is",
+        )
 
 
 def parameters(module: torch.nn.Module) -> list[str]:

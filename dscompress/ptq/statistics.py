@@ -28,9 +28,9 @@ LEAST_ROWS, MOST_ROWS = 8_192, 65_536
 @dataclass
 class Statistics:
     second_moment: torch.Tensor  # H, [groups, K, K]
-    drift: torch.Tensor          # D, [groups, K, K]
-    sums: torch.Tensor           # of x, [groups, K]
-    drift_sums: torch.Tensor     # of x' - x, [groups, K]
+    drift: torch.Tensor  # D, [groups, K, K]
+    sums: torch.Tensor  # of x, [groups, K]
+    drift_sums: torch.Tensor  # of x' - x, [groups, K]
     rows: int = 0
 
     @classmethod

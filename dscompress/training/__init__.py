@@ -1,10 +1,10 @@
 """Training: recipes, data, fit(), and what `dscompress train` does with them.
 
-    from dscompress import training
+from dscompress import training
 
-    data = training.digits()
-    history = training.fit(model, data, training.recipe_named("ps-digits-pretrained"), seed=0)
-    print(history.accuracy)
+data = training.digits()
+history = training.fit(model, data, training.recipe_named("ps-digits-pretrained"), seed=0)
+print(history.accuracy)
 """
 
 from dscompress.recipes import RECIPES, Recipe, recipe_named, usual_recipe

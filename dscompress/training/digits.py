@@ -18,8 +18,9 @@ def digits(held_out: float = 0.2, seed: int = 0) -> Data:
         from sklearn.datasets import load_digits
         from sklearn.model_selection import train_test_split
     except ImportError:
-        raise BackendError("digits", "scikit-learn, which holds them, is not installed", "",
-                           'pip install "dscompress[train]"') from None
+        raise BackendError(
+            "digits", "scikit-learn, which holds them, is not installed", "", 'pip install "dscompress[train]"'
+        ) from None
     scans = load_digits()
     images = (scans.images / 16).astype(np.float32)[:, None]
     targets = scans.target.astype(np.int64)

@@ -217,7 +217,3 @@ def check_fit(training: Training) -> None:
         found = f"it answers {shown} for one image, and {data.name} has {count} classes"
         remedy = f"build it for {count} classes, for example --model-args '{{\"num_classes\": {count}}}'"
         raise TrainingError(name, found, f"(1, {count})", remedy)
-
-
-
-

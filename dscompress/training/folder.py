@@ -74,8 +74,9 @@ def listed(folder: Path) -> tuple[list[tuple[str, int]], tuple[str, ...]]:
     root = folder.parent if folder.name in ("train", *JUDGED_ON) else folder
     files = [(name, target) for target, each in enumerate(classes) for name in images_below(root, folder / each)]
     if not files:
-        raise TrainingError(str(folder), f"no images in its {len(classes)} sub-folders",
-                            f"files ending in {', '.join(ENDINGS)}")
+        raise TrainingError(
+            str(folder), f"no images in its {len(classes)} sub-folders", f"files ending in {', '.join(ENDINGS)}"
+        )
     return files, classes
 
 
@@ -118,4 +119,3 @@ def check_same_classes(root: Path, judged_on: Path, classes: tuple[str, ...], ot
 
 def fingerprint(*parts: list[tuple[str, int]]) -> str:
     return hashlib.sha256(repr(parts).encode("utf-8", "surrogateescape")).hexdigest()[:16]
-

@@ -50,10 +50,12 @@ class History:
         return b"".join(json.dumps(dataclasses.asdict(each)).encode() + b"\n" for each in self.epochs)
 
     def plain(self) -> dict:
-        return {"epochs": [dataclasses.asdict(each) for each in self.epochs], "skipped": list(self.skipped),
-                "notes": list(self.notes)}
+        return {
+            "epochs": [dataclasses.asdict(each) for each in self.epochs],
+            "skipped": list(self.skipped),
+            "notes": list(self.notes),
+        }
 
     @classmethod
     def from_plain(cls, values: dict) -> History:
-        return cls([Epoch(**each) for each in values["epochs"]], list(values["skipped"]),
-                   list(values.get("notes", ())))
+        return cls([Epoch(**each) for each in values["epochs"]], list(values["skipped"]), list(values.get("notes", ())))

@@ -19,8 +19,10 @@ from dscompress.training.data import Data
 from dscompress.training.weights import float_weights, read_weights, take_weights
 
 OF_WEIGHTS = ("--weights-key", "--prefix", "--fresh")  # which are for --weights, and say nothing of a teacher's
-TEACHERS_OWN = ("save the state_dict of the teacher alone, with the names of the network that is trained: "
-                "torch.save(teacher.state_dict(), 'teacher.pt')")
+TEACHERS_OWN = (
+    "save the state_dict of the teacher alone, with the names of the network that is trained: "
+    "torch.save(teacher.state_dict(), 'teacher.pt')"
+)
 LARGEST_FOR_BUILT_IN = 96  # pixels: what the built-in networks are meant for
 
 

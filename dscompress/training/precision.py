@@ -1,9 +1,9 @@
 """precision: in which floats the forward and backward passes are computed; parameters are float32 always.
 
-    float32    everywhere
-    bf16       autocast to bfloat16: powers of two stay exact in it; CUDA, and CPUs (slower without AMX or AVX512-BF16)
-    fp16       autocast to float16 with a gradient scaler; CUDA only
-    auto       bf16 on a CUDA device that has it, else fp16 there, else float32
+float32    everywhere
+bf16       autocast to bfloat16: powers of two stay exact in it; CUDA, and CPUs (slower without AMX or AVX512-BF16)
+fp16       autocast to float16 with a gradient scaler; CUDA only
+auto       bf16 on a CUDA device that has it, else fp16 there, else float32
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """train: one run, from what the user says to the files in its folder; `dscompress train` calls it.
 
-    result = train("digits", "run", method="ps", bits=4, recipe=dict(epochs=10))
-    print(result.history.best.validation_accuracy, result.run.best)
+result = train("digits", "run", method="ps", bits=4, recipe=dict(epochs=10))
+print(result.history.best.validation_accuracy, result.run.best)
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """weights: a file of trained weights → a float network that has them, whichever of its kinds the file is.
 
-    a checkpoint of dscompress train    float as it is; shift layers by their effective weights, as bake() gives them
-    a state_dict, or a dict with one    the keys have to fit
-    a file of the original DeepShift    PS: the weights that its layers compute with; Q: what training left, not rounded
+a checkpoint of dscompress train    float as it is; shift layers by their effective weights, as bake() gives them
+a state_dict, or a dict with one    the keys have to fit
+a file of the original DeepShift    PS: the weights that its layers compute with; Q: what training left, not rounded
 """
 
 from __future__ import annotations

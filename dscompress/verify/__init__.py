@@ -72,10 +72,22 @@ class Verification:
         return {**asdict(self), "same": self.same, "as_imported": self.as_imported}
 
 
-def verify_model(path, source, options=None, *, samples: int | None = None, inputs: np.ndarray | None = None,
-                 backend: str = "cpu", threads: int | None = None, memory: str = "fast", precision: str = "float32",
-                 limits: Limits | None = None, every_layer: bool = False, seed: int = 0,
-                 advance: Callable[..., None] = lambda count=1, label=None: None) -> Verification:
+def verify_model(
+    path,
+    source,
+    options=None,
+    *,
+    samples: int | None = None,
+    inputs: np.ndarray | None = None,
+    backend: str = "cpu",
+    threads: int | None = None,
+    memory: str = "fast",
+    precision: str = "float32",
+    limits: Limits | None = None,
+    every_layer: bool = False,
+    seed: int = 0,
+    advance: Callable[..., None] = lambda count=1, label=None: None,
+) -> Verification:
     """Compares the .dsf with the model it was made from.
 
     options: capture.CaptureOptions, those of the export. inputs: the samples of a model with one input, along the first
@@ -95,10 +107,19 @@ def verify_model(path, source, options=None, *, samples: int | None = None, inpu
         options = replace(options, dynamic_batch=False)
     captured = capture(source, options)
     with TemporaryDirectory(prefix="dscompress-verify-") as folder:
-        return compare_models(str(path), str(source), model, captured, Path(folder), samples=samples, inputs=inputs,
-                              session={"backend": backend, "threads": threads, "memory": memory,
-                                       "precision": precision},
-                              every_layer=every_layer, seed=seed, advance=advance)
+        return compare_models(
+            str(path),
+            str(source),
+            model,
+            captured,
+            Path(folder),
+            samples=samples,
+            inputs=inputs,
+            session={"backend": backend, "threads": threads, "memory": memory, "precision": precision},
+            every_layer=every_layer,
+            seed=seed,
+            advance=advance,
+        )
 
 
 def input_of(model) -> ImpliedInput | None:
@@ -112,8 +133,9 @@ def input_of(model) -> ImpliedInput | None:
     return ImpliedInput(shape, "the .dsf", str(entry.dtype))
 
 
-def compare_models(path: str, source: str, model, captured, folder: Path, *, samples, inputs, session,
-                   every_layer, seed, advance) -> Verification:
+def compare_models(
+    path: str, source: str, model, captured, folder: Path, *, samples, inputs, session, every_layer, seed, advance
+) -> Verification:
     """The captured graph says what the outputs are; after the passes, what each layer is."""
     from dscompress.lower import lower
     from dscompress.passes import run_pipeline
@@ -122,14 +144,25 @@ def compare_models(path: str, source: str, model, captured, folder: Path, *, sam
     original = Oracle(captured.model, folder / "captured")
     graph = run_pipeline(captured.model)
 
-    found = Verification(path, source, resolve(session["backend"]), session["memory"], session["precision"],
-                         samples or 0, changes=captured.changes, notes=captured.notes)
+    found = Verification(
+        path,
+        source,
+        resolve(session["backend"]),
+        session["memory"],
+        session["precision"],
+        samples or 0,
+        changes=captured.changes,
+        notes=captured.notes,
+    )
     recorded = model.metadata.get("source.sha256")
     if recorded and captured.sha256 and recorded != captured.sha256:
-        found.warnings.append(f"{source} is not the file that {path} was made from: its sha256 is "
-                              f"{captured.sha256[:12]}…, the .dsf records {recorded[:12]}…")
-    found.mismatch = (mismatch(model.graph, graph, path, source)
-                      or differing_nodes(model.graph, graph, lower(graph), path, source))
+        found.warnings.append(
+            f"{source} is not the file that {path} was made from: its sha256 is "
+            f"{captured.sha256[:12]}…, the .dsf records {recorded[:12]}…"
+        )
+    found.mismatch = mismatch(model.graph, graph, path, source) or differing_nodes(
+        model.graph, graph, lower(graph), path, source
+    )
     if found.mismatch:
         return found
 
@@ -145,8 +178,10 @@ def compare_models(path: str, source: str, model, captured, folder: Path, *, sam
     found.outputs = [output_difference(*result) for result in results]
     silent = [name for name, _, theirs in results if theirs.size and not np.isfinite(theirs).any()]
     if silent:
-        found.warnings.append(f"with these inputs {source} gives no finite number in output '{silent[0]}', so they say "
-                              "nothing of how exact it is")
+        found.warnings.append(
+            f"with these inputs {source} gives no finite number in output '{silent[0]}', so they say "
+            "nothing of how exact it is"
+        )
     for layer in comparison.layers(few(model.graph, feeds), every_layer, advance):
         found.layers.append(layer)
         if not layer.within and found.first_bad is None:

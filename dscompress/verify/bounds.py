@@ -97,8 +97,10 @@ class Step:
         inputs = inputs[: len(self.inputs)]
         if self.node.op == "conv":
             return [conv(*inputs, **self.node.attributes)]
-        node = self.node._replace(inputs=tuple(None if x is None else i for i, x in enumerate(inputs)),
-                                  attributes={**self.node.attributes, **attributes})
+        node = self.node._replace(
+            inputs=tuple(None if x is None else i for i, x in enumerate(inputs)),
+            attributes={**self.node.attributes, **attributes},
+        )
         arrays = [None if x is None else np.asarray(x, np.float32 if x.dtype.kind == "f" else x.dtype) for x in inputs]
         with np.errstate(all="ignore"):
             return [np.asarray(y, np.float64) for y in run_node(node, arrays, self.batch)]

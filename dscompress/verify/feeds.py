@@ -53,14 +53,19 @@ def rows_of(shape) -> tuple[int, bool]:
 
 def check_given(values, given: np.ndarray) -> None:
     if len(values) != 1:
-        raise ModelError("inputs", f"one array for a model with {len(values)} inputs", "a model with one input",
-                         "leave the inputs out: random ones are made for every input")
+        raise ModelError(
+            "inputs",
+            f"one array for a model with {len(values)} inputs",
+            "a model with one input",
+            "leave the inputs out: random ones are made for every input",
+        )
     value = values[0]
     rows, _ = rows_of(value.shape)
     fits = given.ndim == len(value.shape) and given.shape[1:] == at_batch(value.shape, 1)[1:]
     if not fits or len(given) == 0 or len(given) % rows:
-        raise ModelError("inputs", f"an array of shape {given.shape}",
-                         f"{shown(value.shape)}, as input '{value.name}' has it")
+        raise ModelError(
+            "inputs", f"an array of shape {given.shape}", f"{shown(value.shape)}, as input '{value.name}' has it"
+        )
     if str(given.dtype) != value.dtype:
         raise ModelError("inputs", f"an array of {given.dtype}", f"{value.dtype}, as input '{value.name}' has it")
 

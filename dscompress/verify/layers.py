@@ -71,13 +71,17 @@ class Comparison:
             if plain.dtype.kind != "f":
                 continue
             noise = largest(difference(plain, folded)) + float(np.spacing(largest(np.abs(folded[np.isfinite(folded)]))))
-            pairs = (("the ordinary session", fused, "one that runs node by node", plain, FUSING),
-                     ("the graph after the passes", folded, "the captured one", captured, FOLDING))
+            pairs = (
+                ("the ordinary session", fused, "one that runs node by node", plain, FUSING),
+                ("the graph after the passes", folded, "the captured one", captured, FOLDING),
+            )
             for first, a, second, b, factor in pairs:
                 error = largest(difference(a, b))
                 if not error <= factor * noise:
-                    return (f"output '{name}' of {first} is {error:.3g} away from {second}, where rounding explains "
-                            f"{factor * noise:.3g}")
+                    return (
+                        f"output '{name}' of {first} is {error:.3g} away from {second}, where rounding explains "
+                        f"{factor * noise:.3g}"
+                    )
         return ""
 
     def layers(self, feeds, every_layer: bool, advance) -> Iterator[Layer]:
@@ -142,8 +146,9 @@ class Comparison:
                 inputs.append(theirs[values[i].name])
                 deltas.append(difference(ours[values[i].name], inputs[-1]))
         outputs = [theirs[values[i].name] for i in node.outputs]
-        step = Step(node._replace(inputs=tuple(range(len(inputs)))), inputs, deltas, outputs, batch,
-                    arithmetic or Arithmetic())
+        step = Step(
+            node._replace(inputs=tuple(range(len(inputs)))), inputs, deltas, outputs, batch, arithmetic or Arithmetic()
+        )
         worst = None
         for i, y, bound in zip(node.outputs, outputs, bounds(step), strict=True):
             layer = compare(node, values[i].name, ours[values[i].name], y, bound, arithmetic)
@@ -167,14 +172,25 @@ def compare(node, value: str, ours: np.ndarray, theirs: np.ndarray, bound, arith
     at = int(ratio.argmax()) if ratio.size else 0
     worst = float(ratio.reshape(-1)[at]) if ratio.size else 0.0
     allowed = float(np.broadcast_to(bound, ratio.shape).reshape(-1)[at]) if ratio.size else 0.0
-    return Layer(node.name, node.op, node.module, value, largest(apart), allowed, worst, snr(apart, theirs), worst <= 1,
-                 arithmetic)
+    return Layer(
+        node.name,
+        node.op,
+        node.module,
+        value,
+        largest(apart),
+        allowed,
+        worst,
+        snr(apart, theirs),
+        worst <= 1,
+        arithmetic,
+    )
 
 
 def together(runs: list[list[np.ndarray]]) -> list[np.ndarray]:
     """The outputs of several runs, each output's rows one after another."""
-    return [np.concatenate(parts) if len(parts) > 1 and parts[0].ndim else parts[0]
-            for parts in zip(*runs, strict=True)]
+    return [
+        np.concatenate(parts) if len(parts) > 1 and parts[0].ndim else parts[0] for parts in zip(*runs, strict=True)
+    ]
 
 
 def as_list(result, names: list[str]) -> list[np.ndarray]:

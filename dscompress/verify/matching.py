@@ -34,22 +34,29 @@ def mismatch(graph, source, path: str, source_name: str) -> str:
     for entry in graph.inputs:
         value = graph.values[entry.value]
         if value.name not in theirs:
-            return (f"{path} is another model: its input '{value.name}' is not among the inputs of {source_name} "
-                    f"({', '.join(theirs)})")
+            return (
+                f"{path} is another model: its input '{value.name}' is not among the inputs of {source_name} "
+                f"({', '.join(theirs)})"
+            )
         shape = [d if isinstance(d, int) else None for d in theirs[value.name].shape]
         if len(shape) != len(value.shape) or any(
-                b is not None and a != b for a, b in zip(value.shape, shape, strict=True)):
+            b is not None and a != b for a, b in zip(value.shape, shape, strict=True)
+        ):
             there = "(" + ", ".join(str(d) for d in theirs[value.name].shape) + ")"
-            return (f"input '{value.name}' is {shown(value.shape)} in {path}, {there} in {source_name}; give the same "
-                    "source, and the --input-shape and --no-dynamic-batch of the export")
+            return (
+                f"input '{value.name}' is {shown(value.shape)} in {path}, {there} in {source_name}; give the same "
+                "source, and the --input-shape and --no-dynamic-batch of the export"
+            )
     for weight in graph.weights:
         value = graph.values[weight.value]
         tensor = source_tensor(graph, source, weight)
         if tensor is None:
             return f"{path} is another model: its weight '{value.name}' {shown(value.shape)} is not in {source_name}"
         if tensor.shape != value.shape:
-            return (f"{path} is another model: its weight '{value.name}' is {shown(value.shape)}, in {source_name} it "
-                    f"is {shown(tensor.shape)}")
+            return (
+                f"{path} is another model: its weight '{value.name}' is {shown(value.shape)}, in {source_name} it "
+                f"is {shown(tensor.shape)}"
+            )
     for output in graph.outputs:
         name = graph.values[output.value].name
         if name not in known:
@@ -65,8 +72,10 @@ def differing_nodes(graph, source, lowered, path: str, source_name: str) -> str:
 
     lowered: the source's nodes, from lower().
     """
-    for what, ours, theirs in (("inputs", graph.inputs, source.graph.inputs),
-                               ("outputs", graph.outputs, source.graph.outputs)):
+    for what, ours, theirs in (
+        ("inputs", graph.inputs, source.graph.inputs),
+        ("outputs", graph.outputs, source.graph.outputs),
+    ):
         names, expected = [graph.values[entry.value].name for entry in ours], [value.name for value in theirs]
         if names != expected:
             return f"the {what} of {path} are {', '.join(names)}, those of {source_name} {', '.join(expected)}"
@@ -134,8 +143,15 @@ def different_weights(model, graph) -> Iterator[WeightDifference]:
         if unequal.any():
             index = tuple(int(k) for k in np.unravel_index(int(unequal.argmax()), unequal.shape))
             reader = next((node for node in model.graph.nodes if weight.value in node.inputs), None)
-            yield WeightDifference(name, ours.size, int(unequal.sum()), index, ours[index].item(), theirs[index].item(),
-                                   *((reader.name, reader.op, reader.module) if reader else ("", "", "")))
+            yield WeightDifference(
+                name,
+                ours.size,
+                int(unequal.sum()),
+                index,
+                ours[index].item(),
+                theirs[index].item(),
+                *((reader.name, reader.op, reader.module) if reader else ("", "", "")),
+            )
 
 
 def bits(array: np.ndarray) -> np.ndarray:

@@ -21,10 +21,28 @@ import numpy as np
 # to spare.
 STEPS = 2 * 4 + 2 * 2 + 2 * 5 + 2 + 2
 
-B = np.array([[4, 0, -5, 0, 1, 0], [0, -4, -4, 1, 1, 0], [0, 4, -4, -1, 1, 0], [0, -2, -1, 2, 1, 0],
-              [0, 2, -1, -2, 1, 0], [0, 4, 0, -5, 0, 1]], np.float64)
-G = np.array([[1 / 4, 0, 0], [-1 / 6, -1 / 6, -1 / 6], [-1 / 6, 1 / 6, -1 / 6], [1 / 24, 1 / 12, 1 / 6],
-              [1 / 24, -1 / 12, 1 / 6], [0, 0, 1]], np.float64)
+B = np.array(
+    [
+        [4, 0, -5, 0, 1, 0],
+        [0, -4, -4, 1, 1, 0],
+        [0, 4, -4, -1, 1, 0],
+        [0, -2, -1, 2, 1, 0],
+        [0, 2, -1, -2, 1, 0],
+        [0, 4, 0, -5, 0, 1],
+    ],
+    np.float64,
+)
+G = np.array(
+    [
+        [1 / 4, 0, 0],
+        [-1 / 6, -1 / 6, -1 / 6],
+        [-1 / 6, 1 / 6, -1 / 6],
+        [1 / 24, 1 / 12, 1 / 6],
+        [1 / 24, -1 / 12, 1 / 6],
+        [0, 0, 1],
+    ],
+    np.float64,
+)
 A = np.array([[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]], np.float64)
 
 
@@ -42,7 +60,7 @@ def apply(x, w, pads, a=A, b=B, g=G, dtype=np.float64) -> np.ndarray:
     height, width = x.shape[2] + top + bottom - 2, x.shape[3] + left + right - 2
     rows, columns = -(-height // 4), -(-width // 4)
     padded = np.zeros((*x.shape[:2], 4 * rows + 2, 4 * columns + 2), dtype)
-    padded[:, :, top:top + x.shape[2], left:left + x.shape[3]] = x
+    padded[:, :, top : top + x.shape[2], left : left + x.shape[3]] = x
     tiles = np.lib.stride_tricks.sliding_window_view(padded, (6, 6), (2, 3))[:, :, ::4, ::4]
     a, b = a.astype(dtype), b.astype(dtype)
     v = b @ tiles @ b.T

@@ -21,8 +21,17 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
-    "BackendError", "Cancelled", "DsError", "Limits", "Model", "ModelError", "Prediction", "Session", "Step",
-    "TensorInfo", "load",
+    "BackendError",
+    "Cancelled",
+    "DsError",
+    "Limits",
+    "Model",
+    "ModelError",
+    "Prediction",
+    "Session",
+    "Step",
+    "TensorInfo",
+    "load",
 ]
 
 
@@ -34,8 +43,15 @@ def __getattr__(name: str):
     return getattr(session, name)
 
 
-def load(source, backend: str = "auto", threads: int | None = None, *, limits: Limits | None = None,
-         memory: str = "fast", precision: str = "float32") -> Session:
+def load(
+    source,
+    backend: str = "auto",
+    threads: int | None = None,
+    *,
+    limits: Limits | None = None,
+    memory: str = "fast",
+    precision: str = "float32",
+) -> Session:
     """Checks a .dsf file and opens a session for it.
 
     source is a path or the bytes of a file. backend is "cpu" (what "auto" means), "reference" or "cuda"; threads None

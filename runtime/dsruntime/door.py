@@ -15,8 +15,9 @@ from dsruntime.errors import DsError, ModelError
 KINDS = ((stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"), (stat.S_ISCHR, "a device"), (stat.S_ISBLK, "a device"))
 
 
-def open_regular(path, where: str, expected: str, most: int | None = None,
-                 error: type[DsError] = ModelError) -> BinaryIO:
+def open_regular(
+    path, where: str, expected: str, most: int | None = None, error: type[DsError] = ModelError
+) -> BinaryIO:
     """The file, open for reading. Raises `error` for what is none, is empty, or has more than `most` bytes."""
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
     try:

@@ -17,8 +17,16 @@ class DsError(Exception):
     details: where one sentence has several causes, each of them: a line of its own, indented.
     """
 
-    def __init__(self, where: str, found: str, expected: str = "", what_to_do: str = "", *, message: str = "",
-                 details: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        where: str,
+        found: str,
+        expected: str = "",
+        what_to_do: str = "",
+        *,
+        message: str = "",
+        details: Sequence[str] = (),
+    ) -> None:
         self.where = where
         self.found = found
         self.expected = expected
@@ -52,8 +60,10 @@ def sentence(where: str, found: str, expected: str, what_to_do: str) -> str:
 
 def raise_limit(name: str) -> str:
     """What to do about a file that asks for more than a limit allows: as libdsf says it."""
-    return (f"raise the limit {name} if you trust the file: --limit {name}=NUMBER for a command, "
-            f"limits=Limits({name}=NUMBER) in Python, dsf_limits in C")
+    return (
+        f"raise the limit {name} if you trust the file: --limit {name}=NUMBER for a command, "
+        f"limits=Limits({name}=NUMBER) in Python, dsf_limits in C"
+    )
 
 
 def rebuild(kind, where, found, expected, what_to_do, message, details):

@@ -92,8 +92,18 @@ class Graph:
     def __init__(self, data: memoryview) -> None:
         from dsruntime import dsf_generated
 
-        (_, self.major, self.minor, _, self.file_length, _, self.flatbuffer_length, self.data_offset, self.data_length,
-         _) = PREFIX.unpack_from(data)
+        (
+            _,
+            self.major,
+            self.minor,
+            _,
+            self.file_length,
+            _,
+            self.flatbuffer_length,
+            self.data_offset,
+            self.data_length,
+            _,
+        ) = PREFIX.unpack_from(data)
         self._bytes = data
         self._model = dsf_generated.Model.GetRootAs(data[64 : 64 + self.flatbuffer_length])
 

@@ -45,19 +45,37 @@ MOST_JPEG_PIXELS = 1 << 27  # more take seconds, however small they are decoded
 
 RECIPES = {
     "imagenet": Image(
-        color="rgb", resize="shorter", size=(256,), filter="bilinear", crop=(224, 224),
-        mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)),
+        color="rgb",
+        resize="shorter",
+        size=(256,),
+        filter="bilinear",
+        crop=(224, 224),
+        mean=(0.485, 0.456, 0.406),
+        std=(0.229, 0.224, 0.225),
+    ),
     "cifar": Image(
-        color="rgb", resize="exact", size=(32, 32), filter="bilinear", crop=None,
-        mean=(0.4914, 0.4822, 0.4465), std=(0.2023, 0.1994, 0.2010)),
+        color="rgb",
+        resize="exact",
+        size=(32, 32),
+        filter="bilinear",
+        crop=None,
+        mean=(0.4914, 0.4822, 0.4465),
+        std=(0.2023, 0.1994, 0.2010),
+    ),
     "mnist": Image(
-        color="gray", resize="exact", size=(28, 28), filter="bilinear", crop=None, mean=(0.1307,), std=(0.3081,)),
+        color="gray", resize="exact", size=(28, 28), filter="bilinear", crop=None, mean=(0.1307,), std=(0.3081,)
+    ),
     "digits": Image(color="gray", resize="exact", size=(8, 8), filter="box", crop=None, mean=(0.0,), std=(1.0,)),
 }
 
 # EXIF orientation: what turns the stored image upright, as names of PIL.Image.Transpose.
 UPRIGHT = {
-    2: "FLIP_LEFT_RIGHT", 3: "ROTATE_180", 4: "FLIP_TOP_BOTTOM", 5: "TRANSPOSE", 6: "ROTATE_270", 7: "TRANSVERSE",
+    2: "FLIP_LEFT_RIGHT",
+    3: "ROTATE_180",
+    4: "FLIP_TOP_BOTTOM",
+    5: "TRANSPOSE",
+    6: "ROTATE_270",
+    7: "TRANSVERSE",
     8: "ROTATE_90",
 }
 ORIENTATION = 0x0112  # the EXIF tag
@@ -74,8 +92,12 @@ def load_image(source, recipe: Image, shape) -> np.ndarray:
     image = plain(upright(opened(source, where, recipe)), where)
     image = cropped(resized(image, recipe, where), recipe, where)
     if image.size != (width, height):
-        raise ModelError(where, f"{image.height} x {image.width} pixels (height x width) after the model's recipe",
-                         f"{height} x {width}", "resize the image, or export the model with a recipe that does")
+        raise ModelError(
+            where,
+            f"{image.height} x {image.width} pixels (height x width) after the model's recipe",
+            f"{height} x {width}",
+            "resize the image, or export the model with a recipe that does",
+        )
     return scaled(image, recipe)
 
 
@@ -112,8 +134,12 @@ def import_pillow():
     try:
         import PIL.Image
     except ImportError:
-        raise BackendError("image", "Pillow is not installed", "Pillow to read images",
-                           "pip install pillow, or use run() with an array") from None
+        raise BackendError(
+            "image",
+            "Pillow is not installed",
+            "Pillow to read images",
+            "pip install pillow, or use run() with an array",
+        ) from None
     return PIL.Image
 
 
@@ -146,8 +172,9 @@ def identified(pillow, file, where: str):
     except pillow.DecompressionBombError as error:
         raise ModelError(where, str(error), "an image of fewer pixels", "shrink the image") from None
     except pillow.UnidentifiedImageError:
-        raise ModelError(where, "not an image of a known format", "a PNG, JPEG or BMP file",
-                         "convert the image") from None
+        raise ModelError(
+            where, "not an image of a known format", "a PNG, JPEG or BMP file", "convert the image"
+        ) from None
     except Exception as error:
         raise ModelError(where, f"damaged: {error}", "a PNG, JPEG or BMP file", "make the image again") from None
 
@@ -174,16 +201,26 @@ def check_size(image, where: str, recipe: Image, divisors: tuple[int, ...], fixe
     for divisor in divisors:
         small = math.ceil(width / divisor), math.ceil(height / divisor)
         enough = divisor == 1 or (recipe.resize != "none" and min(small) >= max(recipe.size))
-        if enough and fixed + decoded_bytes(image.mode, small) <= MOST_BYTES and (
-                len(divisors) == 1 or width * height <= MOST_JPEG_PIXELS):
+        if (
+            enough
+            and fixed + decoded_bytes(image.mode, small) <= MOST_BYTES
+            and (len(divisors) == 1 or width * height <= MOST_JPEG_PIXELS)
+        ):
             if divisor > 1:
                 image.draft(None, (width // divisor, height // divisor))
-                warnings.warn(f"{where}: {height} x {width} pixels are decoded at 1/{divisor} of that, to stay within "
-                              f"{MOST_BYTES >> 20} MiB; they differ a little from those of the whole", stacklevel=2)
+                warnings.warn(
+                    f"{where}: {height} x {width} pixels are decoded at 1/{divisor} of that, to stay within "
+                    f"{MOST_BYTES >> 20} MiB; they differ a little from those of the whole",
+                    stacklevel=2,
+                )
             return
     needed = (fixed + decoded_bytes(image.mode, image.size)) >> 20
-    raise ModelError(where, f"{height} x {width} pixels, which take {needed:,} MiB to decode", f"at most "
-                     f"{MOST_BYTES >> 20} MiB", "shrink the image")
+    raise ModelError(
+        where,
+        f"{height} x {width} pixels, which take {needed:,} MiB to decode",
+        f"at most {MOST_BYTES >> 20} MiB",
+        "shrink the image",
+    )
 
 
 def decoded_bytes(mode: str, size: tuple[int, int]) -> int:
@@ -257,8 +294,12 @@ def plain(image, where: str):
         del image.info["transparency"]  # Pillow warns that it is dropped
     if image.mode in ("P", "PA", "RGBA", "CMYK", "YCbCr", "LAB", "HSV", "RGBX"):
         return image.convert("RGB")
-    raise ModelError(where, f"pixels of mode {image.mode!r}", "8- or 16-bit gray, RGB, RGBA, palette or CMYK pixels",
-                     "convert the image to 8-bit RGB")
+    raise ModelError(
+        where,
+        f"pixels of mode {image.mode!r}",
+        "8- or 16-bit gray, RGB, RGBA, palette or CMYK pixels",
+        "convert the image to 8-bit RGB",
+    )
 
 
 def gray_from_16_bits(image, where: str):
@@ -297,9 +338,12 @@ def resized_size(size: tuple[int, int], recipe: Image, where: str) -> tuple[int,
         found = (recipe.size[0], other) if width <= height else (other, recipe.size[0])
     between = found[0] * max(height, found[1])  # Pillow resizes the rows first
     if max(found) > LARGEST_SIDE or between > MOST_RESIZED:
-        raise ModelError(where, f"{height} x {width} pixels, which the model's recipe makes {found[1]} x {found[0]}",
-                         f"at most {LARGEST_SIDE:,} a side and {MOST_RESIZED:,} pixels on the way there, so a less "
-                         "elongated image", "crop it")
+        raise ModelError(
+            where,
+            f"{height} x {width} pixels, which the model's recipe makes {found[1]} x {found[0]}",
+            f"at most {LARGEST_SIDE:,} a side and {MOST_RESIZED:,} pixels on the way there, so a less elongated image",
+            "crop it",
+        )
     return found
 
 
@@ -324,8 +368,12 @@ def cropped(image, recipe: Image, where: str):
         return image
     height, width = recipe.crop
     if image.height < height or image.width < width:
-        raise ModelError(where, f"{image.height} x {image.width} pixels", f"at least {height} x {width} to crop",
-                         "give a larger image")
+        raise ModelError(
+            where,
+            f"{image.height} x {image.width} pixels",
+            f"at least {height} x {width} to crop",
+            "give a larger image",
+        )
     top, left = round((image.height - height) / 2), round((image.width - width) / 2)
     return image.crop((left, top, left + width, top + height))
 
@@ -409,8 +457,12 @@ def check_recipe(recipe: Image, where: str) -> None:
         raise ModelError(where, f"'std' is {list(recipe.std)}", "numbers above 0")
     check_units(recipe, where)
     if (recipe.pad is not None) != (recipe.resize == "letterbox"):
-        raise ModelError(where, f"{'no ' if recipe.pad is None else ''}'pad' for resize {recipe.resize!r}",
-                         "a colour for 'letterbox', and none else", "YOLO's is [114, 114, 114]")
+        raise ModelError(
+            where,
+            f"{'no ' if recipe.pad is None else ''}'pad' for resize {recipe.resize!r}",
+            "a colour for 'letterbox', and none else",
+            "YOLO's is [114, 114, 114]",
+        )
     codes = recipe.pad or ()
     whole = all(type(v) is int and 0 <= v <= 255 for v in codes)
     if recipe.pad is not None and (len(codes) != channels or not whole):
@@ -422,9 +474,12 @@ def check_units(recipe: Image, where: str) -> None:
     if max(map(abs, (*recipe.mean, *recipe.std))) <= 1:
         return
     mean, std = ([float(f"{value / 255:.6g}") for value in values] for values in (recipe.mean, recipe.std))
-    raise ModelError(where, f"'mean' is {list(recipe.mean)} and 'std' is {list(recipe.std)}",
-                     "those of pixels from 0 to 1, so nothing above 1",
-                     f"if they are of pixels from 0 to 255, divide both by 255: mean {mean}, std {std}")
+    raise ModelError(
+        where,
+        f"'mean' is {list(recipe.mean)} and 'std' is {list(recipe.std)}",
+        "those of pixels from 0 to 1, so nothing above 1",
+        f"if they are of pixels from 0 to 255, divide both by 255: mean {mean}, std {std}",
+    )
 
 
 def one_of(value, known: tuple[str, ...], name: str, where: str) -> None:

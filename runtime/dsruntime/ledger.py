@@ -1,9 +1,9 @@
 """Where the bytes of a file went, to the byte: the rows of ledger() sum to the file's length.
 
-    prefix      the first 64 bytes
-    graph       the FlatBuffer: names, nodes, shapes, codec parameters, labels, metadata
-    weight      one row a weight: its stored bytes, from its offset to the end of its last plane
-    padding     the zeros that bring the data section and each weight to a multiple of 64
+prefix      the first 64 bytes
+graph       the FlatBuffer: names, nodes, shapes, codec parameters, labels, metadata
+weight      one row a weight: its stored bytes, from its offset to the end of its last plane
+padding     the zeros that bring the data section and each weight to a multiple of 64
 """
 
 from __future__ import annotations

@@ -70,13 +70,23 @@ class Tensor(Struct):
 
 
 class Limits(Struct):
-    _fields_ = [("file_bytes", c_uint64), ("activation_bytes", c_uint64), ("plan_bytes", c_uint64),
-                ("weight_bytes", c_uint64), ("multiply_adds", c_uint64)]
+    _fields_ = [
+        ("file_bytes", c_uint64),
+        ("activation_bytes", c_uint64),
+        ("plan_bytes", c_uint64),
+        ("weight_bytes", c_uint64),
+        ("multiply_adds", c_uint64),
+    ]
 
 
 class SessionOptions(Struct):
-    _fields_ = [("threads", c_int32), ("keep_values", c_int32), ("profile", c_int32), ("memory", c_int32),
-                ("precision", c_int32)]
+    _fields_ = [
+        ("threads", c_int32),
+        ("keep_values", c_int32),
+        ("profile", c_int32),
+        ("memory", c_int32),
+        ("precision", c_int32),
+    ]
 
 
 class IsaInfo(Struct):
@@ -162,8 +172,9 @@ def find() -> str:
     if named:
         if os.path.isfile(named):
             return named
-        raise BackendError("libdsf", f"no file {named!r}, which DSF_LIBRARY names", "a built libdsf.so",
-                           "correct or unset DSF_LIBRARY")
+        raise BackendError(
+            "libdsf", f"no file {named!r}, which DSF_LIBRARY names", "a built libdsf.so", "correct or unset DSF_LIBRARY"
+        )
     import dsruntime
 
     places = [os.path.join(folder, "libdsf.so") for folder in dsruntime.__path__]
@@ -171,9 +182,12 @@ def find() -> str:
         if os.path.isfile(place):
             return place
     raise BackendError(
-        "libdsf", f"not installed: looked for {' and '.join(places)}", "the library that checks and runs .dsf files",
+        "libdsf",
+        f"not installed: looked for {' and '.join(places)}",
+        "the library that checks and runs .dsf files",
         "install the package with its native part (pip install . in the checkout, with a C++ compiler, flatc and "
-        "libflatbuffers-dev), or name a built library in DSF_LIBRARY")
+        "libflatbuffers-dev), or name a built library in DSF_LIBRARY",
+    )
 
 
 def bind(path: str) -> ctypes.CDLL:
@@ -182,17 +196,29 @@ def bind(path: str) -> ctypes.CDLL:
         dsf.dsf_abi_version.restype = c_uint32
         version = dsf.dsf_abi_version()
     except (OSError, AttributeError) as error:
-        raise BackendError("libdsf", f"{path} cannot be loaded: {error}", "a libdsf built for this machine",
-                           "install the package again on this machine") from None
+        raise BackendError(
+            "libdsf",
+            f"{path} cannot be loaded: {error}",
+            "a libdsf built for this machine",
+            "install the package again on this machine",
+        ) from None
     if version != ABI_VERSION:
-        raise BackendError("libdsf", f"{path} has interface version {version}", f"version {ABI_VERSION}",
-                           "install the library and the Python package of one release")
+        raise BackendError(
+            "libdsf",
+            f"{path} has interface version {version}",
+            f"version {ABI_VERSION}",
+            "install the library and the Python package of one release",
+        )
     for name, (result, arguments) in FUNCTIONS.items():
         try:
             function = getattr(dsf, name)
         except AttributeError:
-            raise BackendError("libdsf", f"{path} has no function {name}", "all of dsf.h",
-                               "install the library and the Python package of one release") from None
+            raise BackendError(
+                "libdsf",
+                f"{path} has no function {name}",
+                "all of dsf.h",
+                "install the library and the Python package of one release",
+            ) from None
         function.restype, function.argtypes = result, arguments
     return dsf
 
@@ -219,8 +245,15 @@ def instruction_sets() -> list[dict]:
     for i in range(library().dsf_isa_count()):
         row = IsaInfo()
         call("dsf_isa_row", i, ctypes.byref(row))
-        rows.append({"name": decoded(row.name), "needs": decoded(row.needs), "available": bool(row.available),
-                     "chosen": bool(row.chosen), "bf16": bool(row.bf16)})
+        rows.append(
+            {
+                "name": decoded(row.name),
+                "needs": decoded(row.needs),
+                "available": bool(row.available),
+                "chosen": bool(row.chosen),
+                "bf16": bool(row.bf16),
+            }
+        )
     return rows
 
 

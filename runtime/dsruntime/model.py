@@ -84,17 +84,25 @@ class Model:
         return cls(library.Handle(pointer, "dsf_model_destroy"), path, limits)
 
     def __reduce__(self):
-        raise ModelError("model", "it cannot be pickled or copied: it is memory of this process",
-                         "its path or its bytes",
-                         "pickle model.path or bytes(model.bytes), and open that in each process")
+        raise ModelError(
+            "model",
+            "it cannot be pickled or copied: it is memory of this process",
+            "its path or its bytes",
+            "pickle model.path or bytes(model.bytes), and open that in each process",
+        )
 
     def prepare(self, *, memory: str = "fast", precision: str = "float32") -> None:
         """Does now what the first run on the cpu backend would do: brings the weights into the form it computes with.
 
         Takes no Python lock, so that a thread can do it while the program imports or reads something.
         """
-        options = library.SessionOptions(1, 0, 0, library.code_of("memory", memory, library.MEMORIES),
-                                         library.code_of("precision", precision, library.PRECISIONS))
+        options = library.SessionOptions(
+            1,
+            0,
+            0,
+            library.code_of("memory", memory, library.MEMORIES),
+            library.code_of("precision", precision, library.PRECISIONS),
+        )
         library.call("dsf_model_prepare", self._handle.pointer, options)
 
     def multiply_adds(self, batch: int = 1) -> int:
@@ -106,8 +114,16 @@ class Model:
         library.call("dsf_model_multiply_adds", self._handle.pointer, min(batch, 2**63 - 1), ctypes.byref(count))
         return count.value
 
-    def session(self, backend: str = "auto", threads: int | None = None, *, keep_values: bool = False,
-                profile: bool = False, memory: str = "fast", precision: str = "float32") -> Session:
+    def session(
+        self,
+        backend: str = "auto",
+        threads: int | None = None,
+        *,
+        keep_values: bool = False,
+        profile: bool = False,
+        memory: str = "fast",
+        precision: str = "float32",
+    ) -> Session:
         """A session of this model.
 
         keep_values lets Session.values() show every value of a run; profile lets profile() time its steps. memory
@@ -116,8 +132,9 @@ class Model:
         """
         from dsruntime.session import Session
 
-        return Session(self, backend, threads, keep_values=keep_values, profile=profile, memory=memory,
-                       precision=precision)
+        return Session(
+            self, backend, threads, keep_values=keep_values, profile=profile, memory=memory, precision=precision
+        )
 
     @cached_property
     def bytes(self) -> memoryview:
@@ -152,8 +169,10 @@ class Model:
 
     @cached_property
     def outputs(self) -> tuple[TensorInfo, ...]:
-        return tuple(self._info(entry.value, meaning=self._meaning(i), labels=entry.labels)
-                     for i, entry in enumerate(self.graph.outputs))
+        return tuple(
+            self._info(entry.value, meaning=self._meaning(i), labels=entry.labels)
+            for i, entry in enumerate(self.graph.outputs)
+        )
 
     def _meaning(self, output: int) -> str:
         """As libdsf says it: a file that calls what a sigmoid made logits is not believed."""

@@ -91,8 +91,17 @@ class Options:
 class Session:
     """May be called from several threads; calls then run one after another. For parallel runs open more sessions."""
 
-    def __init__(self, model: Model, backend: str = "auto", threads: int | None = None, *, keep_values: bool = False,
-                 profile: bool = False, memory: str = "fast", precision: str = "float32") -> None:
+    def __init__(
+        self,
+        model: Model,
+        backend: str = "auto",
+        threads: int | None = None,
+        *,
+        keep_values: bool = False,
+        profile: bool = False,
+        memory: str = "fast",
+        precision: str = "float32",
+    ) -> None:
         if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
             raise ModelError("session", f"threads={threads!r}", "a number from 1, or None for one per processor")
         self.model = model
@@ -107,9 +116,12 @@ class Session:
         self.threads: int = self._runner.threads
 
     def __reduce__(self):
-        raise ModelError("session", "it cannot be pickled or copied: it is memory and threads of this process",
-                         "its model's path or bytes",
-                         "pickle session.model.path or bytes(session.model.bytes), and load that in each process")
+        raise ModelError(
+            "session",
+            "it cannot be pickled or copied: it is memory and threads of this process",
+            "its model's path or bytes",
+            "pickle session.model.path or bytes(session.model.bytes), and load that in each process",
+        )
 
     @property
     def inputs(self) -> list[TensorInfo]:
@@ -160,8 +172,9 @@ class Session:
             is_long = batch > 0 and self._multiply_adds(batch) >= LONG and self.backend == "cpu"
             results = interruptible(run, self.cancel) if is_long else run()
         except MemoryError:
-            raise BackendError("session", "no memory is left", "more free memory",
-                               "end other programs, or run smaller batches") from None
+            raise BackendError(
+                "session", "no memory is left", "more free memory", "end other programs, or run smaller batches"
+            ) from None
         names = [info.name for info in self.model.outputs]
         return results[0] if len(results) == 1 else dict(zip(names, results, strict=True))
 
@@ -193,14 +206,15 @@ class Session:
 
     def _on_device(self, on_device: bool, stream: int | None) -> bool:
         if (on_device or stream is not None) and self.backend != "cuda":
-            raise ModelError("run", f"on_device or a stream with backend {self.backend}", "backend cuda",
-                             "leave them out")
+            raise ModelError(
+                "run", f"on_device or a stream with backend {self.backend}", "backend cuda", "leave them out"
+            )
         if stream is not None and not on_device:
-            raise ModelError("run", "a stream without on_device", "results that stay on the GPU",
-                             "add on_device=True")
+            raise ModelError("run", "a stream without on_device", "results that stay on the GPU", "add on_device=True")
         if on_device and (self.options.keep_values or self.options.profile):
-            raise ModelError("run", "on_device in a session that keeps values or profiles", "an ordinary session",
-                             "open one for it")
+            raise ModelError(
+                "run", "on_device in a session that keeps values or profiles", "an ordinary session", "open one for it"
+            )
         return on_device
 
     def predict(self, image, top: int = 5) -> list[Prediction]:
@@ -253,8 +267,12 @@ class Session:
 
     def _open(self):
         if id(self.model) in CAUGHT:
-            raise ModelError("session", "the process was forked while another thread ran this model", "a model at rest",
-                             "load the file again in this process")
+            raise ModelError(
+                "session",
+                "the process was forked while another thread ran this model",
+                "a model at rest",
+                "load the file again in this process",
+            )
         if self._runner is None:
             raise ModelError("session", "it is closed", "an open session", "open another: model.session()")
         return self._runner
@@ -270,18 +288,26 @@ class Session:
         if isinstance(top, bool) or not isinstance(top, int) or top < 1:
             raise ModelError("predict", f"top={top!r}", "a number from 1")
         if len(inputs) != 1 or len(outputs) != 1:
-            raise ModelError(where, f"{len(inputs)} inputs and {len(outputs)} outputs", "one of each to predict",
-                             GIVE_AN_ARRAY)
+            raise ModelError(
+                where, f"{len(inputs)} inputs and {len(outputs)} outputs", "one of each to predict", GIVE_AN_ARRAY
+            )
         if inputs[0].image is None:
-            raise ModelError(where, "it does not say how an image becomes its input", "an image recipe",
-                             f"{GIVE_AN_ARRAY}; or export the model again with --preprocess")
+            raise ModelError(
+                where,
+                "it does not say how an image becomes its input",
+                "an image recipe",
+                f"{GIVE_AN_ARRAY}; or export the model again with --preprocess",
+            )
         kind = "an embedding" if outputs[0].meaning == "embedding" else outputs[0].text()
         if outputs[0].meaning == "embedding" or len(outputs[0].shape) < 2 or not isinstance(outputs[0].shape[-1], int):
-            raise ModelError(where, f"output {outputs[0].name!r} is {kind}",
-                             "one score per class", GIVE_AN_ARRAY)
+            raise ModelError(where, f"output {outputs[0].name!r} is {kind}", "one score per class", GIVE_AN_ARRAY)
         if any(d != 1 for d in outputs[0].shape[1:-1]):
-            raise ModelError(where, f"output {outputs[0].name!r} is {outputs[0].text()}", "one score per class, (N, C)",
-                             GIVE_AN_ARRAY)
+            raise ModelError(
+                where,
+                f"output {outputs[0].name!r} is {outputs[0].text()}",
+                "one score per class, (N, C)",
+                GIVE_AN_ARRAY,
+            )
         return inputs[0], outputs[0]
 
 
@@ -298,8 +324,12 @@ def by_order(x, inputs) -> list:
     given = list(x) if isinstance(x, (list, tuple)) else [x]
     if len(given) != len(names):
         found = f"{len(given)} arrays" if isinstance(x, (list, tuple)) else "one array"
-        raise ModelError("run", found, f"{len(names)} ({', '.join(map(repr, names))})",
-                         "give a list in this order, or a dict by name")
+        raise ModelError(
+            "run",
+            found,
+            f"{len(names)} ({', '.join(map(repr, names))})",
+            "give a list in this order, or a dict by name",
+        )
     return given
 
 
@@ -309,13 +339,18 @@ def checked(array, info: TensorInfo) -> np.ndarray:
     borrowed = getattr(array, "is_borrowed", False)  # on a GPU: backends/cuda/interop.py
     if not isinstance(array, np.ndarray) and not borrowed:
         if not hasattr(array, "__array__"):
-            raise ModelError(where, f"a {type(array).__name__}", f"an array, {info.text()}",
-                             f"np.asarray(x, {info.dtype!r})")
+            raise ModelError(
+                where, f"a {type(array).__name__}", f"an array, {info.text()}", f"np.asarray(x, {info.dtype!r})"
+            )
         try:
             array = np.asarray(array)
         except (TypeError, RuntimeError) as error:  # torch's, of a tensor on a GPU or one that requires a gradient
-            raise ModelError(where, f"a {type(array).__name__} that is no array ({error})", info.text(),
-                             "for a torch tensor x.detach().cpu().numpy()") from None
+            raise ModelError(
+                where,
+                f"a {type(array).__name__} that is no array ({error})",
+                info.text(),
+                "for a torch tensor x.detach().cpu().numpy()",
+            ) from None
     if isinstance(array, np.ma.MaskedArray):
         raise ModelError(where, "a masked array", info.text(), "say what stands at masked places: x.filled(0)")
     if array.dtype != np.dtype(info.dtype):
@@ -345,7 +380,8 @@ def shape_advice(found, expected) -> str:
 
 def fits(found, expected) -> bool:
     return len(found) == len(expected) and all(
-        isinstance(want, str) or have == want for have, want in zip(found, expected, strict=True))
+        isinstance(want, str) or have == want for have, want in zip(found, expected, strict=True)
+    )
 
 
 def common_batch(arrays, infos) -> int:
@@ -360,8 +396,12 @@ def common_batch(arrays, infos) -> int:
             if have % times:
                 raise ModelError(where, f"{have} in dimension {axis}", f"a multiple of {times}")
             if batch is not None and have // times != batch:
-                raise ModelError(where, f"shape {array.shape}, so N = {have // times}", f"N = {batch} as in {first!r}",
-                                 "give all inputs the same batch size")
+                raise ModelError(
+                    where,
+                    f"shape {array.shape}, so N = {have // times}",
+                    f"N = {batch} as in {first!r}",
+                    "give all inputs the same batch size",
+                )
             batch, first = have // times, first or info.name
     return 1 if batch is None else batch
 
@@ -371,8 +411,11 @@ def empty_shapes(model: Model) -> list[tuple[int, ...]]:
     shapes = []
     for info in model.outputs:
         if all(isinstance(d, int) for d in info.shape):
-            raise ModelError(f"output {info.name!r}", f"the batch is empty, and this output is {info.text()} whatever "
-                             "its size", "a batch of at least 1")
+            raise ModelError(
+                f"output {info.name!r}",
+                f"the batch is empty, and this output is {info.text()} whatever its size",
+                "a batch of at least 1",
+            )
         shapes.append(tuple(d if isinstance(d, int) else 0 for d in info.shape))
     return shapes
 
@@ -387,8 +430,12 @@ def ranked(scores: np.ndarray, info: TensorInfo, top: int) -> list[Prediction]:
     """The best classes of one row of scores, the lower index first where scores are equal."""
     if not np.isfinite(scores).all():
         index = int(np.flatnonzero(~np.isfinite(scores))[0])
-        raise ModelError(f"output {info.name!r}", f"{scores[index]} as the score of class {index}", "finite scores",
-                         "the model cannot judge this image; look for NaN in it with inspect and verify")
+        raise ModelError(
+            f"output {info.name!r}",
+            f"{scores[index]} as the score of class {index}",
+            "finite scores",
+            "the model cannot judge this image; look for NaN in it with inspect and verify",
+        )
     probabilities = probabilities_of(scores, info.meaning)
     return [
         Prediction(

@@ -67,8 +67,7 @@ def resized(sizes, strides):
     (bytes(4), (0, 0), "holds the weight w of 131072 x 131072 in 4 bytes"),
 ])  # fmt: skip
 def test_weights_that_nobody_stored(tmp_path, members, stored, strides, says):
-    path = written(tmp_path, members, weight_0=lambda _: stored,
-                   model_weights_config=resized((LONG, LONG), strides))
+    path = written(tmp_path, members, weight_0=lambda _: stored, model_weights_config=resized((LONG, LONG), strides))
     with pytest.raises(CompileError, match=says):
         capture(path)
 
@@ -80,6 +79,7 @@ def test_an_expanded_weight_is_taken(tmp_path, members):
 
 def test_compressed_sample_inputs(tmp_path, members):
     """Of which PyTorch would make all that they claim to be."""
+
     def compressed(content):
         buffer = io.BytesIO()
         with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as new:
@@ -88,15 +88,20 @@ def test_compressed_sample_inputs(tmp_path, members):
         return buffer.getvalue()
 
     with pytest.raises(CompileError, match="holds a pickle in data/sample_inputs/model.pt"):
-        capture(written(tmp_path, members, model=lambda content: compressed(content) if content[:2] == b"PK"
-                        else content))
+        capture(
+            written(tmp_path, members, model=lambda content: compressed(content) if content[:2] == b"PK" else content)
+        )
 
 
 def test_what_is_computed_from_weights_is_bounded(tmp_path, members):
     """2^34 numbers, made of one: they stay an Expand of the graph."""
+
     def longer(content):
-        return content if content[:2] == b"PK" else content.replace(b"[64, 64]", b"[131072, 131072]").replace(
-            b'{"as_int": 64}', b'{"as_int": 131072}')
+        return (
+            content
+            if content[:2] == b"PK"
+            else content.replace(b"[64, 64]", b"[131072, 131072]").replace(b'{"as_int": 64}', b'{"as_int": 131072}')
+        )
 
     path = written(tmp_path, members, model=longer)
     assert path.read_bytes().count(b"131072") >= 2

@@ -156,15 +156,21 @@ net (float[N,2,5,7] x) => (float[N,2,h,w] y) {{ y = {op.split()[0]}<mode = "{mod
 
 
 def test_an_old_resize_that_shrinks_and_grows_is_refused(tmp_path):
-    path = written(tmp_path, """
+    path = written(
+        tmp_path,
+        """
 <ir_version: 8, opset_import: ["" : 10]>
-net (float[N,2,5,7] x) => (float[N,2,h,w] y) <float[4] scales = {1, 1, 0.5, 2}> { y = Resize(x, scales) }""")
+net (float[N,2,5,7] x) => (float[N,2,h,w] y) <float[4] scales = {1, 1, 0.5, 2}> { y = Resize(x, scales) }""",
+    )
     with pytest.raises(CompileError, match=r"'y' \(Resize of opset 10\) has scales that grow one side"):
         capture(path)
 
 
 def test_beside_a_free_batch_what_is_fixed_stays(tmp_path):
-    path = written(tmp_path, """
+    path = written(
+        tmp_path,
+        """
 <ir_version: 8, opset_import: ["" : 18]>
-net (float[batch,4] x, float[1,4] offset) => (float[batch,4] y) { y = Add(x, offset) }""")
+net (float[batch,4] x, float[1,4] offset) => (float[batch,4] y) { y = Add(x, offset) }""",
+    )
     assert first_dims(capture(path).model) == ["N", "1"]

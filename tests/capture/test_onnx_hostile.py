@@ -157,8 +157,11 @@ def test_an_input_that_is_no_tensor(tmp_path):
 
 
 def test_a_size_of_minus_one_is_free(tmp_path):
-    path = written(tmp_path, """
-<ir_version: 8, opset_import: ["" : 18]> net (float[N,4] x) => (float[N,4] y) { y = Relu(x) }""")
+    path = written(
+        tmp_path,
+        """
+<ir_version: 8, opset_import: ["" : 18]> net (float[N,4] x) => (float[N,4] y) { y = Relu(x) }""",
+    )
     proto = onnx.load(path)
     proto.graph.input[0].type.tensor_type.shape.dim[0].dim_value = -1
     assert str(capture(saved(tmp_path, proto)).model.graph.inputs[0].shape[0]) == "N"

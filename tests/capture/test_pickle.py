@@ -196,8 +196,11 @@ def structure_that_imports(names, members, marker):
 def defaultdict_that_imports(names, members, marker):
     (marker.parent / "own_module_of_the_file.py").write_text(f"open({str(marker)!r}, 'w')")
     context = {"default_factory_module": "own_module_of_the_file", "default_factory_name": "A", "dict_context": []}
-    in_model(members, json.dumps('[1, {"type": "builtins.tuple", "context": "null"')[1:-1],
-             json.dumps(f'[1, {{"type": "collections.defaultdict", "context": {json.dumps(context)}')[1:-1])
+    in_model(
+        members,
+        json.dumps('[1, {"type": "builtins.tuple", "context": "null"')[1:-1],
+        json.dumps(f'[1, {{"type": "collections.defaultdict", "context": {json.dumps(context)}')[1:-1],
+    )
 
 
 CHANGES = [sample_inputs, sample_inputs_in_capitals, pickled_weight, opaque_object, expression,

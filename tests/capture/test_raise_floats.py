@@ -62,8 +62,11 @@ def test_verify_compares_with_the_raised_graph(tmp_path):
 
 
 def test_float64_weights_that_are_rounded_are_counted(tmp_path):
-    path = saved(tmp_path, "(double[N, 3] x) => (double[N, 2] y) { y = MatMul(x, w) }",
-                 w=np.array([[1, 0.5], [0.1, 2], [np.nan, 1 / 3]]))
+    path = saved(
+        tmp_path,
+        "(double[N, 3] x) => (double[N, 2] y) { y = MatMul(x, w) }",
+        w=np.array([[1, 0.5], [0.1, 2], [np.nan, 1 / 3]]),
+    )
     report = compile_model(path)
     assert "2 of 6 numbers in its constants are no float32 numbers and were rounded" in report.notes
 

@@ -178,7 +178,6 @@ def test_other_keys_beside_are_asked_about(filled):
         filled({**RAW, "extra.weight": torch.ones(5)})
 
 
-
 def test_parts_of_a_model_that_were_compiled(filled):
     keys = {key: key.replace("0.", "0._orig_mod.", 1) if key.startswith("0.") else key for key in RAW}
     built, notes = filled({keys[key]: value for key, value in RAW.items()})

@@ -38,7 +38,13 @@ def process():
     def run(*arguments, environment=None, **settings):
         paths = os.pathsep.join([str(ROOT), str(ROOT / "runtime"), os.environ.get("PYTHONPATH", "")])
         command = [sys.executable, "-m", "dscompress", *map(str, arguments)]
-        return subprocess.run(command, capture_output=True, text=True, timeout=120,
-                              env={**os.environ, "PYTHONPATH": paths, **(environment or {})}, **settings)
+        return subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            env={**os.environ, "PYTHONPATH": paths, **(environment or {})},
+            **settings,
+        )
 
     return run

@@ -48,8 +48,12 @@ def test_recipes_and_data(offered):
 
 
 def test_layers_are_those_of_the_file(offered, tmp_path):
-    state = {"conv1.weight": torch.ones(2, 1, 3, 3), "conv1.bias": torch.ones(2), "fc.shift": torch.ones(2, 2),
-             "fc.sign": torch.ones(2, 2)}
+    state = {
+        "conv1.weight": torch.ones(2, 1, 3, 3),
+        "conv1.bias": torch.ones(2),
+        "fc.shift": torch.ones(2, 2),
+        "fc.sign": torch.ones(2, 2),
+    }
     torch.save({"epoch": 3, "state_dict": state}, tmp_path / "net.pt")
     (tmp_path / "text.pt").write_text("no checkpoint")
     assert offered("convert", "net.pt", "--layer-bits", "") == ["plain,conv1=", "plain,fc="]

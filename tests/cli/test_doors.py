@@ -64,10 +64,19 @@ def test_calibration_inputs_from_no_file(pipe, kind):
 # .npy and .npz files
 
 
-@pytest.mark.parametrize("array", [
-    np.arange(24, dtype="f4").reshape(2, 3, 4), np.arange(24, dtype=">i2").reshape(4, 6), np.eye(3, 2).T,
-    np.array(7.5), np.zeros((0, 3), "f4"), np.array([True, False]), np.arange(6.0).reshape(3, 2, order="F"),
-], ids=lambda array: f"{array.dtype}{array.shape}")
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.arange(24, dtype="f4").reshape(2, 3, 4),
+        np.arange(24, dtype=">i2").reshape(4, 6),
+        np.eye(3, 2).T,
+        np.array(7.5),
+        np.zeros((0, 3), "f4"),
+        np.array([True, False]),
+        np.arange(6.0).reshape(3, 2, order="F"),
+    ],
+    ids=lambda array: f"{array.dtype}{array.shape}",
+)
 def test_arrays_are_read_as_numpy_saved_them(tmp_path, array):
     np.save(tmp_path / "x.npy", array)
     np.savez_compressed(tmp_path / "x.npz", first=array, second=array)
@@ -94,19 +103,22 @@ def test_more_than_is_allowed_is_refused_by_its_header(tmp_path):
         dict(load_npz(tmp_path / "x.npz", 4799))
 
 
-@pytest.mark.parametrize("change, says", [
-    (lambda data: data[:-1], "by its header"),
-    (lambda data: data.replace(b"(1000,)", b"(9999,)"), "by its header"),
-    (lambda data: data.replace(b"(1000,)", b"(-100,)"), "damaged"),
-    (lambda data: data.replace(b"(1000,)", b"(True,)"), "damaged"),
-    (lambda data: data.replace(b"<f4", b"|O8"), "damaged"),
-    (lambda data: data.replace(b"<f4", b"<U1"), "an array of <U1"),
-    (lambda data: data[:6] + b"\x02\x00\xff\xff\xff\xff" + data[8:], "damaged"),
-    (lambda data: data[:6] + b"\x09\x00" + data[8:], "damaged"),
-    (lambda data: data[:8] + b"\xff\xff" + data[10:], "too long"),
-    (lambda data: b"RIFF" + data, "magic string"),
-    (lambda data: b"", "an empty file"),
-])
+@pytest.mark.parametrize(
+    "change, says",
+    [
+        (lambda data: data[:-1], "by its header"),
+        (lambda data: data.replace(b"(1000,)", b"(9999,)"), "by its header"),
+        (lambda data: data.replace(b"(1000,)", b"(-100,)"), "damaged"),
+        (lambda data: data.replace(b"(1000,)", b"(True,)"), "damaged"),
+        (lambda data: data.replace(b"<f4", b"|O8"), "damaged"),
+        (lambda data: data.replace(b"<f4", b"<U1"), "an array of <U1"),
+        (lambda data: data[:6] + b"\x02\x00\xff\xff\xff\xff" + data[8:], "damaged"),
+        (lambda data: data[:6] + b"\x09\x00" + data[8:], "damaged"),
+        (lambda data: data[:8] + b"\xff\xff" + data[10:], "too long"),
+        (lambda data: b"RIFF" + data, "magic string"),
+        (lambda data: b"", "an empty file"),
+    ],
+)
 def test_damaged_files_are_refused(tmp_path, change, says):
     np.save(tmp_path / "x.npy", np.ones(1000, "f4"))
     (tmp_path / "x.npy").write_bytes(change((tmp_path / "x.npy").read_bytes()))

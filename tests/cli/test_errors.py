@@ -15,15 +15,18 @@ from tests.cli.conftest import ROOT
 from tests.support.signals import heed_interrupts
 
 
-@pytest.mark.parametrize(("error", "code", "text"), [
-    (ModelError("m.dsf", "4 bytes", "64 or more", "export it again"), 3, "m.dsf: 4 bytes; expected 64 or more"),
-    (BackendError("cuda", "no driver", "", "use --backend cpu"), 4, "cuda: no driver"),
-    (entry.MissingExtra("export needs PyTorch"), 4, "export needs PyTorch"),
-    (FileNotFoundError(errno.ENOENT, "No such file or directory", "gone"), 3, "gone: no such file or directory"),
-    (OSError(errno.ENOSPC, "No space left on device", "out"), 4, "out: no space left on device"),
-    (MemoryError(), 4, "not enough memory"),
-    (KeyError("x"), 70, "internal error: KeyError: 'x'"),
-])
+@pytest.mark.parametrize(
+    ("error", "code", "text"),
+    [
+        (ModelError("m.dsf", "4 bytes", "64 or more", "export it again"), 3, "m.dsf: 4 bytes; expected 64 or more"),
+        (BackendError("cuda", "no driver", "", "use --backend cpu"), 4, "cuda: no driver"),
+        (entry.MissingExtra("export needs PyTorch"), 4, "export needs PyTorch"),
+        (FileNotFoundError(errno.ENOENT, "No such file or directory", "gone"), 3, "gone: no such file or directory"),
+        (OSError(errno.ENOSPC, "No space left on device", "out"), 4, "out: no space left on device"),
+        (MemoryError(), 4, "not enough memory"),
+        (KeyError("x"), 70, "internal error: KeyError: 'x'"),
+    ],
+)
 def test_exit_codes(error, code, text):
     assert entry.explain(error)[:2] == (code, text)
 
@@ -42,9 +45,8 @@ def test_an_internal_error_is_one_message_and_a_traceback_on_request(process, fi
     broken = tmp_path / "broken"
     broken.mkdir()
     (broken / "sitecustomize.py").write_text(
-        "import sys, types\n"
-        "module = types.ModuleType('dsruntime.model')\n"
-        "sys.modules['dsruntime.model'] = module\n")
+        "import sys, types\nmodule = types.ModuleType('dsruntime.model')\nsys.modules['dsruntime.model'] = module\n"
+    )
     environment = {"PYTHONPATH": f"{broken}:{ROOT}:{ROOT}/runtime"}
     done = process("inspect", files.dsf, environment=environment)
     assert done.returncode == 70
@@ -102,22 +104,29 @@ def test_no_color_is_heeded(asked, capsys, monkeypatch):
     assert ("\x1b[" in capsys.readouterr().err) is not bool(asked)
 
 
-@pytest.mark.parametrize(("arguments", "redirection", "code", "says"), [
-    ("inspect {dsf}", ">/dev/full", 4, "error: standard output: no space left on device"),
-    ("inspect {dsf} --json", ">/dev/full", 4, "error: standard output: no space left on device"),
-    ("inspect --help", ">/dev/full", 4, "error: standard output: no space left on device"),
-    ("--help", ">/dev/full", 4, "error: standard output: no space left on device"),
-    ("inspect {dsf}", ">&-", 3, "error: standard output: is closed"),
-    ("run {dsf} {image}", ">/dev/full", 4, "error: standard output: no space left on device"),
-    ("run {dsf} {image}", ">&-", 3, "error: standard output: is closed"),
-    ("run {dsf} {array}", ">/dev/full", 4, "error: standard output: no space left on device"),
-    ("inspect nowhere.dsf", "2>/dev/full", 3, ""),
-    ("inspect nowhere.dsf", "2>&-", 3, ""),
-    ("run {dsf} {array}", "<&- 2>&-", 0, ""),
-])
+@pytest.mark.parametrize(
+    ("arguments", "redirection", "code", "says"),
+    [
+        ("inspect {dsf}", ">/dev/full", 4, "error: standard output: no space left on device"),
+        ("inspect {dsf} --json", ">/dev/full", 4, "error: standard output: no space left on device"),
+        ("inspect --help", ">/dev/full", 4, "error: standard output: no space left on device"),
+        ("--help", ">/dev/full", 4, "error: standard output: no space left on device"),
+        ("inspect {dsf}", ">&-", 3, "error: standard output: is closed"),
+        ("run {dsf} {image}", ">/dev/full", 4, "error: standard output: no space left on device"),
+        ("run {dsf} {image}", ">&-", 3, "error: standard output: is closed"),
+        ("run {dsf} {array}", ">/dev/full", 4, "error: standard output: no space left on device"),
+        ("inspect nowhere.dsf", "2>/dev/full", 3, ""),
+        ("inspect nowhere.dsf", "2>&-", 3, ""),
+        ("run {dsf} {array}", "<&- 2>&-", 0, ""),
+    ],
+)
 def test_standard_files_that_cannot_be_written(files, arguments, redirection, code, says):
     command = arguments.format(dsf=files.dsf, array=files.array, image=files.image)
-    done = subprocess.run(["bash", "-c", f"{sys.executable} -m dscompress {command} {redirection}"],
-                          capture_output=True, text=True, cwd=ROOT)
+    done = subprocess.run(
+        ["bash", "-c", f"{sys.executable} -m dscompress {command} {redirection}"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    )
     assert done.returncode == code
     assert done.stderr.strip() == says

@@ -9,8 +9,18 @@ from dscompress.cli import show
 
 
 def test_export_says_what_it_wrote(call, files, tmp_path):
-    result = call("export", files.onnx, "-o", tmp_path / "m.dsf", "--name", "tiny", "--metadata", "licence=CC0",
-                  "--metadata", "note=a=b")
+    result = call(
+        "export",
+        files.onnx,
+        "-o",
+        tmp_path / "m.dsf",
+        "--name",
+        "tiny",
+        "--metadata",
+        "licence=CC0",
+        "--metadata",
+        "note=a=b",
+    )
     assert result.exit_code == 0, result.stderr
     assert "tiny" in result.output and "2 as shift, 1 of conv and linear layers stayed float" in result.output
     assert "weight 'last.weight'" in result.stderr and "stayed float" in result.stderr
@@ -52,15 +62,18 @@ def test_require_shift_names_the_weight_and_writes_nothing(call, files, tmp_path
     assert not (tmp_path / "m.dsf").exists()
 
 
-@pytest.mark.parametrize(("arguments", "code", "says"), [
-    (["--metadata", "novalue"], 2, "KEY=VALUE"),
-    (["--metadata", "source.kind=x"], 2, "source."),
-    (["--input-shape", "1,3,big"], 2, "1,3,224,224"),
-    (["--model-args", "{oops"], 2, "JSON"),
-    (["--model-args", "3"], 2, "neither a JSON object nor an array"),
-    (["--preprocess", "imagenette"], 3, "imagenet"),
-    (["--labels", "nowhere.txt"], 3, "nowhere.txt"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["--metadata", "novalue"], 2, "KEY=VALUE"),
+        (["--metadata", "source.kind=x"], 2, "source."),
+        (["--input-shape", "1,3,big"], 2, "1,3,224,224"),
+        (["--model-args", "{oops"], 2, "JSON"),
+        (["--model-args", "3"], 2, "neither a JSON object nor an array"),
+        (["--preprocess", "imagenette"], 3, "imagenet"),
+        (["--labels", "nowhere.txt"], 3, "nowhere.txt"),
+    ],
+)
 def test_mistakes_are_sentences(call, files, tmp_path, arguments, code, says):
     result = call("export", files.onnx, "-o", tmp_path / "m.dsf", *arguments)
     assert result.exit_code == code
@@ -75,11 +88,14 @@ def test_a_text_file_is_no_model(call, tmp_path):
     assert "m.pt" in result.stderr
 
 
-@pytest.mark.parametrize(("length", "floats", "says"), [
-    (50, 100, "50 B, 2.00 times smaller than its weights as floats (100 B)"),
-    (1001, 1000, "1,001 B, as large as its weights as floats (1,000 B)"),
-    (200, 100, "200 B, 2.00 times as large as its weights as floats (100 B)"),
-    (200, 0, "200 B"),
-])
+@pytest.mark.parametrize(
+    ("length", "floats", "says"),
+    [
+        (50, 100, "50 B, 2.00 times smaller than its weights as floats (100 B)"),
+        (1001, 1000, "1,001 B, as large as its weights as floats (1,000 B)"),
+        (200, 100, "200 B, 2.00 times as large as its weights as floats (100 B)"),
+        (200, 0, "200 B"),
+    ],
+)
 def test_a_size_beside_the_weights(length, floats, says):
     assert show.size_beside(length, floats) == says

@@ -62,14 +62,17 @@ def test_an_unknown_backend_lists_the_backends(call):
     assert "reference" in result.stderr and "cuda" in result.stderr
 
 
-@pytest.mark.parametrize(("command", "old", "new"), [
-    ("train", "--bits-of", "--layer-bits"),
-    ("train", "--skip", "--layer-bits LAYER=float"),
-    ("train", "--activation", "--activations deepshift:I.F"),
-    ("export", "--activation-bits", "--activations deepshift:I.F"),
-    ("verify", "--activation-bits", "--activations deepshift:I.F"),
-    ("convert", "--calibrate", "--inputs"),
-])
+@pytest.mark.parametrize(
+    ("command", "old", "new"),
+    [
+        ("train", "--bits-of", "--layer-bits"),
+        ("train", "--skip", "--layer-bits LAYER=float"),
+        ("train", "--activation", "--activations deepshift:I.F"),
+        ("export", "--activation-bits", "--activations deepshift:I.F"),
+        ("verify", "--activation-bits", "--activations deepshift:I.F"),
+        ("convert", "--calibrate", "--inputs"),
+    ],
+)
 def test_an_option_of_another_name_says_what_it_is_called_now(call, command, old, new):
     result = call(command, "x", old, "1")
     assert result.exit_code == 2

@@ -84,10 +84,14 @@ def test_the_rows_fit_80_columns(call, files, monkeypatch):
 
 
 def test_a_file_that_calls_a_sigmoid_logits_is_shown_as_it_is_read(call, tmp_path):
-    (tmp_path / "old.dsf").write_bytes(build(
-        values=[{"name": "x", "shape": [-1, 2]}, {"name": "y", "shape": [-1, 2]}],
-        nodes=[{"op": "sigmoid", "inputs": ["x"], "outputs": ["y"]}], inputs=["x"],
-        outputs=[{"value": "y", "meaning": "logits", "labels": ["cat", "dog"]}]))
+    (tmp_path / "old.dsf").write_bytes(
+        build(
+            values=[{"name": "x", "shape": [-1, 2]}, {"name": "y", "shape": [-1, 2]}],
+            nodes=[{"op": "sigmoid", "inputs": ["x"], "outputs": ["y"]}],
+            inputs=["x"],
+            outputs=[{"value": "y", "meaning": "logits", "labels": ["cat", "dog"]}],
+        )
+    )
     assert "y: float32 (N, 2) probabilities" in call("inspect", tmp_path / "old.dsf").output
     data = json.loads(call("inspect", tmp_path / "old.dsf", "--json").output)
     assert data["outputs"][0]["meaning"] == "probabilities"
@@ -95,11 +99,15 @@ def test_a_file_that_calls_a_sigmoid_logits_is_shown_as_it_is_read(call, tmp_pat
 
 def test_bars_compare_what_is_left_with_the_largest(monkeypatch, capsys):
     monkeypatch.setattr(show, "bar", lambda share: f"<{share:.2f}>")
-    parts = [Row("weight", name, (bytes_,), "uint8", "raw", 8.0, None, bytes_, bytes_ / 10, "")
-             for name, bytes_ in (("a", 3), ("b", 3), ("c", 2), ("d", 2))]
+    parts = [
+        Row("weight", name, (bytes_,), "uint8", "raw", 8.0, None, bytes_, bytes_ / 10, "")
+        for name, bytes_ in (("a", 3), ("b", 3), ("c", 2), ("d", 2))
+    ]
     print_ledger(parts, 1)
     assert [line.split()[-2 if line.startswith("a") else -1] for line in capsys.readouterr().out.splitlines()[3:5]] == [
-        "<0.43>", "<1.00>"]
+        "<0.43>",
+        "<1.00>",
+    ]
 
 
 def test_json_has_the_whole_recipe(call, files):

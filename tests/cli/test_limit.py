@@ -18,13 +18,23 @@ def squares(path, side):
     """A small file that makes a matrix of one number, and multiplies it with itself six times."""
     names = [f"m{i}" for i in range(7)]
     nodes = [{"op": "expand", "inputs": ["x"], "outputs": ["m0"], "attributes": {"shape": [side, side]}}]
-    nodes += [{"op": "mat_mul", "inputs": [made, "m0"], "outputs": [name]}
-              for made, name in zip(names, names[1:], strict=False)]
+    nodes += [
+        {"op": "mat_mul", "inputs": [made, "m0"], "outputs": [name]}
+        for made, name in zip(names, names[1:], strict=False)
+    ]
     nodes += [{"op": "reduce_sum", "inputs": ["m6"], "outputs": ["y"], "attributes": {"axes": [0, 1]}}]
-    path.write_bytes(build(
-        values=[{"name": "x", "shape": [1, 1]}, {"name": "y", "shape": [1, 1]},
-                *({"name": name, "shape": [side, side]} for name in names)],
-        nodes=nodes, inputs=["x"], outputs=["y"]))
+    path.write_bytes(
+        build(
+            values=[
+                {"name": "x", "shape": [1, 1]},
+                {"name": "y", "shape": [1, 1]},
+                *({"name": name, "shape": [side, side]} for name in names),
+            ],
+            nodes=nodes,
+            inputs=["x"],
+            outputs=["y"],
+        )
+    )
     return path
 
 
@@ -51,10 +61,16 @@ def test_a_limit_is_raised_above_what_holds_otherwise():
     assert (name, number) == ("multiply_adds", 2**42)
     values = [{"name": name, "shape": [1, 1]} for name in "xy"] + [{"name": "m", "shape": [16384, 16384]}]
     values += [{"name": "p", "shape": [16384, 16384]}]
-    data = build(values=values, inputs=["x"], outputs=["y"], nodes=[
-        {"op": "expand", "inputs": ["x"], "outputs": ["m"], "attributes": {"shape": [16384, 16384]}},
-        {"op": "mat_mul", "inputs": ["m", "m"], "outputs": ["p"]},
-        {"op": "reduce_sum", "inputs": ["p"], "outputs": ["y"], "attributes": {"axes": [0, 1]}}])
+    data = build(
+        values=values,
+        inputs=["x"],
+        outputs=["y"],
+        nodes=[
+            {"op": "expand", "inputs": ["x"], "outputs": ["m"], "attributes": {"shape": [16384, 16384]}},
+            {"op": "mat_mul", "inputs": ["m", "m"], "outputs": ["p"]},
+            {"op": "reduce_sum", "inputs": ["p"], "outputs": ["y"], "attributes": {"axes": [0, 1]}},
+        ],
+    )
     assert Model.open(data, limits=Limits(**{name: number + 2**41})).multiply_adds() > 2**42
 
 

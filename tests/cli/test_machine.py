@@ -23,13 +23,18 @@ def test_ops(call):
 
 def test_ops_needs_no_compiler(process, tmp_path):
     (tmp_path / "sitecustomize.py").write_text(
-        "import sys\nfor name in ('onnx_ir', 'onnx', 'torch', 'onnxscript'): sys.modules[name] = None\n")
+        "import sys\nfor name in ('onnx_ir', 'onnx', 'torch', 'onnxscript'): sys.modules[name] = None\n"
+    )
     from tests.cli.conftest import ROOT
 
     done = process("ops", "--json", environment={"PYTHONPATH": f"{tmp_path}:{ROOT}:{ROOT}/runtime"})
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["ops"][0] == {"op": "abs", "onnx": ["Abs"], "attributes": {},
-                                                 "backends": ["cpu", "cuda", "reference"]}
+    assert json.loads(done.stdout)["ops"][0] == {
+        "op": "abs",
+        "onnx": ["Abs"],
+        "attributes": {},
+        "backends": ["cpu", "cuda", "reference"],
+    }
 
 
 def test_doctor(call):
@@ -52,16 +57,20 @@ def test_doctor_says_how_many_threads_a_session_takes(call, files, monkeypatch):
         assert data["libdsf"]["threads"] == session.threads
     assert f"{session.threads} by default: " in call("doctor").output
     assert doctor.threads(4, 4) == "4 by default: one for each processor that this process may use"
-    assert doctor.threads(2, 8) == ("2 by default: this process may use 8 processors, and the quota of its cgroup "
-                                    "gives it the time of 2")
+    assert doctor.threads(2, 8) == (
+        "2 by default: this process may use 8 processors, and the quota of its cgroup gives it the time of 2"
+    )
 
 
-@pytest.mark.parametrize(("torch", "torchvision", "says"), [
-    ("2.8.0+cpu", "0.23.0+cu130", "torchvision==0.23.0 --index-url https://download.pytorch.org/whl/cpu"),
-    ("2.8.0+cpu", "0.23.0+cpu", None),
-    ("2.8.0+cu130", None, None),
-    ("2.8.0", "0.23.0", None),
-])
+@pytest.mark.parametrize(
+    ("torch", "torchvision", "says"),
+    [
+        ("2.8.0+cpu", "0.23.0+cu130", "torchvision==0.23.0 --index-url https://download.pytorch.org/whl/cpu"),
+        ("2.8.0+cpu", "0.23.0+cpu", None),
+        ("2.8.0+cu130", None, None),
+        ("2.8.0", "0.23.0", None),
+    ],
+)
 def test_doctor_on_a_torchvision_of_another_build(call, monkeypatch, torch, torchvision, says):
     from dscompress.cli import doctor
 

@@ -54,8 +54,10 @@ def test_a_folder_goes_through_in_batches_and_bad_images_are_named(call, files, 
 
 
 def test_every_backend_gives_the_same_labels(call, files):
-    found = [json.loads(call("run", files.dsf, files.image, "--json", "--backend", backend).stdout)
-             for backend in ("cpu", "reference")]
+    found = [
+        json.loads(call("run", files.dsf, files.image, "--json", "--backend", backend).stdout)
+        for backend in ("cpu", "reference")
+    ]
     first, second = ([p["label"] for p in data["results"][0]["predictions"]] for data in found)
     assert first == second
 
@@ -82,11 +84,22 @@ def bad_arrays(folder):
     (folder / "empty.npy").write_bytes(b"")
 
 
-@pytest.mark.parametrize(("name", "says"), [
-    ("shape.npy", "(2, 1, 7, 8)"), ("dtype.npy", "float64"), ("object.npy", "damaged"), ("text.npy", "<U1"),
-    ("many.npz", ".npz"), ("short.npy", "damaged"), ("header.npy", "damaged"), ("huge.npy", "huge.npy"),
-    ("hostile.npy", "damaged"), ("empty.npy", "empty"), ("missing.npy", "no such file"),
-])
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("shape.npy", "(2, 1, 7, 8)"),
+        ("dtype.npy", "float64"),
+        ("object.npy", "damaged"),
+        ("text.npy", "<U1"),
+        ("many.npz", ".npz"),
+        ("short.npy", "damaged"),
+        ("header.npy", "damaged"),
+        ("huge.npy", "huge.npy"),
+        ("hostile.npy", "damaged"),
+        ("empty.npy", "empty"),
+        ("missing.npy", "no such file"),
+    ],
+)
 def test_bad_arrays_are_refused_with_a_sentence(call, files, tmp_path, name, says):
     bad_arrays(tmp_path)
     result = call("run", files.dsf, tmp_path / name)
@@ -184,20 +197,28 @@ def test_embeddings_are_not_ranked(call, files, tmp_path):
 def test_it_does_not_wait_for_weights_that_nobody_needs_any_more(code, arguments, files, tmp_path):
     """Packing them would take ten minutes here; it goes on while the command ends, after an error or Ctrl-C."""
     np.save(tmp_path / "x.npy", np.zeros((1, 1), np.float32))
-    program = ("import os, signal, sys, threading, time\n"
-               "from dsruntime import Model, session\n"
-               "packing = threading.Event()\n"
-               "def prepare(self, **settings):\n"
-               "    packing.set()\n"
-               "    time.sleep(600)\n"
-               "def run(*settings, **more):\n"
-               "    packing.wait()\n"
-               "    os.kill(os.getpid(), signal.SIGINT)\n"
-               "    time.sleep(600)\n"
-               "Model.prepare, session.Session.run = prepare, run\n"
-               "from dscompress.cli import main\n"
-               "sys.argv = ['dscompress', 'run', *sys.argv[1:]]\n"
-               "main()")
-    done = subprocess.run([sys.executable, "-c", program, files.dsf, *arguments], cwd=tmp_path, capture_output=True,
-                          text=True, timeout=300, preexec_fn=heed_interrupts)
+    program = (
+        "import os, signal, sys, threading, time\n"
+        "from dsruntime import Model, session\n"
+        "packing = threading.Event()\n"
+        "def prepare(self, **settings):\n"
+        "    packing.set()\n"
+        "    time.sleep(600)\n"
+        "def run(*settings, **more):\n"
+        "    packing.wait()\n"
+        "    os.kill(os.getpid(), signal.SIGINT)\n"
+        "    time.sleep(600)\n"
+        "Model.prepare, session.Session.run = prepare, run\n"
+        "from dscompress.cli import main\n"
+        "sys.argv = ['dscompress', 'run', *sys.argv[1:]]\n"
+        "main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, files.dsf, *arguments],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        preexec_fn=heed_interrupts,
+    )
     assert done.returncode == code, done.stderr

@@ -10,8 +10,10 @@ from dscompress.cli import show
 HOSTILE = "w\x1b[2J\x9b1m\u202e\r\nsame: m\u2028\udcff"
 SHOWN = r"w\x1b[2J\x9b1m\u202e\r\nsame: m\u2028\udcff"
 COLUMNS = ("part", "codec", "bytes>", "share>", "shape?", "entropy>?")
-ROWS = [("layer4.0.downsample.0.weight", "shift", "1,474,560", "20.0%", "(512, 512, 3, 3)", "3.54"),
-        ("b", "raw", "4", "0.0%", "(1)", "")]
+ROWS = [
+    ("layer4.0.downsample.0.weight", "shift", "1,474,560", "20.0%", "(512, 512, 3, 3)", "3.54"),
+    ("b", "raw", "4", "0.0%", "(1)", ""),
+]
 
 
 @pytest.fixture
@@ -37,12 +39,15 @@ def test_a_table_is_whole_where_there_is_no_terminal(capsys, monkeypatch):
     ]
 
 
-@pytest.mark.parametrize(("columns", "heads"), [
-    (81, ["part", "codec", "bytes", "share", "shape", "entropy"]),
-    (79, ["part", "codec", "bytes", "share", "shape"]),
-    (60, ["part", "codec", "bytes", "share"]),
-    (40, ["part", "codec", "bytes", "share"]),
-])
+@pytest.mark.parametrize(
+    ("columns", "heads"),
+    [
+        (81, ["part", "codec", "bytes", "share", "shape", "entropy"]),
+        (79, ["part", "codec", "bytes", "share", "shape"]),
+        (60, ["part", "codec", "bytes", "share"]),
+        (40, ["part", "codec", "bytes", "share"]),
+    ],
+)
 def test_a_table_fits_its_terminal(capsys, monkeypatch, columns, heads):
     lines = printed(capsys, monkeypatch, columns)
     assert lines[0].split() == heads
@@ -53,8 +58,10 @@ def test_a_table_fits_its_terminal(capsys, monkeypatch, columns, heads):
 def test_a_name_loses_its_middle_and_a_sentence_goes_on_below(capsys, monkeypatch):
     monkeypatch.setattr(show, "room", lambda: 36)
     show.table(("name", "detail"), [("layer4.0.downsample.0.weight", "libdsf is not installed here")])
-    assert capsys.readouterr().out.splitlines()[2:] == ["layer4.0…0.weight  libdsf is not",
-                                                        "                   installed here"]
+    assert capsys.readouterr().out.splitlines()[2:] == [
+        "layer4.0…0.weight  libdsf is not",
+        "                   installed here",
+    ]
 
 
 def test_wide_letters_are_counted_as_a_terminal_shows_them(capsys, monkeypatch):
@@ -87,8 +94,15 @@ def test_json_escapes_by_itself_and_gives_the_text_back(capsys):
 
 def test_names_on_the_command_line(call, files, tmp_path):
     path = tmp_path / "m\x1b[2J\u202e.dsf"
-    for arguments in (["inspect", path], ["run", "--backend", HOSTILE, files.dsf, "x"], [HOSTILE], ["run", "-\x9b"],
-                      ["run", files.dsf, path], ["export", path], ["export", files.onnx, "--labels", path]):
+    for arguments in (
+        ["inspect", path],
+        ["run", "--backend", HOSTILE, files.dsf, "x"],
+        [HOSTILE],
+        ["run", "-\x9b"],
+        ["run", files.dsf, path],
+        ["export", path],
+        ["export", files.onnx, "--labels", path],
+    ):
         result = call(*arguments)
         assert result.exit_code in (2, 3)
         assert all(part.isprintable() for part in result.stderr.split("\n")), result.stderr
@@ -96,9 +110,9 @@ def test_names_on_the_command_line(call, files, tmp_path):
     assert r"m\x1b[2J\u202e.dsf" in call("inspect", path).stdout.splitlines()[0]
 
 
-@pytest.mark.parametrize(("term", "terminal", "drawn"), [
-    ("xterm", True, "██"), ("dumb", True, ""), ("xterm", False, ""),
-])
+@pytest.mark.parametrize(
+    ("term", "terminal", "drawn"), [("xterm", True, "██"), ("dumb", True, ""), ("xterm", False, "")]
+)
 def test_bars_are_for_terminals_that_know_more_than_letters(monkeypatch, term, terminal, drawn):
     monkeypatch.setenv("TERM", term)
     monkeypatch.setattr(show, "is_terminal", lambda stream: terminal)
@@ -132,9 +146,10 @@ def test_the_examples():
     assert doctest.testmod(show).failed == 0
 
 
-@pytest.mark.parametrize(("seconds", "says"), [
-    (4.2e-6, "0.0042 ms"), (0.00123456, "1.235 ms"), (0.0123456, "12.35 ms"), (1.23456, "1234.6 ms"),
-])
+@pytest.mark.parametrize(
+    ("seconds", "says"),
+    [(4.2e-6, "0.0042 ms"), (0.00123456, "1.235 ms"), (0.0123456, "12.35 ms"), (1.23456, "1234.6 ms")],
+)
 def test_milliseconds(seconds, says):
     assert show.milliseconds(seconds) == says
 
@@ -142,15 +157,19 @@ def test_milliseconds(seconds, says):
 def test_a_path_in_a_field_stays_whole_to_be_copied(capsys, monkeypatch):
     monkeypatch.setattr(show, "room", lambda: 30)
     show.fields([("libdsf", "0.1.0, 55 ops, /a/very/long/path/to/the/libdsf.so")])
-    assert capsys.readouterr().out.splitlines() == ["  libdsf  0.1.0, 55 ops,",
-                                                    "          /a/very/long/path/to/the/libdsf.so"]
+    assert capsys.readouterr().out.splitlines() == [
+        "  libdsf  0.1.0, 55 ops,",
+        "          /a/very/long/path/to/the/libdsf.so",
+    ]
 
 
 def test_a_verdict_goes_on_below_itself(capsys, monkeypatch):
     monkeypatch.setattr(show, "room", lambda: 40)
     show.line("the first layer out of its bound is 'conv'", lead="different: ", fg="red")
-    assert capsys.readouterr().out.splitlines() == ["different: the first layer out of its",
-                                                    "           bound is 'conv'"]
+    assert capsys.readouterr().out.splitlines() == [
+        "different: the first layer out of its",
+        "           bound is 'conv'",
+    ]
 
 
 def test_nothing_prints_but_through_show():

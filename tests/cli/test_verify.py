@@ -18,11 +18,17 @@ def test_the_same_model(call, files):
     assert "top-1 agreement 100.00%" in result.output and "second_relu" in result.output
 
 
-@pytest.mark.parametrize(("error", "ratio", "within", "says"), [
-    (0.0, 0.0, True, ""), (1e-6, 0.0321, True, "0.032"), (1e-6, 0.9999, True, "passed on"),
-    (1e-6, 1.0, True, "passed on"),
-    (1e-6, 1.0001, False, "1"), (1e-3, 250.0, False, "2.5e+02"),
-])
+@pytest.mark.parametrize(
+    ("error", "ratio", "within", "says"),
+    [
+        (0.0, 0.0, True, ""),
+        (1e-6, 0.0321, True, "0.032"),
+        (1e-6, 0.9999, True, "passed on"),
+        (1e-6, 1.0, True, "passed on"),
+        (1e-6, 1.0001, False, "1"),
+        (1e-3, 250.0, False, "2.5e+02"),
+    ],
+)
 def test_a_layer_that_adds_no_error_does_not_look_as_if_it_were_at_its_bound(error, ratio, within, says):
     assert of_bound(SimpleNamespace(error=error, ratio=ratio, within=within)) == says
 
@@ -47,8 +53,11 @@ def test_what_is_benchmarked_can_be_verified(call, files):
     """The same options as bench, and each layer states what it was computed in."""
     data = json.loads(call("verify", files.dsf, files.onnx, "--memory", "low", "--threads", 2, "--json").stdout)
     assert data["same"] and (data["backend"], data["memory"], data["precision"]) == ("cpu", "low", "float32")
-    assert data["layers"][0]["arithmetic"] == {"activation_type": "float32", "sum_type": "float32",
-                                               "algorithm": "direct"}
+    assert data["layers"][0]["arithmetic"] == {
+        "activation_type": "float32",
+        "sum_type": "float32",
+        "algorithm": "direct",
+    }
     refused = call("verify", files.dsf, files.onnx, "--backend", "reference", "--precision", "bf16")
     assert refused.exit_code != 0 and "reference: precision bf16" in refused.stderr
 
@@ -72,11 +81,14 @@ def test_a_source_that_is_not_there(call, files, tmp_path):
     assert "none.onnx" in result.stderr
 
 
-@pytest.mark.parametrize(("snrs", "says"), [
-    ([], ""),
-    ([math.inf, math.inf], "; every value is equal"),
-    ([math.inf, 120.0], "; lowest signal to noise: 120.0 dB at b"),
-])
+@pytest.mark.parametrize(
+    ("snrs", "says"),
+    [
+        ([], ""),
+        ([math.inf, math.inf], "; every value is equal"),
+        ([math.inf, 120.0], "; lowest signal to noise: 120.0 dB at b"),
+    ],
+)
 def test_what_is_said_about_the_noisiest_layer(snrs, says):
     assert noisiest([SimpleNamespace(snr=snr, node=node) for snr, node in zip(snrs, "ab", strict=False)]) == says
 

@@ -43,8 +43,10 @@ def test_inputs_of_a_peer_are_known_by_name(tmp_path):
     node = onnx.helper.make_node("Concat", ["x", "y"], ["z"], axis=1)
     z = onnx.helper.make_tensor_value_info("z", 1, [1, 5])
     graph = onnx.helper.make_graph([node], "g", [y, x], [z])
-    onnx.save(onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 20)], ir_version=9),
-              tmp_path / "m.onnx")
+    onnx.save(
+        onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 20)], ir_version=9),
+        tmp_path / "m.onnx",
+    )
     feed = {"x": np.float32([[1, 2]]), "y": np.float32([[3, 4, 5]])}
     run, _ = open_peer(tmp_path / "m.onnx", 1, feed)
     assert run()[0].tolist() == [[1, 2, 3, 4, 5]]

@@ -19,10 +19,34 @@ from dsruntime.session import Arithmetic
 from tests.support.cases import Case
 
 # What the bound lets pass: nothing (data is moved), rounding (about 1e-5 of the value), or another choice.
-MOVES = ["concat", "expand", "flatten", "gather", "identity", "max_pool", "pad", "relu", "reshape", "slice", "split",
-         "squeeze", "transpose", "unsqueeze"]
-ROUNDS = ["add", "conv", "conv_transpose", "gelu", "gemm", "layer_normalization", "mat_mul", "mul", "sigmoid",
-          "softmax"]
+MOVES = [
+    "concat",
+    "expand",
+    "flatten",
+    "gather",
+    "identity",
+    "max_pool",
+    "pad",
+    "relu",
+    "reshape",
+    "slice",
+    "split",
+    "squeeze",
+    "transpose",
+    "unsqueeze",
+]
+ROUNDS = [
+    "add",
+    "conv",
+    "conv_transpose",
+    "gelu",
+    "gemm",
+    "layer_normalization",
+    "mat_mul",
+    "mul",
+    "sigmoid",
+    "softmax",
+]
 
 
 def cases(op):
@@ -46,8 +70,11 @@ def step_of(op, case, inputs, outputs, deltas) -> Step:
 
 def concrete(op, case) -> bool:
     """Dimensions in attributes are numbers, not multiples of N."""
-    return not any(isinstance(value, (list, tuple)) and any(isinstance(d, int) and d < 0 for d in value)
-                   for name, value in case.attributes.items() if name in ("shape", "sizes"))
+    return not any(
+        isinstance(value, (list, tuple)) and any(isinstance(d, int) and d < 0 for d in value)
+        for name, value in case.attributes.items()
+        if name in ("shape", "sizes")
+    )
 
 
 @pytest.mark.parametrize("size", [0, 1e-6, 1e-2])
@@ -55,9 +82,12 @@ def concrete(op, case) -> bool:
 def test_moved_inputs_stay_within_the_bound(op, size):
     numbers = np.random.default_rng(0)
     for case in filter(lambda case: concrete(op, case), cases(op)):
-        moved = [x if x is None or x.dtype.kind != "f" or i in case.weights else
-                 (x + x.dtype.type(size) * numbers.standard_normal(x.shape)).astype(x.dtype)
-                 for i, x in enumerate(case.inputs)]
+        moved = [
+            x
+            if x is None or x.dtype.kind != "f" or i in case.weights
+            else (x + x.dtype.type(size) * numbers.standard_normal(x.shape)).astype(x.dtype)
+            for i, x in enumerate(case.inputs)
+        ]
         outputs = run(op, case, case.inputs)
         deltas = [None if x is None else difference(y, x) for x, y in zip(case.inputs, moved, strict=True)]
         allowed = bounds(step_of(op, case, case.inputs, outputs, deltas))
@@ -68,8 +98,13 @@ def test_moved_inputs_stay_within_the_bound(op, size):
 
 @pytest.mark.parametrize("op", [*MOVES, *ROUNDS])
 def test_an_unmoved_input_explains_rounding_and_no_more(op):
-    case = next(case for case in cases(op) if concrete(op, case) and case.inputs[0].size > 1
-                and all(x is None or x.dtype.kind != "f" or np.isfinite(x).all() for x in case.inputs))
+    case = next(
+        case
+        for case in cases(op)
+        if concrete(op, case)
+        and case.inputs[0].size > 1
+        and all(x is None or x.dtype.kind != "f" or np.isfinite(x).all() for x in case.inputs)
+    )
     outputs = run(op, case, case.inputs)
     deltas = [None if x is None else np.zeros(x.shape) for x in case.inputs]
     bound = bounds(step_of(op, case, case.inputs, outputs, deltas))[0]
@@ -130,6 +165,12 @@ def test_bfloat16_activations_explain_their_rounding_and_no_more():
 @pytest.mark.parametrize("shape", [(), (2,)])
 def test_what_is_no_number_on_both_sides_is_no_difference(shape):
     nan, one, infinity = (np.full(shape, number, np.float32) for number in (np.nan, 1, np.inf))
-    for ours, theirs, apart in ((nan, nan, 0), (infinity, infinity, 0), (nan, one, np.inf), (one, infinity, np.inf),
-                                (-infinity, infinity, np.inf), (one, 2 * one, 1)):
+    for ours, theirs, apart in (
+        (nan, nan, 0),
+        (infinity, infinity, 0),
+        (nan, one, np.inf),
+        (one, infinity, np.inf),
+        (-infinity, infinity, np.inf),
+        (one, 2 * one, 1),
+    ):
         np.testing.assert_array_equal(difference(ours, theirs), np.full(shape, apart))

@@ -29,8 +29,12 @@ net (float[batch, 3, 8, 8] x) => (float[n, 4] y) {
 
 
 def net(head=None):
-    return parse(NET, conv_weight=powers((6, 3, 3, 3), -14, 0, zeros=0.2), conv_bias=random(6),
-                 head_weight=powers((4, 6), -7, 0) if head is None else head)
+    return parse(
+        NET,
+        conv_weight=powers((6, 3, 3, 3), -14, 0, zeros=0.2),
+        conv_bias=random(6),
+        head_weight=powers((4, 6), -7, 0) if head is None else head,
+    )
 
 
 def test_answers_like_onnx_runtime(tmp_path):
@@ -94,22 +98,29 @@ def test_a_fixed_batch_is_said_once_whatever_the_source(tmp_path, monkeypatch, n
 
 
 def test_biases_and_norms_are_never_shift(tmp_path):
-    model = parse("g (float[n, 4] x) => (float[n, 4] y) { y = LayerNormalization(x, s, b) }",
-                  s=np.ones(4, np.float32), b=np.ones(4, np.float32))
+    model = parse(
+        "g (float[n, 4] x) => (float[n, 4] y) { y = LayerNormalization(x, s, b) }",
+        s=np.ones(4, np.float32),
+        b=np.ones(4, np.float32),
+    )
     report = compile_graph(model, tmp_path)
     assert report.shift_weights == 0 and report.float_weights == [] and report.bits_per_weight is None
 
 
 def test_a_shared_weight_is_stored_once(tmp_path):
-    model = parse("g (float[n, 4] x) => (float[n, 4] y) { a = Gemm<transB = 1>(x, w) y = MatMul(a, w) }",
-                  w=powers((4, 4), -3, 0) * np.float32([[1], [3], [5], [7]]))
+    model = parse(
+        "g (float[n, 4] x) => (float[n, 4] y) { a = Gemm<transB = 1>(x, w) y = MatMul(a, w) }",
+        w=powers((4, 4), -3, 0) * np.float32([[1], [3], [5], [7]]),
+    )
     graph = Model.open(compile_graph(model, tmp_path).data).graph
     assert [(weight.codec, weight.order) for weight in graph.weights] == [("shift", (0, 1))]
 
 
 def test_a_weight_is_stored_in_the_order_that_makes_it_shift(tmp_path):
-    model = parse("g (float[n, 4] x) => (float[n, 4] y) { a = Gemm<transB = 1>(x, w) y = MatMul(a, w) }",
-                  w=powers((4, 4), -3, 0) * np.float32([1, 3, 5, 7]))
+    model = parse(
+        "g (float[n, 4] x) => (float[n, 4] y) { a = Gemm<transB = 1>(x, w) y = MatMul(a, w) }",
+        w=powers((4, 4), -3, 0) * np.float32([1, 3, 5, 7]),
+    )
     graph = Model.open(compile_graph(model, tmp_path).data).graph
     assert [(weight.codec, weight.order) for weight in graph.weights] == [("shift", (1, 0))]
 

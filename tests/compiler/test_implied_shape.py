@@ -26,11 +26,18 @@ def shape_of(source, **options) -> tuple:
     return Model.open(report.data).inputs[0].shape, bool(said)
 
 
-@pytest.mark.parametrize("recipe, shape", [
-    (RECIPES["imagenet"], (1, 3, 224, 224)), (RECIPES["mnist"], (1, 1, 28, 28)), (SMALL, (1, 3, 6, 4)),
-    (SMALL._replace(crop=None), None), (SMALL._replace(resize="none", size=(), crop=None), None), (None, None),
-    (SMALL._replace(resize="letterbox", size=(10, 20), crop=None, pad=(0, 0, 0)), (1, 3, 10, 20)),
-])
+@pytest.mark.parametrize(
+    "recipe, shape",
+    [
+        (RECIPES["imagenet"], (1, 3, 224, 224)),
+        (RECIPES["mnist"], (1, 1, 28, 28)),
+        (SMALL, (1, 3, 6, 4)),
+        (SMALL._replace(crop=None), None),
+        (SMALL._replace(resize="none", size=(), crop=None), None),
+        (None, None),
+        (SMALL._replace(resize="letterbox", size=(10, 20), crop=None, pad=(0, 0, 0)), (1, 3, 10, 20)),
+    ],
+)
 def test_what_recipes_imply(recipe, shape):
     implied = implied_input(recipe)
     assert (implied and implied.shape) == shape

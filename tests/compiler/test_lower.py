@@ -44,8 +44,15 @@ FORMS = [
     ("y = Softmax(x)", (2, 3), None, 11, {}, "softmax", {}),
     ("y = Softmax<axis = 1>(x)", (2, 3, 4), None, 20, {}, "softmax", {"axis": 1}),
     ("y = ReduceMean<axes = [2, 3]>(x)", (2, 3, 4, 4), None, 13, {}, "reduce_mean", {"axes": [2, 3]}),
-    ("y = ReduceMean<keepdims = 0>(x, axes)", (2, 3, 4, 4), 2, 18, {"axes": ints(-1, -2)}, "reduce_mean",
-     {"axes": [2, 3], "keepdims": 0}),
+    (
+        "y = ReduceMean<keepdims = 0>(x, axes)",
+        (2, 3, 4, 4),
+        2,
+        18,
+        {"axes": ints(-1, -2)},
+        "reduce_mean",
+        {"axes": [2, 3], "keepdims": 0},
+    ),
     ("y = ReduceSum(x)", (2, 3), None, 13, {}, "reduce_sum", {"axes": [0, 1]}),
     ("y = ReduceSum<noop_with_empty_axes = 1>(x)", (2, 3), None, 13, {}, "identity", {}),
     ("y = Squeeze<axes = [2]>(x)", (2, 3, 1), 2, 11, {}, "squeeze", {"axes": [2]}),
@@ -59,33 +66,117 @@ FORMS = [
     ("y = Reshape(x, to)", (2, 3, 4), 2, 20, {"to": ints(-1, 2)}, "reshape", {"shape": [-6, 2]}),
     ("y = Expand(x, to)", (2, 1, 4), 3, 20, {"to": ints(1, 3, 1)}, "expand", {"shape": [-1, 3, 4]}),
     ("y = Transpose(x)", (2, 3, 4), None, 20, {}, "transpose", {"perm": [2, 1, 0]}),
-    ("y = Slice<starts = [1], ends = [3], axes = [1]>(x)", (2, 4), None, 9, {}, "slice",
-     {"starts": [1], "ends": [3], "axes": [1], "steps": [1]}),
-    ("y = Slice(x, s, e, a)", (2, 4), None, 13, {"s": ints(-3), "e": ints(2**60), "a": ints(-1)}, "slice",
-     {"starts": [1], "ends": [4], "axes": [1], "steps": [1]}),
-    ("y = Slice(x, s, e, a, t)", (2, 4), None, 13, {"s": ints(-1), "e": ints(-9), "a": ints(1), "t": ints(-2)}, "slice",
-     {"starts": [-1], "ends": [-9], "axes": [1], "steps": [-2]}),
+    (
+        "y = Slice<starts = [1], ends = [3], axes = [1]>(x)",
+        (2, 4),
+        None,
+        9,
+        {},
+        "slice",
+        {"starts": [1], "ends": [3], "axes": [1], "steps": [1]},
+    ),
+    (
+        "y = Slice(x, s, e, a)",
+        (2, 4),
+        None,
+        13,
+        {"s": ints(-3), "e": ints(2**60), "a": ints(-1)},
+        "slice",
+        {"starts": [1], "ends": [4], "axes": [1], "steps": [1]},
+    ),
+    (
+        "y = Slice(x, s, e, a, t)",
+        (2, 4),
+        None,
+        13,
+        {"s": ints(-1), "e": ints(-9), "a": ints(1), "t": ints(-2)},
+        "slice",
+        {"starts": [-1], "ends": [-9], "axes": [1], "steps": [-2]},
+    ),
     ("y = Pad<pads = [0, 1, 0, 2]>(x)", (2, 4), None, 10, {}, "pad", {"pads": [0, 1, 0, 2]}),
-    ("y = Pad(x, pads, value, axes)", (2, 4), None, 18,
-     {"pads": ints(1, 2), "value": np.float32(3), "axes": ints(-1)}, "pad", {"pads": [0, 1, 0, 2], "value": 3.0}),
-    ('y = Pad<mode = "reflect">(x, pads)', (2, 4), None, 13, {"pads": ints(0, 1, 0, 2)}, "pad",
-     {"pads": [0, 1, 0, 2], "mode": "reflect"}),
-    ("y = Resize(x, , scales)", (2, 3, 4, 4), None, 13, {"scales": np.float32([1, 1, 2, 2])}, "resize",
-     {"sizes": [-1, 3, 8, 8], "scales": [1.0, 1.0, 2.0, 2.0]}),
-    ('y = Resize<mode = "linear", axes = [2, 3], coordinate_transformation_mode = "align_corners">(x, , , sizes)',
-     (2, 3, 4, 4), None, 18, {"sizes": ints(6, 7)}, "resize",
-     {"mode": "linear", "coordinate_transformation_mode": "align_corners", "sizes": [-1, 3, 6, 7],
-      "scales": [1.0, 1.0, 1.5, 1.75]}),
-    ("y = Upsample(x, scales)", (2, 3, 4, 4), None, 9, {"scales": np.float32([1, 1, 2, 3])}, "resize",
-     {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor", "sizes": [-1, 3, 8, 12],
-      "scales": [1.0, 1.0, 2.0, 3.0]}),
-    ("y = Gemm<transB = 1, alpha = 0.5>(x, w)", (2, 3), None, 20, {"w": random(4, 3)}, "gemm",
-     {"trans_b": 1, "alpha": 0.5}),
-    ("y = Conv<kernel_shape = [3, 3], group = 1, strides = [1, 1]>(x, w)", (2, 3, 5, 5), None, 20,
-     {"w": random(4, 3, 3, 3)}, "conv", {}),
+    (
+        "y = Pad(x, pads, value, axes)",
+        (2, 4),
+        None,
+        18,
+        {"pads": ints(1, 2), "value": np.float32(3), "axes": ints(-1)},
+        "pad",
+        {"pads": [0, 1, 0, 2], "value": 3.0},
+    ),
+    (
+        'y = Pad<mode = "reflect">(x, pads)',
+        (2, 4),
+        None,
+        13,
+        {"pads": ints(0, 1, 0, 2)},
+        "pad",
+        {"pads": [0, 1, 0, 2], "mode": "reflect"},
+    ),
+    (
+        "y = Resize(x, , scales)",
+        (2, 3, 4, 4),
+        None,
+        13,
+        {"scales": np.float32([1, 1, 2, 2])},
+        "resize",
+        {"sizes": [-1, 3, 8, 8], "scales": [1.0, 1.0, 2.0, 2.0]},
+    ),
+    (
+        'y = Resize<mode = "linear", axes = [2, 3], coordinate_transformation_mode = "align_corners">(x, , , sizes)',
+        (2, 3, 4, 4),
+        None,
+        18,
+        {"sizes": ints(6, 7)},
+        "resize",
+        {
+            "mode": "linear",
+            "coordinate_transformation_mode": "align_corners",
+            "sizes": [-1, 3, 6, 7],
+            "scales": [1.0, 1.0, 1.5, 1.75],
+        },
+    ),
+    (
+        "y = Upsample(x, scales)",
+        (2, 3, 4, 4),
+        None,
+        9,
+        {"scales": np.float32([1, 1, 2, 3])},
+        "resize",
+        {
+            "coordinate_transformation_mode": "asymmetric",
+            "nearest_mode": "floor",
+            "sizes": [-1, 3, 8, 12],
+            "scales": [1.0, 1.0, 2.0, 3.0],
+        },
+    ),
+    (
+        "y = Gemm<transB = 1, alpha = 0.5>(x, w)",
+        (2, 3),
+        None,
+        20,
+        {"w": random(4, 3)},
+        "gemm",
+        {"trans_b": 1, "alpha": 0.5},
+    ),
+    (
+        "y = Conv<kernel_shape = [3, 3], group = 1, strides = [1, 1]>(x, w)",
+        (2, 3, 5, 5),
+        None,
+        20,
+        {"w": random(4, 3, 3, 3)},
+        "conv",
+        {},
+    ),
     ("y = Conv<pads = [1, 2]>(x, w)", (2, 3, 5), None, 20, {"w": random(4, 3, 3)}, "conv", {"pads": [1, 2]}),
-    ("y = MaxPool<kernel_shape = [2, 2], strides = [2, 2], ceil_mode = 1>(x)", (2, 3, 5, 5), None, 20, {}, "max_pool",
-     {"kernel_shape": [2, 2], "strides": [2, 2], "ceil_mode": 1}),
+    (
+        "y = MaxPool<kernel_shape = [2, 2], strides = [2, 2], ceil_mode = 1>(x)",
+        (2, 3, 5, 5),
+        None,
+        20,
+        {},
+        "max_pool",
+        {"kernel_shape": [2, 2], "strides": [2, 2], "ceil_mode": 1},
+    ),
     ("y = Concat<axis = 0>(x, none, x)", (2, 3), None, 20, {"none": random(0, 3)}, "concat", {"axis": 0}),
     ("y = Concat<axis = 0>(none, x)", (2, 3), None, 20, {"none": random(0, 3)}, "identity", {}),
     ("y = Sum(x, x)", (2, 3), None, 20, {}, "add", {}),
@@ -121,11 +212,14 @@ def test_top_k_keeps_an_output_that_nobody_reads():
 
 
 def test_a_slice_to_the_end_of_the_batch():
-    model = parse("""
+    model = parse(
+        """
     g (float[n, 4] x) => (float[m, 4] y) {
         shape = Shape<start = 0, end = 1>(x)
         y = Slice(x, zero, shape, zero)
-    }""", zero=ints(0))
+    }""",
+        zero=ints(0),
+    )
     (node,) = lowered(model)
     assert node.attributes["ends"] == [2**63 - 1]
 
@@ -137,13 +231,13 @@ def test_the_table_and_libdsf_know_the_same_operators():
 
 
 REFUSED = [
-    ("y = Einsum<equation = \"ab,ab->ab\">(x, x)", (2, 3), "not supported; write it with matmul"),
+    ('y = Einsum<equation = "ab,ab->ab">(x, x)', (2, 3), "not supported; write it with matmul"),
     ("y = com.microsoft.Gelu(x)", (2, 3), "the domain 'com.microsoft' is not supported"),
     ("y = Softmax(x)", (2, 3, 4), "in operator set 11 it spans several dimensions"),
-    ("y = Pad<mode = \"wrap\">(x, pads)", (2, 4), "mode='wrap' is not supported"),
+    ('y = Pad<mode = "wrap">(x, pads)', (2, 4), "mode='wrap' is not supported"),
     ("y = Pad(x, negative)", (2, 4), "holds a negative number; cut with a slice"),
-    ("y = Resize<mode = \"cubic\">(x, , scales)", (2, 3, 4, 4), "mode='cubic' is not supported"),
-    ("y = Resize<antialias = 1, mode = \"linear\">(x, , scales)", (2, 3, 4, 4), "antialias=1 is not supported, 0 is"),
+    ('y = Resize<mode = "cubic">(x, , scales)', (2, 3, 4, 4), "mode='cubic' is not supported"),
+    ('y = Resize<antialias = 1, mode = "linear">(x, , scales)', (2, 3, 4, 4), "antialias=1 is not supported, 0 is"),
     ("y = Cast<to = 11>(x)", (2, 3), "it casts to double"),
     ("y = InstanceNormalization(x, one, one)", (2, 1, 4), "use BatchNorm2d"),
     ("y = Sum(x, x, x)", (2, 3), "it adds 3 tensors; add them two at a time"),
@@ -157,8 +251,11 @@ REFUSED = [
 def test_refusals(node, shape, reason):
     opset = 11 if "set 11" in reason else 20
     constants = {
-        "pads": ints(0, 1, 0, 1), "negative": ints(0, -1, 0, 0), "scales": np.float32([1, 1, 2, 2]),
-        "one": np.ones(1, np.float32), "cube": random(1, 1, 2, 2, 2),
+        "pads": ints(0, 1, 0, 1),
+        "negative": ints(0, -1, 0, 0),
+        "scales": np.float32([1, 1, 2, 2]),
+        "one": np.ones(1, np.float32),
+        "cube": random(1, 1, 2, 2, 2),
         "two": ints(2, 0),
     }
     used = {name: array for name, array in constants.items() if name in node}
@@ -181,7 +278,8 @@ def test_everything_in_the_way_is_reported_at_once_with_its_place():
 
 
 def test_data_that_depends_on_the_batch_is_refused():
-    model = parse("""
+    model = parse(
+        """
     g (float[n, 2] x) => (float[n, 2] y) {
         shape = Shape<start = 0, end = 1>(x)
         rows = Squeeze(shape)
@@ -189,7 +287,11 @@ def test_data_that_depends_on_the_batch_is_refused():
         column = Unsqueeze(range, ones)
         numbers = Cast<to = 1>(column)
         y = Add(x, numbers)
-    }""", zero=np.array(0), one=np.array(1), ones=ints(1))
+    }""",
+        zero=np.array(0),
+        one=np.array(1),
+        ones=ints(1),
+    )
     with pytest.raises(CompileError, match=r"\(Range\).*depends on the batch size.*--no-dynamic-batch"):
         lowered(model)
 
@@ -222,7 +324,8 @@ def refusal(text: str, **constants) -> list[str]:
 
 def test_what_follows_an_unknown_operator_is_not_reported():
     """Its result has neither type nor shape, so nothing after it has."""
-    lines = refusal("""(float[n, 2, 4, 4] x) => (float[n, m] y) {
+    lines = refusal(
+        """(float[n, 2, 4, 4] x) => (float[n, m] y) {
         a = com.microsoft.Swirl(x)
         b = Conv(a, w)
         c = Relu(b)
@@ -230,20 +333,27 @@ def test_what_follows_an_unknown_operator_is_not_reported():
         e = Flatten(a)
         f = Flatten(d)
         y = Concat<axis = 1>(e, f)
-    }""", w=random(2, 2, 3, 3))
-    assert lines == ["g: 1 node cannot be stored",
-                     "  node 'node' (Swirl): the domain 'com.microsoft' is not supported; export with standard ONNX "
-                     "operators"]
+    }""",
+        w=random(2, 2, 3, 3),
+    )
+    assert lines == [
+        "g: 1 node cannot be stored",
+        "  node 'node' (Swirl): the domain 'com.microsoft' is not supported; export with standard ONNX operators",
+    ]
 
 
 def test_one_line_for_one_kind_of_node():
     """In order of the first of each: two operators, one of them four times, and one for two reasons."""
-    lines = refusal("""(float[n, 2, 4] x) => (float[n, 2, 4] y, float[n, 2, 4] z) {
+    lines = refusal(
+        """(float[n, 2, 4] x) => (float[n, 2, 4] y, float[n, 2, 4] z) {
         a = Celu(x) b = Celu(a) c = Mish(b) d = Celu(c) e = Celu(d)
         f = Pad<mode = "wrap">(e, pads)
         y = Add(f, x)
         z = Pad(x, less)
-    }""", pads=ints(0, 0, 0, 0, 0, 0), less=ints(0, 0, -1, 0, 0, 1))
+    }""",
+        pads=ints(0, 0, 0, 0, 0, 0),
+        less=ints(0, 0, -1, 0, 0, 1),
+    )
     assert lines[0] == "g: 7 nodes cannot be stored" and len(lines) == 5
     assert "(Celu) and 3 more: the operator is not supported" in lines[1] and "(Mish): " in lines[2]
     assert "mode='wrap'" in lines[3] and "negative number" in lines[4]
@@ -271,8 +381,17 @@ class Advised(nn.Module):
 def test_the_advice_can_be_followed():
     torch.manual_seed(0)
     a, b = torch.randn(2, 8, 3, 3), torch.randn(2, 8, 3, 3)
-    expected = (torch.maximum(a, b), torch.minimum(a, b), a.amin(1), a.ceil(), nn.functional.normalize(a, dim=1),
-                nn.functional.pixel_shuffle(a, 2), nn.functional.softplus(a), a.tile(1, 2, 1, 1), a.clamp(min=0.5))
+    expected = (
+        torch.maximum(a, b),
+        torch.minimum(a, b),
+        a.amin(1),
+        a.ceil(),
+        nn.functional.normalize(a, dim=1),
+        nn.functional.pixel_shuffle(a, 2),
+        nn.functional.softplus(a),
+        a.tile(1, 2, 1, 1),
+        a.clamp(min=0.5),
+    )
     data = compile_model(Advised(), input_shape=[(2, 8, 3, 3), (2, 8, 3, 3)]).data
     for found, wanted in zip(run_dsf(data, a.numpy(), b.numpy()), expected, strict=True):
         np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-5)

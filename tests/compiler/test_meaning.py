@@ -22,34 +22,54 @@ def outputs_of(tmp_path, tail: str, shape: str = "n, 4", **options):
     return Model.open(compile_graph(parse(text, w=random(4, 5)), tmp_path, **options).data).outputs
 
 
-@pytest.mark.parametrize("tail, shape, meaning", [
-    ("y = Softmax(z)", "n, 4", "probabilities"),
-    ("y = Sigmoid(z)", "n, 4", "probabilities"),
-    ("y = LogSoftmax(z)", "n, 4", "logits"),
-    ("y = Identity(z)", "n, 4", ""),
-    ("y = Relu(z)", "n, 4", ""),
-    ("y = HardSigmoid(z)", "n, 4", ""),
-    ("y = Tanh(z)", "n, 4", ""),
-    ("s = Sigmoid(z) y = Mul(s, z)", "n, 4", ""),
-    ("s = Softmax(z) y = Log(s)", "n, 4", ""),
-    ("y = Softmax<axis = 0>(z)", "n, 4", ""),
-    ("y = LogSoftmax<axis = 0>(z)", "n, 4", ""),
-    ("a = Constant<value_ints = [1, 2]>() u = Unsqueeze(z, a) y = Softmax<axis = 3>(u)", "n, 1, 1, 4", "probabilities"),
-    ("a = Constant<value_ints = [2, 3]>() u = Unsqueeze(z, a) s = LogSoftmax<axis = 1>(u) y = Flatten(s)", "n, 4",
-     "logits"),
-    ("a = Constant<value_ints = [2, 3]>() u = Unsqueeze(z, a) s = Sigmoid(u) y = Flatten(s)", "n, 4", "probabilities"),
-    ("a = Constant<value_ints = [0, 2, 2]>() u = Reshape(z, a) y = Softmax<axis = 1>(u)", "n, 2, 2", "probabilities"),
-    ("a = Constant<value_ints = [0, 2, 2]>() u = Reshape(z, a) y = LogSoftmax(u)", "n, 2, 2", ""),
-    ("a = Constant<value_ints = [0, 2, 2]>() u = Reshape(z, a) l = LogSoftmax(u) y = Flatten(l)", "n, 4", ""),
-    ("a = Constant<value_ints = [0, 2, 2]>() u = Reshape(z, a) y = Sigmoid(u)", "n, 2, 2", ""),
-])
+@pytest.mark.parametrize(
+    "tail, shape, meaning",
+    [
+        ("y = Softmax(z)", "n, 4", "probabilities"),
+        ("y = Sigmoid(z)", "n, 4", "probabilities"),
+        ("y = LogSoftmax(z)", "n, 4", "logits"),
+        ("y = Identity(z)", "n, 4", ""),
+        ("y = Relu(z)", "n, 4", ""),
+        ("y = HardSigmoid(z)", "n, 4", ""),
+        ("y = Tanh(z)", "n, 4", ""),
+        ("s = Sigmoid(z) y = Mul(s, z)", "n, 4", ""),
+        ("s = Softmax(z) y = Log(s)", "n, 4", ""),
+        ("y = Softmax<axis = 0>(z)", "n, 4", ""),
+        ("y = LogSoftmax<axis = 0>(z)", "n, 4", ""),
+        (
+            "a = Constant<value_ints = [1, 2]>() u = Unsqueeze(z, a) y = Softmax<axis = 3>(u)",
+            "n, 1, 1, 4",
+            "probabilities",
+        ),
+        (
+            "a = Constant<value_ints = [2, 3]>() u = Unsqueeze(z, a) s = LogSoftmax<axis = 1>(u) y = Flatten(s)",
+            "n, 4",
+            "logits",
+        ),
+        (
+            "a = Constant<value_ints = [2, 3]>() u = Unsqueeze(z, a) s = Sigmoid(u) y = Flatten(s)",
+            "n, 4",
+            "probabilities",
+        ),
+        (
+            "a = Constant<value_ints = [0, 2, 2]>() u = Reshape(z, a) y = Softmax<axis = 1>(u)",
+            "n, 2, 2",
+            "probabilities",
+        ),
+        ("a = Constant<value_ints = [0, 2, 2]>() u = Reshape(z, a) y = LogSoftmax(u)", "n, 2, 2", ""),
+        ("a = Constant<value_ints = [0, 2, 2]>() u = Reshape(z, a) l = LogSoftmax(u) y = Flatten(l)", "n, 4", ""),
+        ("a = Constant<value_ints = [0, 2, 2]>() u = Reshape(z, a) y = Sigmoid(u)", "n, 2, 2", ""),
+    ],
+)
 def test_the_last_operator_says_it_or_nobody(tmp_path, tail, shape, meaning):
     assert [output.meaning for output in outputs_of(tmp_path, tail, shape)] == [meaning]
 
 
 def test_a_part_of_probabilities_is_probabilities_and_one_of_logarithms_nothing(tmp_path):
-    part = "b = Constant<value_ints = [0]>() e = Constant<value_ints = [2]>() a = Constant<value_ints = [1]>() " \
-           "s = {}(z) y = Slice(s, b, e, a)"
+    part = (
+        "b = Constant<value_ints = [0]>() e = Constant<value_ints = [2]>() a = Constant<value_ints = [1]>() "
+        "s = {}(z) y = Slice(s, b, e, a)"
+    )
     assert outputs_of(tmp_path, part.format("Softmax"), "n, 2")[0].meaning == "probabilities"
     assert outputs_of(tmp_path, part.format("LogSoftmax"), "n, 2")[0].meaning == ""
 
@@ -61,9 +81,9 @@ def test_names_of_classes_say_nothing(tmp_path):
 
 
 @pytest.mark.parametrize("tail", ["y = Identity(z)", "y = Relu(z)", "y = Sigmoid(z)"])
-@pytest.mark.parametrize("asked, meaning", [
-    ("probabilities", "probabilities"), ("scores", ""), ("embedding", "embedding"), (["scores"], ""),
-])
+@pytest.mark.parametrize(
+    "asked, meaning", [("probabilities", "probabilities"), ("scores", ""), ("embedding", "embedding"), (["scores"], "")]
+)
 def test_the_user_says_it(tmp_path, tail, asked, meaning):
     assert outputs_of(tmp_path, tail, meaning=asked)[0].meaning == meaning
 
@@ -74,23 +94,31 @@ def test_logits_are_what_the_user_calls_so(tmp_path):
 
 
 def test_several_outputs_each_have_their_own(tmp_path):
-    model = parse("g (float[n, 4] x) => (float[n, 4] y, float[n, 4] z, float[n, 4] v)"
-                  " { a = Gemm<transB = 1>(x, w) y = Sigmoid(a) z = Softmax(a) v = Relu(a) }", w=random(4, 4))
-    meanings = lambda **options: [output.meaning for output in  # noqa: E731
-                                  Model.open(compile_graph(model, tmp_path, **options).data).outputs]
+    model = parse(
+        "g (float[n, 4] x) => (float[n, 4] y, float[n, 4] z, float[n, 4] v)"
+        " { a = Gemm<transB = 1>(x, w) y = Sigmoid(a) z = Softmax(a) v = Relu(a) }",
+        w=random(4, 4),
+    )
+
+    def meanings(**options):
+        return [output.meaning for output in Model.open(compile_graph(model, tmp_path, **options).data).outputs]
+
     assert meanings() == ["probabilities", "probabilities", ""]
     assert meanings(meaning="scores") == ["", "probabilities", ""]
     assert meanings(meaning=["scores", "probabilities", "logits"]) == ["", "probabilities", "logits"]
 
 
-@pytest.mark.parametrize("tail, options, reason", [
-    ("y = Sigmoid(z)", {"meaning": "logits"}, "logits for output 'y', which sigmoid makes; expected probabilities"),
-    ("y = Softmax(z)", {"meaning": "logits"}, "which softmax makes"),
-    ("y = LogSoftmax(z)", {"meaning": "probabilities"}, "which log_softmax makes; expected logits"),
-    ("y = Relu(z)", {"meaning": "odds"}, "'odds'; expected logits, probabilities, scores or embedding"),
-    ("y = Relu(z)", {"meaning": ["scores", "scores"]}, "2 are given; expected at most 1"),
-    ("y = Relu(z)", {"meaning": "embedding", "labels": TAGS}, "an embedding"),
-])
+@pytest.mark.parametrize(
+    "tail, options, reason",
+    [
+        ("y = Sigmoid(z)", {"meaning": "logits"}, "logits for output 'y', which sigmoid makes; expected probabilities"),
+        ("y = Softmax(z)", {"meaning": "logits"}, "which softmax makes"),
+        ("y = LogSoftmax(z)", {"meaning": "probabilities"}, "which log_softmax makes; expected logits"),
+        ("y = Relu(z)", {"meaning": "odds"}, "'odds'; expected logits, probabilities, scores or embedding"),
+        ("y = Relu(z)", {"meaning": ["scores", "scores"]}, "2 are given; expected at most 1"),
+        ("y = Relu(z)", {"meaning": "embedding", "labels": TAGS}, "an embedding"),
+    ],
+)
 def test_what_cannot_be_meant_is_refused(tmp_path, tail, options, reason):
     with pytest.raises(CompileError, match=reason):
         outputs_of(tmp_path, tail, **options)
@@ -110,8 +138,11 @@ def notes_of(tmp_path, tail: str, **options) -> list[str]:
 def test_export_says_that_nobody_knows(tmp_path):
     (note,) = notes_of(tmp_path, "y = Relu(x)", labels=TAGS)
     assert "output 'y'" in note and "--meaning logits" in note
-    for tail, options in [("y = Relu(x)", {}), ("y = Softmax(x)", {"labels": TAGS}),
-                          ("y = Relu(x)", {"labels": TAGS, "meaning": "scores"})]:
+    for tail, options in [
+        ("y = Relu(x)", {}),
+        ("y = Softmax(x)", {"labels": TAGS}),
+        ("y = Relu(x)", {"labels": TAGS, "meaning": "scores"}),
+    ]:
         assert notes_of(tmp_path, tail, **options) == []
 
 
@@ -132,8 +163,9 @@ def test_one_output_is_never_certain_of_its_only_class(meaning, expected):
     net = nn.Sequential(nn.Flatten(), nn.Linear(48, 1)).eval()
     with torch.no_grad():
         net[1].weight.zero_(), net[1].bias.fill_(0.5)
-    data = dscompress.compile_model(net, input_shape=(1, 3, 4, 4), preprocess=ODDS, labels=["cat"],
-                                    meaning=meaning).data
+    data = dscompress.compile_model(
+        net, input_shape=(1, 3, 4, 4), preprocess=ODDS, labels=["cat"], meaning=meaning
+    ).data
     with dsruntime.load(data) as session:
         (best,) = session.predict(np.zeros((4, 4, 3), np.uint8))
     assert best.score == 0.5 and best.probability == (expected and pytest.approx(expected))

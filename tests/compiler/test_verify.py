@@ -38,8 +38,15 @@ def flip_sign(files, weight_name: str, element: int, path):
 def test_an_honest_model_is_the_same(files, backend):
     found = verify_model(files.dsf, files.onnx, backend=backend)
     assert found.same and not found.warnings
-    assert [layer.node for layer in found.layers] == ["first", "first_relu", "second", "second_relu", "pool", "flatten",
-                                                      "last"]
+    assert [layer.node for layer in found.layers] == [
+        "first",
+        "first_relu",
+        "second",
+        "second_relu",
+        "pool",
+        "flatten",
+        "last",
+    ]
     assert not found.unchecked
     assert found.outputs[0].top1 == 1 and found.outputs[0].snr > 100
     assert found.samples == 8
@@ -103,8 +110,15 @@ def test_a_module_is_verified_layer_by_layer(tmp_path):
     from torch import nn
 
     torch.manual_seed(0)
-    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.SiLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
-                        nn.Linear(4, 5), nn.Softmax(-1)).eval()
+    net = nn.Sequential(
+        nn.Conv2d(3, 4, 3),
+        nn.BatchNorm2d(4),
+        nn.SiLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(4, 5),
+        nn.Softmax(-1),
+    ).eval()
     dscompress.compile_model(net, tmp_path / "m.dsf", input_shape="1,3,8,8")
     found = verify_model(tmp_path / "m.dsf", net, CaptureOptions(input_shape="1,3,8,8"))
     assert found.same, found
@@ -128,13 +142,21 @@ def linear(tmp_path_factory):
 BF16 = any(row["chosen"] and row["bf16"] for row in library.instruction_sets())
 
 
-@pytest.mark.parametrize("options, activations, moved", [
-    ({}, "float32", 0.0),
-    ({"memory": "low", "threads": 2}, "float32", 0.0),
-    ({"backend": "reference"}, "float32", 0.0),
-    pytest.param({"precision": "bf16"}, "bfloat16", 2.0**-8,
-                 marks=pytest.mark.skipif(not BF16, reason="this CPU multiplies no bfloat16 numbers")),
-], ids=str)
+@pytest.mark.parametrize(
+    "options, activations, moved",
+    [
+        ({}, "float32", 0.0),
+        ({"memory": "low", "threads": 2}, "float32", 0.0),
+        ({"backend": "reference"}, "float32", 0.0),
+        pytest.param(
+            {"precision": "bf16"},
+            "bfloat16",
+            2.0**-8,
+            marks=pytest.mark.skipif(not BF16, reason="this CPU multiplies no bfloat16 numbers"),
+        ),
+    ],
+    ids=str,
+)
 def test_the_bound_is_that_of_the_session_s_arithmetic(linear, options, activations, moved):
     """A float32 session has float32's bound, whichever instruction set its kernel is named for."""
     path, net, source = linear
@@ -192,18 +214,26 @@ class Branches(torch.nn.Module):
 
 def with_node(op, **attributes):
     def change(d):
-        nodes = [node._replace(attributes={**node.attributes, **attributes}) if node.op == op else node
-                 for node in d.nodes]
+        nodes = [
+            node._replace(attributes={**node.attributes, **attributes}) if node.op == op else node for node in d.nodes
+        ]
         return replace(d, nodes=nodes)
+
     return change
 
 
-@pytest.mark.parametrize("change, expected", [
-    (with_node("clip", max=60.0), r"\(clip\) of .*changed.dsf has max=60.0, in .*branches.pt2 6.0"),
-    (with_node("arg_max", select_last_index=1), r"\(arg_max\) of .* has select_last_index=1, in .* the default"),
-    (lambda d: replace(d, outputs=[d.outputs[2], d.outputs[1], d.outputs[0]]), "the outputs of .* are mul.*, argmax, "),
-    (lambda d: replace(d, outputs=d.outputs[:2]), "the outputs of .* are relu6, argmax, those of .*, mul_"),
-])
+@pytest.mark.parametrize(
+    "change, expected",
+    [
+        (with_node("clip", max=60.0), r"\(clip\) of .*changed.dsf has max=60.0, in .*branches.pt2 6.0"),
+        (with_node("arg_max", select_last_index=1), r"\(arg_max\) of .* has select_last_index=1, in .* the default"),
+        (
+            lambda d: replace(d, outputs=[d.outputs[2], d.outputs[1], d.outputs[0]]),
+            "the outputs of .* are mul.*, argmax, ",
+        ),
+        (lambda d: replace(d, outputs=d.outputs[:2]), "the outputs of .* are relu6, argmax, those of .*, mul_"),
+    ],
+)
 def test_what_numbers_do_not_show_is_compared_by_itself(tmp_path, monkeypatch, change, expected):
     program = torch.export.export(Branches().eval(), (torch.zeros(1, 4),))
     torch.export.save(program, tmp_path / "branches.pt2")

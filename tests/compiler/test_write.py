@@ -59,10 +59,13 @@ def test_what_is_written_is_read():
     assert [weight.codec for weight in graph.weights] == ["shift", "raw"]
 
 
-@pytest.mark.parametrize("image", [
-    Image("gray", "exact", (2, 3), "box", None, (0.5,), (2.0,)),
-    Image("gray", "letterbox", (2, 3), "box", None, (0.5,), (0.5,), (114,)),
-])
+@pytest.mark.parametrize(
+    "image",
+    [
+        Image("gray", "exact", (2, 3), "box", None, (0.5,), (2.0,)),
+        Image("gray", "letterbox", (2, 3), "box", None, (0.5,), (0.5,), (114,)),
+    ],
+)
 def test_an_image_recipe_is_kept(image):
     values = [Value("x", "float32", (-1, 1, 2, 3)), Value("y", "float32", (-1, 1, 2, 3))]
     nodes = [Node("relu", "n", "", (0,), (1,), {})]
@@ -182,7 +185,8 @@ def test_sweeps_the_part_of_a_dead_writer_alone(tmp_path):
         (tmp_path / name).write_bytes(b"")
     holder = subprocess.Popen(
         [sys.executable, "-c", HOLDER, str(tmp_path / ".model.dsf.76543210.dsf-part")],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
     )
     try:
         assert holder.stdout.readline() == b"held\n"

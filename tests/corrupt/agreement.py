@@ -17,14 +17,26 @@ from tests.corrupt.damage import LIMITS, sized
 MOST_INPUT = 1 << 12  # elements
 MOST_WORK = 1 << 24  # of loops and products that the reference takes one by one
 # Sums, in which infinities may meet in another order, and Winograd's tiles, over which they spread.
-SUMS = {"conv", "conv_transpose", "gemm", "mat_mul", "average_pool", "global_average_pool", "reduce_mean", "reduce_sum",
-        "batch_normalization", "layer_normalization", "resize"}
+SUMS = {
+    "conv",
+    "conv_transpose",
+    "gemm",
+    "mat_mul",
+    "average_pool",
+    "global_average_pool",
+    "reduce_mean",
+    "reduce_sum",
+    "batch_normalization",
+    "layer_normalization",
+    "resize",
+}
 ALMOST_TOO_LARGE, ALMOST_NOTHING = 1e37, 1e-36  # the one side may be infinite, or 0, and its reciprocal infinite
 SPECIALS = np.float32([0.0, -0.0, np.inf, -np.inf, np.nan, 1e-45, -1e-40, 3e38, -3e38, 88.8, -103.5, 1e10, -20.0])
 
 
-def check_agreement(data: bytes, numbers: np.random.Generator | None = None,
-                    options: dict[str, Any] | None = None) -> str:
+def check_agreement(
+    data: bytes, numbers: np.random.Generator | None = None, options: dict[str, Any] | None = None
+) -> str:
     """Returns "refused", "large", "refused to run" or "agreed"; raises AssertionError where the backends differ."""
     numbers = numbers or np.random.default_rng(1)
     try:
@@ -113,8 +125,10 @@ def compare(model: Model, feed: dict, batch: int, options: dict) -> None:
     comparison._keeping.run(feed)
     with np.errstate(all="ignore"):
         for layer in comparison._range(0, len(graph.nodes), feed, batch, lambda **_: None):
-            assert layer.within, (f"batch {batch}, {options}: '{layer.value}' of {layer.op} is {layer.error:.3g} away, "
-                                  f"{layer.ratio:.3g} × its bound")
+            assert layer.within, (
+                f"batch {batch}, {options}: '{layer.value}' of {layer.op} is {layer.error:.3g} away, "
+                f"{layer.ratio:.3g} × its bound"
+            )
         ours, theirs = comparison._keeping.values(), reference.run([v.name for v in values_of(graph)], feed)
         for node in graph.nodes:
             check_specials(graph, node, ours, theirs)
@@ -137,8 +151,9 @@ def check_specials(graph, node, ours: dict, theirs: dict) -> None:
             continue
         size = np.abs(want.astype(np.float64))
         sure = np.isnan(want) | (size < ALMOST_TOO_LARGE) | np.isinf(want) & (np.abs(have) < ALMOST_TOO_LARGE)
-        odd = sure & ((np.isnan(have) != np.isnan(want)) | (np.isinf(have) != np.isinf(want)) |
-                      np.isinf(want) & (have != want))
+        odd = sure & (
+            (np.isnan(have) != np.isnan(want)) | (np.isinf(have) != np.isinf(want)) | np.isinf(want) & (have != want)
+        )
         assert not odd.any(), f"'{name}' of {node.op} is {have[odd][0]}, and {want[odd][0]} of the reference"
 
 

@@ -24,11 +24,14 @@ def test_a_campaign_of_changed_files_finds_nothing(tmp_path):
     assert "1,000 files" in done.stdout and "agreed" in done.stdout and "refused" in done.stdout
 
 
-@pytest.mark.parametrize("op, wrong", [
-    ("relu", lambda x: np.maximum(x, 0) * np.float32(1 + 1e-6)),
-    ("clip", lambda x, **_: np.nan_to_num(x, nan=0.0, posinf=np.inf, neginf=-np.inf)),
-    ("exp", lambda x: np.minimum(np.exp(x), np.float32(3e38))),
-])
+@pytest.mark.parametrize(
+    "op, wrong",
+    [
+        ("relu", lambda x: np.maximum(x, 0) * np.float32(1 + 1e-6)),
+        ("clip", lambda x, **_: np.nan_to_num(x, nan=0.0, posinf=np.inf, neginf=-np.inf)),
+        ("exp", lambda x: np.minimum(np.exp(x), np.float32(3e38))),
+    ],
+)
 def test_a_wrong_answer_is_a_finding(op, wrong, monkeypatch):
     data = one_node_file(op, Case("wrong", (floats(*range(40)),)))
     feeds = [np.random.default_rng(seed) for seed in range(6)]  # some of them have infinities and NaN
@@ -42,10 +45,22 @@ def test_a_wrong_answer_is_a_finding(op, wrong, monkeypatch):
 @pytest.mark.parametrize("backend", ["cpu", "reference"])
 def test_a_shape_that_is_declared_for_other_batch_sizes_is_refused(backend):
     """x[:, :3] of (N, 2N) has three columns from N = 2 on."""
-    model = Model.open(build(
-        values=[{"name": "x", "shape": [-1, -2]}, {"name": "y", "shape": [-1, 3]}],
-        nodes=[{"op": "slice", "name": "cut", "inputs": ["x"], "outputs": ["y"],
-                "attributes": {"starts": [0], "ends": [3], "axes": [1], "steps": [1]}}], inputs=["x"], outputs=["y"]))
+    model = Model.open(
+        build(
+            values=[{"name": "x", "shape": [-1, -2]}, {"name": "y", "shape": [-1, 3]}],
+            nodes=[
+                {
+                    "op": "slice",
+                    "name": "cut",
+                    "inputs": ["x"],
+                    "outputs": ["y"],
+                    "attributes": {"starts": [0], "ends": [3], "axes": [1], "steps": [1]},
+                }
+            ],
+            inputs=["x"],
+            outputs=["y"],
+        )
+    )
     session = model.session(backend)
     assert session.run(np.zeros((2, 4), np.float32)).shape == (2, 3)
     with pytest.raises(ModelError, match=r"'cut' \(slice\).* declared as float32 \(1, 3\) at batch size 1"):

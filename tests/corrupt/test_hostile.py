@@ -284,9 +284,13 @@ GRAPH = {
     "the last of C1 in a label": (set_output(labels=["a", "b\x9f", "c", "d"]), "control character"),
     "a line feed in a key": (lambda m: vars(m.metadata[0]).update(key="a\nb"), "control character"),
     "a carriage return in a metadata value": (
-        lambda m: vars(m.metadata[0]).update(value="a\r\nb"), "control character"),
+        lambda m: vars(m.metadata[0]).update(value="a\r\nb"),
+        "control character",
+    ),
     "an escape sequence in a metadata value": (
-        lambda m: vars(m.metadata[0]).update(value="\x1b]0;title\x07"), "control character"),
+        lambda m: vars(m.metadata[0]).update(value="\x1b]0;title\x07"),
+        "control character",
+    ),
 }
 
 

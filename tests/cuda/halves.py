@@ -39,5 +39,6 @@ def assert_agrees(have: np.ndarray, want: np.ndarray, bound: np.ndarray, where: 
         bad = (near & ~(apart <= bound)) | (~finite & ~equal & np.isfinite(bound))
     if bad.any():
         at = np.unravel_index(bad.argmax(), want.shape)
-        raise AssertionError(f"{where}: element {at} is {have[at]!r}, expected {want[at]!r} ± {bound[at]!r}; "
-                             f"{bad.sum()} of {want.size}")
+        raise AssertionError(
+            f"{where}: element {at} is {have[at]!r}, expected {want[at]!r} ± {bound[at]!r}; {bad.sum()} of {want.size}"
+        )

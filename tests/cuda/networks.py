@@ -89,18 +89,34 @@ class Branches(nn.Module):
 
 
 def conv(inputs, outputs, kernel, stride=1, groups=1) -> nn.Sequential:
-    return nn.Sequential(nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False),
-                         nn.BatchNorm2d(outputs))
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False), nn.BatchNorm2d(outputs)
+    )
 
 
 def residual() -> nn.Module:
-    return nn.Sequential(conv(3, 16, 7, 2), nn.ReLU(), nn.MaxPool2d(3, 2, 1), Residual(16, 16, 1), Residual(16, 32, 2),
-                         nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(32, 10))
+    return nn.Sequential(
+        conv(3, 16, 7, 2),
+        nn.ReLU(),
+        nn.MaxPool2d(3, 2, 1),
+        Residual(16, 16, 1),
+        Residual(16, 32, 2),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(32, 10),
+    )
 
 
 def mobile() -> nn.Module:
-    return nn.Sequential(conv(3, 16, 3, 2), nn.Hardswish(), Inverted(16, 40), Inverted(16, 24), nn.AdaptiveAvgPool2d(1),
-                         nn.Flatten(), nn.Linear(16, 10))
+    return nn.Sequential(
+        conv(3, 16, 3, 2),
+        nn.Hardswish(),
+        Inverted(16, 40),
+        Inverted(16, 24),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(16, 10),
+    )
 
 
 NETWORKS = {"residual": residual, "mobile": mobile, "transformer": Transformer, "branches": Branches}

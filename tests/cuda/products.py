@@ -10,8 +10,14 @@ from tests.cuda.launching import address, poisoned
 from tests.support.dsf_files import pack_planes
 
 HALF, SINGLE = 2.0**-11, 2.0**-23  # half a step of rounding; a step, for sums that may be cut off instead of rounded
-ORDERS = {("conv", 4): (0, 2, 3, 1), ("conv", 3): (0, 2, 1), ("conv_transpose", 4): (1, 2, 3, 0),
-          ("conv_transpose", 3): (1, 2, 0), ("linear", 2): (0, 1), ("linear_transposed", 2): (1, 0)}
+ORDERS = {
+    ("conv", 4): (0, 2, 3, 1),
+    ("conv", 3): (0, 2, 1),
+    ("conv_transpose", 4): (1, 2, 3, 0),
+    ("conv_transpose", 3): (1, 2, 0),
+    ("linear", 2): (0, 1),
+    ("linear_transposed", 2): (1, 0),
+}
 
 
 def shift_weight(shape, role, bits=5, zero=True, scaled=False, seed=0, order=None, base=0):

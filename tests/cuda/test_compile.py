@@ -74,11 +74,14 @@ def test_a_damaged_entry_is_compiled_again(compiled, private_cache, damage):
     assert compile.cubin("pool", "sm_90") == b"pool for sm_90" and len(compiled) == 2
 
 
-@pytest.mark.parametrize("spoil", [
-    lambda folder: folder.chmod(0o770),
-    lambda folder: (folder.rmdir(), folder.symlink_to(folder.parent)),
-    lambda folder: (folder.rmdir(), folder.write_text("a file")),
-])
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda folder: folder.chmod(0o770),
+        lambda folder: (folder.rmdir(), folder.symlink_to(folder.parent)),
+        lambda folder: (folder.rmdir(), folder.write_text("a file")),
+    ],
+)
 def test_a_folder_that_others_may_write_is_not_used(compiled, private_cache, spoil):
     assert cache.folder() is not None
     spoil(private_cache)
@@ -113,12 +116,15 @@ def test_cubins_of_the_wheel_come_first(compiled, prebuilt):
         assert compile.cubin("pool", other) == f"pool for {other}".encode()
 
 
-@pytest.mark.parametrize("spoil", [
-    lambda place: (place / "pool.cubin").write_bytes(b"pool, readY"),
-    lambda place: (place / "pool.cubin").unlink(),
-    lambda place: (place / "list.json").write_text("{}"),
-    lambda place: (place / "list.json").write_text("not json"),
-])
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda place: (place / "pool.cubin").write_bytes(b"pool, readY"),
+        lambda place: (place / "pool.cubin").unlink(),
+        lambda place: (place / "list.json").write_text("{}"),
+        lambda place: (place / "list.json").write_text("not json"),
+    ],
+)
 def test_stale_or_damaged_cubins_of_the_wheel_are_not_used(compiled, prebuilt, spoil):
     spoil(prebuilt)
     assert compile.cubin("pool", "sm_80") == b"pool for sm_80"

@@ -68,12 +68,15 @@ def test_reduce_sum(columns):
     np.testing.assert_array_equal(y, x.astype(np.float64).sum(1))
 
 
-@pytest.mark.parametrize("kernel, sentence", [
-    ("half_a_warp", "warp 0 is at shfl with lanes 0000ffff only"),
-    ("two_collectives", "at another collective"),
-    ("barrier_and_shuffle", "cannot go on: 40 of 64 living threads at __syncthreads()"),
-    ("unaligned", "not a multiple"),
-])
+@pytest.mark.parametrize(
+    "kernel, sentence",
+    [
+        ("half_a_warp", "warp 0 is at shfl with lanes 0000ffff only"),
+        ("two_collectives", "at another collective"),
+        ("barrier_and_shuffle", "cannot go on: 40 of 64 living threads at __syncthreads()"),
+        ("unaligned", "not a multiple"),
+    ],
+)
 def test_finds_mistake(mistakes, kernel, sentence):
     with pytest.raises(BackendError, match="emulated mistakes.cu") as caught:
         mistakes.launch(launch(kernel, np.zeros(256, np.uint32)))
@@ -94,10 +97,13 @@ def test_an_asynchronous_copy_lands_when_waited_for(mistakes):
     assert y[63] == 0
 
 
-@pytest.mark.parametrize("args, sentence", [
-    ((np.uint64(0),), "number of arguments is 1, expected 3"),
-    ((np.uint64(0), np.uint64(0), np.int32(1)), "size of argument 2 is 4, expected 8"),
-])
+@pytest.mark.parametrize(
+    "args, sentence",
+    [
+        ((np.uint64(0),), "number of arguments is 1, expected 3"),
+        ((np.uint64(0), np.uint64(0), np.int32(1)), "size of argument 2 is 4, expected 8"),
+    ],
+)
 def test_wrong_arguments_are_refused(args, sentence):
     with pytest.raises(BackendError, match=sentence):
         Library("relu").launch(Launch("relu", "relu", (1, 1, 1), (256, 1, 1), args))

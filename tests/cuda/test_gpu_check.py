@@ -39,19 +39,24 @@ def test_every_part_runs_and_is_written(driver, tmp_path, monkeypatch):
             pass
 
     tiny_zoo(monkeypatch)
-    found = gpu_check.check(driver, tmp_path, Budget(600), [
-        Part("kernels", functools.partial(correctness.kernels, ops=["relu", "top_k", "concat"]), 1, 99),
-        Part("networks", functools.partial(correctness.networks, names=["residual"]), 1, 99),
-        Part("fully connected", functools.partial(timings.fully_connected, sizes=(64, 32, (1, 2)), runs=5), 1, 99),
-        Part("paper", functools.partial(timings.paper, layers=[Layer(3, 8, 4)], rounds=2), 1, 99),
-        Part("models", functools.partial(timings.models, models=(("tiny", (1, 2)), ("none", (1,))), runs=2), 1, 99),
-        Part("zoo", functools.partial(correctness.zoo, names=["tiny", "none"]), 1, 99),
-        Part("sanitizer", correctness.sanitizer, 1, 99),
-        Part("long", breaks, 10_000, 99),
-        Part("broken", breaks, 1, 99),
-        Part("failed", fails, 1, 99),
-        Part("endless", lambda driver, budget: time.sleep(60), 1, 0.2),
-    ])
+    found = gpu_check.check(
+        driver,
+        tmp_path,
+        Budget(600),
+        [
+            Part("kernels", functools.partial(correctness.kernels, ops=["relu", "top_k", "concat"]), 1, 99),
+            Part("networks", functools.partial(correctness.networks, names=["residual"]), 1, 99),
+            Part("fully connected", functools.partial(timings.fully_connected, sizes=(64, 32, (1, 2)), runs=5), 1, 99),
+            Part("paper", functools.partial(timings.paper, layers=[Layer(3, 8, 4)], rounds=2), 1, 99),
+            Part("models", functools.partial(timings.models, models=(("tiny", (1, 2)), ("none", (1,))), runs=2), 1, 99),
+            Part("zoo", functools.partial(correctness.zoo, names=["tiny", "none"]), 1, 99),
+            Part("sanitizer", correctness.sanitizer, 1, 99),
+            Part("long", breaks, 10_000, 99),
+            Part("broken", breaks, 1, 99),
+            Part("failed", fails, 1, 99),
+            Part("endless", lambda driver, budget: time.sleep(60), 1, 0.2),
+        ],
+    )
     parts = found["parts"]
     assert parts["kernels"]["correct"] and parts["kernels"]["cases"] > 20, parts["kernels"]
     assert parts["networks"] == {"correct": True, "networks": {"residual": "agrees"}}
@@ -107,8 +112,11 @@ def test_the_peers_code_runs(monkeypatch):
     monkeypatch.setattr(timings, "DEVICE", "cpu")
     for net, shape in ((torch.nn.Linear(8, 4), (8,)), (torch.nn.Conv2d(3, 4, 3), (3, 8, 8))):
         found = timings.torch_times(net, shape, 1, 3, Budget(600))
-        assert found == {"torch eager": 1.5e-3 / timings.LEAST_COPIES, "torch graph": 1.5e-3 / timings.REPEATS,
-                         "torch.compile": 1.5e-3 / timings.REPEATS}
+        assert found == {
+            "torch eager": 1.5e-3 / timings.LEAST_COPIES,
+            "torch graph": 1.5e-3 / timings.REPEATS,
+            "torch.compile": 1.5e-3 / timings.REPEATS,
+        }
 
 
 def test_copies_are_twice_the_cache():

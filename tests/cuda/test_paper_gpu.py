@@ -21,8 +21,11 @@ def convolved(layer, kind, x, weight):
     columns = poisoned((layer.pixels, layer.depth), x.dtype)
     product = poisoned((layer.pixels, layer.outputs), x.dtype)
     y = poisoned((layer.outputs, layer.out_size, layer.out_size), x.dtype)
-    run(launches(layer, kind, *(address(array) for array in (x, weight, columns, product, y))), y,
-        scratch=(columns, product))
+    run(
+        launches(layer, kind, *(address(array) for array in (x, weight, columns, product, y))),
+        y,
+        scratch=(columns, product),
+    )
     return y
 
 

@@ -85,11 +85,18 @@ def chain(*nodes, outputs=("y",), weights=(), shape=(-1, 4, 6, 6)):
     names = ["x", *(node[2] for node in nodes)]
     values = [{"name": name, "shape": list(shape)} for name in names]
     values += [{"name": name, "shape": list(array.shape)} for name, array in weights]
-    return Model.open(build(
-        values=values, inputs=["x"], outputs=list(outputs),
-        nodes=[{"op": op, "name": f"n{i}", "inputs": list(inputs), "outputs": [output], "attributes": attributes}
-               for i, (op, inputs, output, attributes) in enumerate(nodes)],
-        weights=[{"value": name, "array": array} for name, array in weights]))
+    return Model.open(
+        build(
+            values=values,
+            inputs=["x"],
+            outputs=list(outputs),
+            nodes=[
+                {"op": op, "name": f"n{i}", "inputs": list(inputs), "outputs": [output], "attributes": attributes}
+                for i, (op, inputs, output, attributes) in enumerate(nodes)
+            ],
+            weights=[{"value": name, "array": array} for name, array in weights],
+        )
+    )
 
 
 W = ("w", np.ones((4, 4, 1, 1), np.float32))
@@ -100,18 +107,32 @@ def names(model, fuse=True):
     return [group.name for group in groups_of(model.graph, shapes, fuse)]
 
 
-@pytest.mark.parametrize(("nodes", "fused"), [
-    ([("conv", ["x", "w"], "a", {}), ("relu", ["a"], "y", {})], ["conv+relu"]),
-    ([("conv", ["x", "w"], "a", {}), ("add", ["x", "a"], "b", {}), ("clip", ["b"], "y", {"max": 6.0})],
-     ["conv+add+clip"]),
-    ([("relu", ["x"], "a", {}), ("conv", ["a", "w"], "b", {}), ("conv", ["a", "w"], "c", {}),
-      ("add", ["b", "c"], "y", {})], ["relu", "conv", "conv+add"]),
-    ([("conv", ["x", "w"], "a", {}), ("relu", ["a"], "b", {}), ("relu", ["b"], "y", {})], ["conv+relu", "relu"]),
-    ([("conv", ["x", "w"], "a", {}), ("sigmoid", ["a"], "b", {}), ("mul", ["a", "b"], "y", {})],
-     ["conv", "sigmoid+mul"]),
-    ([("sigmoid", ["x"], "a", {}), ("mul", ["a", "a"], "y", {})], ["sigmoid", "mul"]),
-    ([("add", ["x", "x"], "a", {}), ("relu", ["a"], "y", {})], ["add+relu"]),
-])
+@pytest.mark.parametrize(
+    ("nodes", "fused"),
+    [
+        ([("conv", ["x", "w"], "a", {}), ("relu", ["a"], "y", {})], ["conv+relu"]),
+        (
+            [("conv", ["x", "w"], "a", {}), ("add", ["x", "a"], "b", {}), ("clip", ["b"], "y", {"max": 6.0})],
+            ["conv+add+clip"],
+        ),
+        (
+            [
+                ("relu", ["x"], "a", {}),
+                ("conv", ["a", "w"], "b", {}),
+                ("conv", ["a", "w"], "c", {}),
+                ("add", ["b", "c"], "y", {}),
+            ],
+            ["relu", "conv", "conv+add"],
+        ),
+        ([("conv", ["x", "w"], "a", {}), ("relu", ["a"], "b", {}), ("relu", ["b"], "y", {})], ["conv+relu", "relu"]),
+        (
+            [("conv", ["x", "w"], "a", {}), ("sigmoid", ["a"], "b", {}), ("mul", ["a", "b"], "y", {})],
+            ["conv", "sigmoid+mul"],
+        ),
+        ([("sigmoid", ["x"], "a", {}), ("mul", ["a", "a"], "y", {})], ["sigmoid", "mul"]),
+        ([("add", ["x", "x"], "a", {}), ("relu", ["a"], "y", {})], ["add+relu"]),
+    ],
+)
 def test_what_is_fused(nodes, fused):
     model = chain(*nodes, weights=[W] if any("w" in node[1] for node in nodes) else [])
     assert names(model) == fused
@@ -134,8 +155,11 @@ def test_what_somebody_else_reads_is_not_fused():
 
 
 def test_views_take_no_steps_and_memory_is_reused():
-    nodes = [("transpose", ["x"], "a", {"perm": [0, 1, 3, 2]}), ("identity", ["a"], "b", {}),
-             *[("relu" if i % 2 else "tanh", [f"v{i - 1}" if i else "b"], f"v{i}", {}) for i in range(12)]]
+    nodes = [
+        ("transpose", ["x"], "a", {"perm": [0, 1, 3, 2]}),
+        ("identity", ["a"], "b", {}),
+        *[("relu" if i % 2 else "tanh", [f"v{i - 1}" if i else "b"], f"v{i}", {}) for i in range(12)],
+    ]
     model = chain(*nodes, outputs=("v11",))
     plan = Plan(model, on_device(model, EmulatedDriver()), 3)
     assert [step.op for step in plan.steps] == ["tanh", "relu"] * 6

@@ -17,8 +17,10 @@ from tests.support.example_model import write_example_model
 ROOT = Path(__file__).resolve().parents[2]
 PATHS = f"{ROOT / 'runtime'}:{ROOT}"
 STUB = Path(__file__).parent / "stub" / "libcuda.cpp"
-pytestmark = pytest.mark.skipif(not (find_spec("pycuda") and find_spec("cuda")),
-                                reason="PyCUDA or cuda-bindings is not installed (tools/build_pycuda_wheel.sh)")
+pytestmark = pytest.mark.skipif(
+    not (find_spec("pycuda") and find_spec("cuda")),
+    reason="PyCUDA or cuda-bindings is not installed (tools/build_pycuda_wheel.sh)",
+)
 
 PREAMBLE = """
 import ctypes, gc, os, sys, threading
@@ -62,8 +64,12 @@ def libcuda(tmp_path_factory) -> Path:
     target = folder / "libcuda.so.1"
     subprocess.run([*build, STUB, "-o", target, "-ldl"], check=True)
     rest = folder / "rest.cpp"
-    rest.write_text("".join(f'extern "C" __attribute__((visibility("default"))) int {name}() {{ return 801; }}\n'
-                            for name in sorted(wanted - symbols("--defined-only", target))))
+    rest.write_text(
+        "".join(
+            f'extern "C" __attribute__((visibility("default"))) int {name}() {{ return 801; }}\n'
+            for name in sorted(wanted - symbols("--defined-only", target))
+        )
+    )
     subprocess.run([*build, STUB, rest, "-o", target, "-ldl"], check=True)
     return folder
 
@@ -84,8 +90,9 @@ def scenario(libcuda, model):
         paths = {"MODEL": str(model), "ARRAY": str(model.with_suffix(".npy"))}
         names = "".join(f"{name} = {path!r}\n" for name, path in paths.items())
         variables = os.environ | {"LD_LIBRARY_PATH": str(libcuda), "PYTHONPATH": PATHS} | environment
-        done = subprocess.run([sys.executable, "-c", names + PREAMBLE + code], env=variables, text=True,
-                              capture_output=True, cwd=ROOT)
+        done = subprocess.run(
+            [sys.executable, "-c", names + PREAMBLE + code], env=variables, text=True, capture_output=True, cwd=ROOT
+        )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
@@ -121,13 +128,16 @@ assert keeping.values().keys() == want.values().keys()
 """)
 
 
-@pytest.mark.parametrize(("environment", "words"), [
-    ({"STUB_INIT": "100"}, ["no GPU", "CUDA_VISIBLE_DEVICES"]),
-    ({"STUB_DEVICES": "0"}, ["no GPU"]),
-    ({"STUB_INIT": "803"}, ["803"]),
-    ({"STUB_VERSION": "12020"}, ["too old", "update the driver"]),
-    ({"LD_LIBRARY_PATH": "/nowhere"}, ["no CUDA driver (libcuda.so.1)"]),
-])
+@pytest.mark.parametrize(
+    ("environment", "words"),
+    [
+        ({"STUB_INIT": "100"}, ["no GPU", "CUDA_VISIBLE_DEVICES"]),
+        ({"STUB_DEVICES": "0"}, ["no GPU"]),
+        ({"STUB_INIT": "803"}, ["803"]),
+        ({"STUB_VERSION": "12020"}, ["too old", "update the driver"]),
+        ({"LD_LIBRARY_PATH": "/nowhere"}, ["no CUDA driver (libcuda.so.1)"]),
+    ],
+)
 def test_a_machine_that_cannot_says_why(scenario, environment, words):
     code = "print(failing(lambda: dsruntime.load(data, 'cuda').run(x)))"
     if "LD_LIBRARY_PATH" in environment:
@@ -167,11 +177,22 @@ def without_stub(code: str) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("function", ["cuMemAlloc_v2", "cuModuleLoadDataEx", "cuLaunchKernel", "cuMemcpyHtoDAsync_v2",
-                                      "cuMemHostAlloc", "cuStreamCreate", "cuGraphInstantiateWithFlags"])
+@pytest.mark.parametrize(
+    "function",
+    [
+        "cuMemAlloc_v2",
+        "cuModuleLoadDataEx",
+        "cuLaunchKernel",
+        "cuMemcpyHtoDAsync_v2",
+        "cuMemHostAlloc",
+        "cuStreamCreate",
+        "cuGraphInstantiateWithFlags",
+    ],
+)
 def test_every_call_may_fail_once(scenario, function):
     """The k-th call fails, for every k: a typed error, all memory back, and the next session works."""
-    scenario(f"""
+    scenario(
+        f"""
 name = {function!r}.encode()
 
 def use():
@@ -192,12 +213,15 @@ for k in range(1, count + 1):
     stub.stub_fail(name, 1 << 30, 0, 1)
     use()
     gc.collect()
-""" if function != "cuModuleLoadDataEx" else """
+"""
+        if function != "cuModuleLoadDataEx"
+        else """
 stub.stub_fail(b"cuModuleLoadDataEx", 1, 200, 1)
 text = failing(lambda: dsruntime.load(data, "cuda").run(x))
 assert "kernel cache" in text, text
 close(dsruntime.load(data, "cuda").run(x))
-""")
+"""
+    )
 
 
 def test_out_of_memory(scenario):

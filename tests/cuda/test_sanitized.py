@@ -22,8 +22,13 @@ for launch in relu(x.ctypes.data, y.ctypes.data, 1000):
 
 def sanitized(*command):
     found = [runtime_of(name) for name in ("libasan.so", "libubsan.so")]
-    environment = {**os.environ, "LD_PRELOAD": " ".join(found), "ASAN_OPTIONS": "detect_leaks=0",
-                   "DSC_EMULATION_SANITIZE": "1", "OMP_NUM_THREADS": "1"}
+    environment = {
+        **os.environ,
+        "LD_PRELOAD": " ".join(found),
+        "ASAN_OPTIONS": "detect_leaks=0",
+        "DSC_EMULATION_SANITIZE": "1",
+        "OMP_NUM_THREADS": "1",
+    }
     return subprocess.run([sys.executable, *command], env=environment, cwd=ROOT, capture_output=True, text=True)
 
 

@@ -66,8 +66,13 @@ class OnTheGpu:
     def __init__(self, array, stream=None, **more):
         self.array = array
         self.__cuda_array_interface__ = {
-            "shape": array.shape, "typestr": array.dtype.str, "data": (array.ctypes.data, False), "version": 3,
-            "strides": None if array.flags.c_contiguous else array.strides, "stream": stream} | more
+            "shape": array.shape,
+            "typestr": array.dtype.str,
+            "data": (array.ctypes.data, False),
+            "version": 3,
+            "strides": None if array.flags.c_contiguous else array.strides,
+            "stream": stream,
+        } | more
 
 
 def test_an_array_on_the_gpu_is_read_where_it_lies(model, x, want):
@@ -149,12 +154,15 @@ def test_a_callers_stream_goes_before_and_after(model, x, emulation):
         assert emulation.waits == [(99, 55)] and result.__cuda_array_interface__["stream"] == 55
 
 
-@pytest.mark.parametrize(("given", "options", "words"), [
-    (lambda x: OnTheGpu(x.astype(np.float64)), {}, "float64"),
-    (lambda x: OnTheGpu(x[:, :, :4]), {}, "shape"),
-    (lambda x: OnTheGpu(x, mask=1), {}, "masked"),
-    (lambda x: x, {"stream": 5}, "on_device"),
-])
+@pytest.mark.parametrize(
+    ("given", "options", "words"),
+    [
+        (lambda x: OnTheGpu(x.astype(np.float64)), {}, "float64"),
+        (lambda x: OnTheGpu(x[:, :, :4]), {}, "shape"),
+        (lambda x: OnTheGpu(x, mask=1), {}, "masked"),
+        (lambda x: x, {"stream": 5}, "on_device"),
+    ],
+)
 def test_refuses(model, x, given, options, words):
     with model.session("cuda") as session, pytest.raises(ModelError, match=words):
         session.run(given(x), **options)
@@ -168,9 +176,19 @@ def test_other_backends_refuse_devices_and_streams(model, x):
 @pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
 def test_pixels_become_the_input_on_the_gpu(layout):
     net, _ = convert(torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3, 2), torch.nn.Flatten(), torch.nn.Linear(8 * 9, 4)))
-    report = dscompress.compile_model(bake(net).eval(), input_shape=(1, 3, 8, 8), preprocess=dsruntime.file.Image(
-        color="rgb", resize="exact", size=(8, 8), filter="bilinear", crop=None, mean=(0.5, 0.4, 0.3),
-        std=(0.2, 0.3, 0.4)))
+    report = dscompress.compile_model(
+        bake(net).eval(),
+        input_shape=(1, 3, 8, 8),
+        preprocess=dsruntime.file.Image(
+            color="rgb",
+            resize="exact",
+            size=(8, 8),
+            filter="bilinear",
+            crop=None,
+            mean=(0.5, 0.4, 0.3),
+            std=(0.2, 0.3, 0.4),
+        ),
+    )
     model = Model.open(report.data)
     pixels = np.random.default_rng(0).integers(0, 256, (2, 3, 8, 8)).astype(np.uint8)
     mean, std = (np.array(v, np.float32)[:, None, None] for v in ((0.5, 0.4, 0.3), (0.2, 0.3, 0.4)))
@@ -261,10 +279,17 @@ def test_a_fork_after_cuda_has_started_is_refused(model, x):
 
 
 def test_an_index_out_of_range_is_an_error_and_the_session_lives():
-    data = build(values=[{"name": "x", "shape": [5, 3]}, {"name": "i", "dtype": "int64", "shape": [2]},
-                         {"name": "y", "shape": [2, 3]}],
-                 nodes=[{"op": "gather", "inputs": ["x", "i"], "outputs": ["y"], "attributes": {"axis": 0}}],
-                 weights=[], inputs=["x", "i"], outputs=["y"])
+    data = build(
+        values=[
+            {"name": "x", "shape": [5, 3]},
+            {"name": "i", "dtype": "int64", "shape": [2]},
+            {"name": "y", "shape": [2, 3]},
+        ],
+        nodes=[{"op": "gather", "inputs": ["x", "i"], "outputs": ["y"], "attributes": {"axis": 0}}],
+        weights=[],
+        inputs=["x", "i"],
+        outputs=["y"],
+    )
     x = np.arange(15, dtype=np.float32).reshape(5, 3)
     with dsruntime.load(data, "cuda") as session:
         for _ in range(3):

@@ -55,13 +55,16 @@ def test_every_code_in_every_place(layout):
         np.testing.assert_array_equal(decode(encode(pairs, layout), layout), pairs + np.uint32(layout.add))
 
 
-@pytest.mark.parametrize("layout, value", [
-    ("5", lambda e: np.where(e, 2.0 ** (e - 15), 0)),
-    ("5q", lambda e: 2.0 ** (e - 14)),
-    ("4", lambda e: np.where(e, 2.0 ** (e - 15), 0)),
-    ("3", lambda e: np.where(e, 2.0 ** (e - 15), 0)),
-    ("2", lambda e: np.where(e, 2.0 ** (e - 15), 0)),
-])
+@pytest.mark.parametrize(
+    "layout, value",
+    [
+        ("5", lambda e: np.where(e, 2.0 ** (e - 15), 0)),
+        ("5q", lambda e: 2.0 ** (e - 14)),
+        ("4", lambda e: np.where(e, 2.0 ** (e - 15), 0)),
+        ("3", lambda e: np.where(e, 2.0 ** (e - 15), 0)),
+        ("2", lambda e: np.where(e, 2.0 ** (e - 15), 0)),
+    ],
+)
 def test_codes_are_values(layout, value):
     layout = FORMATS[layout]
     codes = halves_of(layout)

@@ -14,11 +14,7 @@ from tests.differential.agreement import check_graph
 from tests.differential.graphs import random_graph
 
 SETTINGS = hypothesis.settings(
-    max_examples=100,
-    derandomize=True,
-    deadline=None,
-    database=None,
-    suppress_health_check=list(hypothesis.HealthCheck),
+    max_examples=100, derandomize=True, deadline=None, database=None, suppress_health_check=list(hypothesis.HealthCheck)
 )
 
 

@@ -51,12 +51,16 @@ def test_every_block_runs(page: Path, workplace: Path, warm_path: str):
         block.run(workplace, environment)
 
 
-@pytest.mark.parametrize("command", [
-    ["dscompress", "inspect", "nowhere.dsf"],
-    ["python", "-c", "import os, sys; print(os.getcwd(), sys.argv, input(), os.environ['X']); sys.exit(3)", "a"],
-    ["python", "-c", "raise SystemExit('a sentence')"],
-    ["python", "-c", "import os; os.kill(os.getpid(), 9)"],
-], ids=["refused", "surroundings", "sentence", "killed"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["dscompress", "inspect", "nowhere.dsf"],
+        ["python", "-c", "import os, sys; print(os.getcwd(), sys.argv, input(), os.environ['X']); sys.exit(3)", "a"],
+        ["python", "-c", "raise SystemExit('a sentence')"],
+        ["python", "-c", "import os; os.kill(os.getpid(), 9)"],
+    ],
+    ids=["refused", "surroundings", "sentence", "killed"],
+)
 def test_a_warm_command_is_a_command(command, warm_path, tmp_path):
     def outcome(path):
         environment = {**os.environ, "PATH": path, "X": "set"}

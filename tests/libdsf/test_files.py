@@ -8,8 +8,12 @@ import pytest
 from dsruntime import BackendError, DsError, Model, ModelError
 from tests.support.dsf_files import build
 
-GOOD = build(values=[{"name": "x", "shape": [-1, 3]}, {"name": "y", "shape": [-1, 3]}],
-             nodes=[{"op": "relu", "inputs": ["x"], "outputs": ["y"]}], inputs=["x"], outputs=["y"])
+GOOD = build(
+    values=[{"name": "x", "shape": [-1, 3]}, {"name": "y", "shape": [-1, 3]}],
+    nodes=[{"op": "relu", "inputs": ["x"], "outputs": ["y"]}],
+    inputs=["x"],
+    outputs=["y"],
+)
 
 
 def refusal(path) -> DsError:
@@ -57,28 +61,35 @@ def test_a_loop_of_links(tmp_path):
     refuses(tmp_path / "a.dsf", BackendError, "cannot be opened")
 
 
-@pytest.mark.parametrize("data, words", [
-    (b"", ["empty"]),
-    (b"hello, I am a text\n", ["is not a .dsf file", "starts with 'hello, I am"]),
-    (b"PK\x03\x04" + bytes(100), ["is not a .dsf file", r"PK\x03\x04"]),
-    (b"\x89PNG\r\n\x1a\n" + bytes(100), ["is not a .dsf file"]),
-    (GOOD[:5], ["cut short", "5 bytes", "64"]),
-    (GOOD[:63], ["cut short", "63 bytes"]),
-    (GOOD[:100], ["cut short", "100 bytes", str(len(GOOD))]),
-    (GOOD + b"\0", ["after its end", str(len(GOOD) + 1), str(len(GOOD))]),
-    (GOOD[:-1] + bytes([GOOD[-1] ^ 1]), ["checksum"]),
-], ids=["empty", "text", "zip", "png", "5 bytes", "63 bytes", "100 bytes", "one more", "flipped"])
+@pytest.mark.parametrize(
+    "data, words",
+    [
+        (b"", ["empty"]),
+        (b"hello, I am a text\n", ["is not a .dsf file", "starts with 'hello, I am"]),
+        (b"PK\x03\x04" + bytes(100), ["is not a .dsf file", r"PK\x03\x04"]),
+        (b"\x89PNG\r\n\x1a\n" + bytes(100), ["is not a .dsf file"]),
+        (GOOD[:5], ["cut short", "5 bytes", "64"]),
+        (GOOD[:63], ["cut short", "63 bytes"]),
+        (GOOD[:100], ["cut short", "100 bytes", str(len(GOOD))]),
+        (GOOD + b"\0", ["after its end", str(len(GOOD) + 1), str(len(GOOD))]),
+        (GOOD[:-1] + bytes([GOOD[-1] ^ 1]), ["checksum"]),
+    ],
+    ids=["empty", "text", "zip", "png", "5 bytes", "63 bytes", "100 bytes", "one more", "flipped"],
+)
 def test_wrong_bytes(tmp_path, data, words):
     path = tmp_path / "model.dsf"
     path.write_bytes(data)
     refuses(path, ModelError, *words)
 
 
-@pytest.mark.parametrize("changes, words", [
-    ({"major": 2}, ["format version 2.0", "install a newer dscompress"]),
-    ({"major": 0, "minor": 9}, ["format version 0.9", "export the model again"]),
-    ({"flags": 0b1010}, ["flag bits 1, 3", "install a newer dscompress"]),
-])
+@pytest.mark.parametrize(
+    "changes, words",
+    [
+        ({"major": 2}, ["format version 2.0", "install a newer dscompress"]),
+        ({"major": 0, "minor": 9}, ["format version 0.9", "export the model again"]),
+        ({"flags": 0b1010}, ["flag bits 1, 3", "install a newer dscompress"]),
+    ],
+)
 def test_other_versions(tmp_path, changes, words):
     path = tmp_path / "model.dsf"
     path.write_bytes(build(values=[{"name": "x", "shape": [-1]}], inputs=["x"], outputs=["x"], **changes))

@@ -39,8 +39,10 @@ def network(case, side=None, after=None):
         nodes.append(("relu", ["a"], ["r"], {}))
     names = ["a", *(node[2][0] for node in nodes[1:])]
     shapes = {"x": [-1, *x]} | {name: [-1, *c] for name in names}
-    weights = {"w": np.random.default_rng(1).standard_normal(shape).astype("f4"),
-               "b": np.random.default_rng(2).standard_normal(shape[0]).astype("f4")}
+    weights = {
+        "w": np.random.default_rng(1).standard_normal(shape).astype("f4"),
+        "b": np.random.default_rng(2).standard_normal(shape[0]).astype("f4"),
+    }
     outputs = [names[-1]]
     if after:
         nodes.append(("conv", [names[-1], "v"], ["y"], {}))
@@ -49,8 +51,10 @@ def network(case, side=None, after=None):
     return graph(nodes, shapes, weights, outputs=outputs), names[-1]
 
 
-@pytest.mark.parametrize("case, side", [("depthwise", None), ("depthwise", "residual"), ("depthwise", "silu"),
-                                        ("depthwise 5x5, uneven", "relu")])
+@pytest.mark.parametrize(
+    "case, side",
+    [("depthwise", None), ("depthwise", "residual"), ("depthwise", "silu"), ("depthwise 5x5, uneven", "relu")],
+)
 def test_a_convolution_alone_stays_in_onnx_order(case, side):
     x = rng.standard_normal((2, *STAYS[case][2])).astype("f4")
     alone, name = network(case, side)
@@ -67,13 +71,22 @@ def test_what_reads_it_decides():
     shape, attributes, image, _ = STAYS["depthwise"]
     w, x = weight(*shape), rng.standard_normal((1, *image)).astype("f4")
     shapes = dict.fromkeys(["x", "a", "p", "y", "z"], [-1, *image])
-    chain = [("conv", ["x", "w"], ["a"], attributes), ("tanh", ["a"], ["p"], {}),
-             ("max_pool", ["p"], ["z"], {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]}),
-             ("conv", ["z", "w"], ["y"], attributes)]
+    chain = [
+        ("conv", ["x", "w"], ["a"], attributes),
+        ("tanh", ["a"], ["p"], {}),
+        ("max_pool", ["p"], ["z"], {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]}),
+        ("conv", ["z", "w"], ["y"], attributes),
+    ]
     ordinary = [*chain[:3], ("conv", ["z", "v"], ["y"], {"pads": [1, 1, 1, 1]})]
     one, ops = run(graph(chain, shapes, {"w": w}), x)
     assert ops == ["conv", "tanh", "max_pool", "conv"]
     assert run(graph(ordinary, shapes, {"w": w, "v": weight(24, 24, 3, 3)}), x)[1] == [
-        "channels_last", "conv", "tanh", "max_pool", "conv", "channels_first"]
+        "channels_last",
+        "conv",
+        "tanh",
+        "max_pool",
+        "conv",
+        "channels_first",
+    ]
     kept, _ = run(graph(chain, shapes, {"w": w}), x, keep_values=True)
     np.testing.assert_array_equal(one["y"], kept["y"])

@@ -13,11 +13,19 @@ def graph(nodes, shapes, weights=(), inputs=("x",), outputs=("y",), **limits):
     """A model whose values have the shapes given by name; weights are dicts for build(), with a shape besides."""
     shapes = {**shapes, **{weight["value"]: weight["shape"] for weight in weights}}
     stored = [{key: part for key, part in weight.items() if key != "shape"} for weight in weights]
-    return Model.open(build(
-        values=[{"name": name, "shape": list(shape)} for name, shape in shapes.items()],
-        nodes=[{"op": op, "inputs": list(ins), "outputs": list(outs), "attributes": attributes}
-               for op, ins, outs, attributes in nodes],
-        weights=stored, inputs=list(inputs), outputs=list(outputs)), limits=Limits(**limits))
+    return Model.open(
+        build(
+            values=[{"name": name, "shape": list(shape)} for name, shape in shapes.items()],
+            nodes=[
+                {"op": op, "inputs": list(ins), "outputs": list(outs), "attributes": attributes}
+                for op, ins, outs, attributes in nodes
+            ],
+            weights=stored,
+            inputs=list(inputs),
+            outputs=list(outputs),
+        ),
+        limits=Limits(**limits),
+    )
 
 
 def raw(name, *shape):
@@ -51,11 +59,18 @@ def test_windows_and_sorts_count_more_than_their_elements():
     pool = {"kernel_shape": [5, 5]}
     assert one("max_pool", (-1, 2, 20, 20), (-1, 2, 16, 16), pool).multiply_adds() == 4 * 2 * 256 * 25
     assert one("average_pool", (-1, 2, 20, 20), (-1, 2, 16, 16), pool).multiply_adds() == 4 * 2 * 256 * 25
-    top = Model.open(build(
-        values=[{"name": "x", "shape": [-1, 100]}, {"name": "y", "shape": [-1, 8]},
-                {"name": "i", "shape": [-1, 8], "dtype": "int64"}],
-        nodes=[{"op": "top_k", "inputs": ["x"], "outputs": ["y", "i"], "attributes": {"k": 8}}],
-        inputs=["x"], outputs=["y", "i"]))
+    top = Model.open(
+        build(
+            values=[
+                {"name": "x", "shape": [-1, 100]},
+                {"name": "y", "shape": [-1, 8]},
+                {"name": "i", "shape": [-1, 8], "dtype": "int64"},
+            ],
+            nodes=[{"op": "top_k", "inputs": ["x"], "outputs": ["y", "i"], "attributes": {"k": 8}}],
+            inputs=["x"],
+            outputs=["y", "i"],
+        )
+    )
     assert top.multiply_adds(2) == 200 * 4 * 16  # 8 halves three times
 
 
@@ -95,8 +110,10 @@ def test_the_count_does_not_overflow():
     """4,000 convolutions of 10^16 multiplications each, in a file of a few hundred kilobytes."""
     image, window = 20480, 10240
     left = image - window + 1
-    nodes = [("expand", ["x"], ["image"], {"shape": [1, 1, image, image]}),
-             ("expand", ["x"], ["w"], {"shape": [1, 1, window, window]})]
+    nodes = [
+        ("expand", ["x"], ["image"], {"shape": [1, 1, image, image]}),
+        ("expand", ["x"], ["w"], {"shape": [1, 1, window, window]}),
+    ]
     nodes += [("conv", ["image", "w"], [f"y{i}"], {}) for i in range(4000)]
     shapes = {"x": (1, 1, 1, 1), "image": (1, 1, image, image), "w": (1, 1, window, window)}
     model = graph(nodes, {**shapes, **{f"y{i}": (1, 1, left, left) for i in range(4000)}}, outputs=["y0"])
@@ -110,8 +127,11 @@ def test_a_plan_of_many_inputs_is_refused():
     """300 concats of 4,096 inputs are a small file, and would be hundreds of megabytes of notes."""
     nodes = [("concat", ["x"] * 4096, [f"y{i}"], {"axis": 1}) for i in range(300)]
     shapes = {"x": (-1, 1), **{f"y{i}": (-1, 4096) for i in range(300)}}
-    with pytest.raises(ModelError, match=r"node 'concat_15' \(concat\): it brings the inputs and outputs of all nodes "
-                                         "to 65552; expected 0 to 65536"):
+    with pytest.raises(
+        ModelError,
+        match=r"node 'concat_15' \(concat\): it brings the inputs and outputs of all nodes "
+        "to 65552; expected 0 to 65536",
+    ):
         graph(nodes, shapes, outputs=["y0"])
 
 
@@ -122,15 +142,21 @@ def test_what_a_plan_notes_down_is_bounded():
     result = graph(nodes, shapes, outputs=["y3"]).session().run(x)
     np.testing.assert_array_equal(result, np.repeat(x, 1000, axis=1))
     model = graph(nodes, shapes, outputs=["y3"], plan_bytes=1 << 20)
-    with pytest.raises(ModelError, match=r"batch size 2: its plan needs \d{7} bytes up to node 'concat_\d'; expected "
-                                         "at most 1048576; raise the limit plan_bytes"):
+    with pytest.raises(
+        ModelError,
+        match=r"batch size 2: its plan needs \d{7} bytes up to node 'concat_\d'; expected "
+        "at most 1048576; raise the limit plan_bytes",
+    ):
         model.session().run(x)
 
 
-@pytest.mark.parametrize("op, attributes", [
-    ("pad", {"pads": [0, 0, 0, 300_000]}),
-    ("resize", {"mode": "linear", "sizes": [-1, 1, 1, 300_001], "scales": [1.0, 1.0, 1.0, 300_001.0]}),
-])
+@pytest.mark.parametrize(
+    "op, attributes",
+    [
+        ("pad", {"pads": [0, 0, 0, 300_000]}),
+        ("resize", {"mode": "linear", "sizes": [-1, 1, 1, 300_001], "scales": [1.0, 1.0, 1.0, 300_001.0]}),
+    ],
+)
 def test_tables_of_a_plan_are_counted(op, attributes):
     x, y = ((-1, 1), (-1, 300_001)) if op == "pad" else ((-1, 1, 1, 1), (-1, 1, 1, 300_001))
     model = graph([(op, ["x"], ["y"], attributes)], {"x": x, "y": y}, plan_bytes=1 << 20)
@@ -141,8 +167,10 @@ def test_tables_of_a_plan_are_counted(op, attributes):
 def one_bit_weights(**limits):
     """A weight of a bit each: 1 MiB as floats, 32 KiB in the file."""
     size = 512 * 512
-    weight = {**shift_weight("w", np.zeros(size, int), np.arange(size) % 3 == 0, bits=1, base=0, order=[0, 1]),
-              "shape": (512, 512)}
+    weight = {
+        **shift_weight("w", np.zeros(size, int), np.arange(size) % 3 == 0, bits=1, base=0, order=[0, 1]),
+        "shape": (512, 512),
+    }
     return graph([("gemm", ["x", "w"], ["y"], {"trans_b": 1})], {"x": (-1, 512), "y": (-1, 512)}, [weight], **limits)
 
 
@@ -162,8 +190,11 @@ def test_weights_that_a_small_file_expands_to_are_bounded(backend):
 def test_activations_are_bounded_on_every_backend(backend):
     def chain(**limits):
         shapes = {"x": (-1, 1000), "a": (-1, 1000), "s": (1, 1), "y": (-1, 1000)}
-        nodes = [("exp", ["x"], ["a"], {}), ("reduce_sum", ["a"], ["s"], {"axes": [0, 1]}),
-                 ("mul", ["a", "s"], ["y"], {})]
+        nodes = [
+            ("exp", ["x"], ["a"], {}),
+            ("reduce_sum", ["a"], ["s"], {"axes": [0, 1]}),
+            ("mul", ["a", "s"], ["y"], {}),
+        ]
         return graph(nodes, shapes, **limits)
 
     x = np.zeros((5, 1000), np.float32)

@@ -37,8 +37,13 @@ def test_a_failure_is_reported_and_does_no_harm(program, threads):
 def test_starting_threads_fails(program, tmp_path):
     """Every allocation of a model that has few: most of them are the session's threads."""
     path = tmp_path / "relu.dsf"
-    path.write_bytes(build(
-        values=[{"name": "x", "shape": [-1, 3]}, {"name": "y", "shape": [-1, 3]}],
-        nodes=[{"op": "relu", "inputs": ["x"], "outputs": ["y"]}], inputs=["x"], outputs=["y"]))
+    path.write_bytes(
+        build(
+            values=[{"name": "x", "shape": [-1, 3]}, {"name": "y", "shape": [-1, 3]}],
+            nodes=[{"op": "relu", "inputs": ["x"], "outputs": ["y"]}],
+            inputs=["x"],
+            outputs=["y"],
+        )
+    )
     result = subprocess.run([program, "8", "1", path], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr

@@ -21,11 +21,18 @@ def turns(request, monkeypatch):
 
 def net(outputs):
     """x → conv → relu (r) → conv + r → sigmoid (y) → flatten (f) → softmax (s)."""
-    nodes = [("conv", ["x", "w"], ["a"], PADS), ("relu", ["a"], ["r"], {}), ("conv", ["r", "w"], ["b"], PADS),
-             ("add", ["b", "r"], ["c"], {}), ("sigmoid", ["c"], ["y"], {}), ("flatten", ["y"], ["f"], {}),
-             ("softmax", ["f"], ["s"], {})]
-    return graph(nodes, dict.fromkeys(["x", "a", "r", "b", "c", "y"], IMAGE) | {"f": FLAT, "s": FLAT}, {"w": W},
-                 outputs=outputs)
+    nodes = [
+        ("conv", ["x", "w"], ["a"], PADS),
+        ("relu", ["a"], ["r"], {}),
+        ("conv", ["r", "w"], ["b"], PADS),
+        ("add", ["b", "r"], ["c"], {}),
+        ("sigmoid", ["c"], ["y"], {}),
+        ("flatten", ["y"], ["f"], {}),
+        ("softmax", ["f"], ["s"], {}),
+    ]
+    return graph(
+        nodes, dict.fromkeys(["x", "a", "r", "b", "c", "y"], IMAGE) | {"f": FLAT, "s": FLAT}, {"w": W}, outputs=outputs
+    )
 
 
 def run(session, inputs, outputs, null=()):

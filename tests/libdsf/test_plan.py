@@ -12,13 +12,22 @@ rng = np.random.default_rng(7)
 def graph(nodes, shapes, weights=(), inputs=("x",), outputs=("y",), limits=None):
     """A model whose values have the shapes given by name; weights are arrays by name."""
     weights = dict(weights)
-    return Model.open(build(
-        values=[{"name": name, "shape": shape} for name, shape in shapes.items()]
-        + [{"name": name, "shape": list(array.shape), "dtype": str(array.dtype)} for name, array in weights.items()],
-        nodes=[{"op": op, "inputs": list(ins), "outputs": list(outs), "attributes": attributes}
-               for op, ins, outs, attributes in nodes],
-        weights=[{"value": name, "array": array} for name, array in weights.items()],
-        inputs=list(inputs), outputs=list(outputs)), limits=limits)
+    return Model.open(
+        build(
+            values=[{"name": name, "shape": shape} for name, shape in shapes.items()]
+            + [
+                {"name": name, "shape": list(array.shape), "dtype": str(array.dtype)} for name, array in weights.items()
+            ],
+            nodes=[
+                {"op": op, "inputs": list(ins), "outputs": list(outs), "attributes": attributes}
+                for op, ins, outs, attributes in nodes
+            ],
+            weights=[{"value": name, "array": array} for name, array in weights.items()],
+            inputs=list(inputs),
+            outputs=list(outputs),
+        ),
+        limits=limits,
+    )
 
 
 def steps(model, *inputs):
@@ -47,8 +56,12 @@ def test_conv_add_relu_is_one_step():
 
 
 def test_the_later_of_two_convolutions_takes_the_residual():
-    nodes = [("conv", ["x", "w"], ["a"], PADS), ("conv", ["x", "w"], ["b"], PADS), ("add", ["a", "b"], ["c"], {}),
-             ("clip", ["c"], ["y"], {"min": 0.0, "max": 6.0})]
+    nodes = [
+        ("conv", ["x", "w"], ["a"], PADS),
+        ("conv", ["x", "w"], ["b"], PADS),
+        ("add", ["a", "b"], ["c"], {}),
+        ("clip", ["c"], ["y"], {"min": 0.0, "max": 6.0}),
+    ]
     model = graph(nodes, dict.fromkeys(["x", "a", "b", "c", "y"], IMAGE), {"w": W})
     assert steps(model, X) == ["conv", "conv+add+clip"]
 
@@ -66,15 +79,25 @@ def test_a_residual_that_comes_after_the_convolution():
     assert steps(model, X) == ["sigmoid", "conv+add"]
 
 
-@pytest.mark.parametrize("nodes, outputs, expected", [
-    ([("conv", ["x", "w"], ["a"], PADS), ("relu", ["a"], ["y"], {})], ["y", "a"], ["conv", "relu"]),
-    ([("conv", ["x", "w"], ["a"], PADS), ("add", ["a", "a"], ["y"], {})], ["y"], ["conv", "add"]),
-    ([("conv", ["x", "w"], ["a"], PADS), ("relu", ["a"], ["b"], {}), ("add", ["b", "x"], ["y"], {})], ["y"],
-     ["conv+relu", "add"]),
-    ([("conv", ["x", "w"], ["a"], PADS), ("add", ["a", "c"], ["y"], {})], ["y"], ["conv", "add"]),
-    ([("conv", ["x", "w"], ["a"], PADS), ("relu", ["a"], ["b"], {}), ("mul", ["a", "b"], ["y"], {})], ["y"],
-     ["conv", "relu", "mul"]),
-], ids=["output between", "both sides", "residual after relu", "broadcast", "two readers"])
+@pytest.mark.parametrize(
+    "nodes, outputs, expected",
+    [
+        ([("conv", ["x", "w"], ["a"], PADS), ("relu", ["a"], ["y"], {})], ["y", "a"], ["conv", "relu"]),
+        ([("conv", ["x", "w"], ["a"], PADS), ("add", ["a", "a"], ["y"], {})], ["y"], ["conv", "add"]),
+        (
+            [("conv", ["x", "w"], ["a"], PADS), ("relu", ["a"], ["b"], {}), ("add", ["b", "x"], ["y"], {})],
+            ["y"],
+            ["conv+relu", "add"],
+        ),
+        ([("conv", ["x", "w"], ["a"], PADS), ("add", ["a", "c"], ["y"], {})], ["y"], ["conv", "add"]),
+        (
+            [("conv", ["x", "w"], ["a"], PADS), ("relu", ["a"], ["b"], {}), ("mul", ["a", "b"], ["y"], {})],
+            ["y"],
+            ["conv", "relu", "mul"],
+        ),
+    ],
+    ids=["output between", "both sides", "residual after relu", "broadcast", "two readers"],
+)
 def test_left_alone(nodes, outputs, expected):
     shapes = dict.fromkeys(["x", *(node[2][0] for node in nodes)], IMAGE)
     weights = {"w": W, "c": np.ones((4, 1, 1), "f4")}
@@ -102,8 +125,13 @@ def test_a_chain_lives_in_one_buffer():
 
 
 def test_views_take_no_step_and_no_room():
-    nodes = [("sigmoid", ["x"], ["a"], {}), ("reshape", ["a"], ["b"], {"shape": [-1, 4, 4]}),
-             ("flatten", ["b"], ["c"], {}), ("tanh", ["c"], ["d"], {}), ("mul", ["d", "a"], ["y"], {})]
+    nodes = [
+        ("sigmoid", ["x"], ["a"], {}),
+        ("reshape", ["a"], ["b"], {"shape": [-1, 4, 4]}),
+        ("flatten", ["b"], ["c"], {}),
+        ("tanh", ["c"], ["d"], {}),
+        ("mul", ["d", "a"], ["y"], {}),
+    ]
     shapes = dict.fromkeys(["x", "a", "c", "d", "y"], [-1, 16]) | {"b": [-1, 4, 4]}
     x = rng.standard_normal((8, 16)).astype("f4")
     assert steps(graph(nodes, shapes), x) == ["sigmoid", "tanh", "mul"]
@@ -113,8 +141,9 @@ def test_views_take_no_step_and_no_room():
 def test_outputs_that_nobody_computes():
     weight = rng.standard_normal((2, 3)).astype("f4")
     nodes = [("relu", ["x"], ["r"], {}), ("flatten", ["x"], ["f"], {}), ("reshape", ["w"], ["v"], {"shape": [6]})]
-    model = graph(nodes, {"x": [-1, 3], "r": [-1, 3], "f": [-1, 3], "v": [6]}, {"w": weight},
-                  outputs=["r", "x", "f", "w", "v"])
+    model = graph(
+        nodes, {"x": [-1, 3], "r": [-1, 3], "f": [-1, 3], "v": [6]}, {"w": weight}, outputs=["r", "x", "f", "w", "v"]
+    )
     x = rng.standard_normal((4, 3)).astype("f4")
     with model.session("cpu", 1) as session:
         got = session.run(x)
@@ -151,10 +180,15 @@ def test_random_graphs_agree_with_unfused_ones():
         for i in range(int(random.integers(2, 14))):
             pick = lambda: str(names[max(0, len(names) - 1 - int(random.integers(0, 4)))])  # noqa: B023, E731
             name, kind = f"v{i}", int(random.integers(0, 5))
-            nodes.append([
-                ("conv", [pick(), "w"], [name], PADS), ("add", [pick(), pick()], [name], {}),
-                ("relu", [pick()], [name], {}), ("mul", [pick(), pick()], [name], {}),
-                ("identity", [pick()], [name], {})][kind])
+            nodes.append(
+                [
+                    ("conv", [pick(), "w"], [name], PADS),
+                    ("add", [pick(), pick()], [name], {}),
+                    ("relu", [pick()], [name], {}),
+                    ("mul", [pick(), pick()], [name], {}),
+                    ("identity", [pick()], [name], {}),
+                ][kind]
+            )
             names.append(name)
         outputs = sorted({names[-1], str(random.choice(names))})
         weights = {"w": W / 8} if any(node[0] == "conv" for node in nodes) else {}
@@ -165,11 +199,19 @@ def test_random_graphs_agree_with_unfused_ones():
 def test_low_memory_keeps_copies_of_a_few_rows(bits):
     """A product with packed weights may need its rows in another order: never all of them at once."""
     levels = rng.integers(0, 2 ** (bits - 1), 24 * 192)
-    model = Model.open(build(
-        values=[{"name": "x", "shape": [-1, 192]}, {"name": "w", "shape": [24, 192]}, {"name": "y", "shape": [-1, 24]}],
-        nodes=[{"op": "gemm", "inputs": ["x", "w"], "outputs": ["y"], "attributes": {"trans_b": 1}}],
-        weights=[shift_weight("w", levels, levels % 2, bits=bits, base=[0], order=[0, 1])],
-        inputs=["x"], outputs=["y"]))
+    model = Model.open(
+        build(
+            values=[
+                {"name": "x", "shape": [-1, 192]},
+                {"name": "w", "shape": [24, 192]},
+                {"name": "y", "shape": [-1, 24]},
+            ],
+            nodes=[{"op": "gemm", "inputs": ["x", "w"], "outputs": ["y"], "attributes": {"trans_b": 1}}],
+            weights=[shift_weight("w", levels, levels % 2, bits=bits, base=[0], order=[0, 1])],
+            inputs=["x"],
+            outputs=["y"],
+        )
+    )
     x = rng.standard_normal((1003, 192)).astype("f4")
     found, arenas = {}, {}
     for memory in ("fast", "low"):

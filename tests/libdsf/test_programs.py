@@ -21,8 +21,9 @@ pytestmark = [
 
 
 def run(*command, **environment) -> str:
-    result = subprocess.run([str(word) for word in command], capture_output=True, text=True,
-                            env=os.environ | environment)
+    result = subprocess.run(
+        [str(word) for word in command], capture_output=True, text=True, env=os.environ | environment
+    )
     assert result.returncode == 0, f"{command}\n{result.stdout[-4000:]}\n{result.stderr[-4000:]}"
     return result.stdout
 
@@ -30,8 +31,18 @@ def run(*command, **environment) -> str:
 def built(sanitizers: str, *targets: str) -> Path:
     """The folder of the test programs, built with these sanitizers."""
     folder = ROOT / "build" / "tests-libdsf" / sanitizers.replace(",", "-")
-    run("cmake", "-S", ROOT / "runtime", "-B", folder, f"-DDSF_SANITIZE={sanitizers}", "-DDSF_TESTS=ON",
-        "-DDSF_WARNINGS_ARE_ERRORS=ON", "-DCMAKE_BUILD_TYPE=RelWithDebInfo", "-DCMAKE_CXX_FLAGS_RELWITHDEBINFO=-Og")
+    run(
+        "cmake",
+        "-S",
+        ROOT / "runtime",
+        "-B",
+        folder,
+        f"-DDSF_SANITIZE={sanitizers}",
+        "-DDSF_TESTS=ON",
+        "-DDSF_WARNINGS_ARE_ERRORS=ON",
+        "-DCMAKE_BUILD_TYPE=RelWithDebInfo",
+        "-DCMAKE_CXX_FLAGS_RELWITHDEBINFO=-Og",
+    )
     run("cmake", "--build", folder, "-j", os.cpu_count() or 1, "--target", *targets)
     return folder / "tests"
 
@@ -50,9 +61,14 @@ def test_every_kernel_agrees_with_plain_loops(program):
 
 def test_the_c_interface_refuses_misuse(tmp_path):
     path = tmp_path / "relu.dsf"
-    path.write_bytes(build(
-        values=[{"name": "x", "shape": [-1, 3]}, {"name": "y", "shape": [-1, 3]}],
-        nodes=[{"op": "relu", "inputs": ["x"], "outputs": ["y"]}], inputs=["x"], outputs=["y"]))
+    path.write_bytes(
+        build(
+            values=[{"name": "x", "shape": [-1, 3]}, {"name": "y", "shape": [-1, 3]}],
+            nodes=[{"op": "relu", "inputs": ["x"], "outputs": ["y"]}],
+            inputs=["x"],
+            outputs=["y"],
+        )
+    )
     run(built("address,undefined", "misuse") / "misuse", path)
 
 
@@ -89,17 +105,25 @@ def linear_net() -> bytes:
     sizes = {"w": [37, 210], "v": [37, 19]}
     codes = {name: rng.integers(0, 15, 37 * (210 if name == "w" else 19)) for name in sizes}
     return build(
-        values=[{"name": "x", "shape": [-1, 5, 6, 7]}, {"name": "flat", "shape": [-1, 210]},
-                {"name": "h", "shape": [-1, 37]}, {"name": "y", "shape": [-1, 19]},
-                *({"name": name, "shape": shape} for name, shape in sizes.items())],
+        values=[
+            {"name": "x", "shape": [-1, 5, 6, 7]},
+            {"name": "flat", "shape": [-1, 210]},
+            {"name": "h", "shape": [-1, 37]},
+            {"name": "y", "shape": [-1, 19]},
+            *({"name": name, "shape": shape} for name, shape in sizes.items()),
+        ],
         nodes=[
             {"op": "flatten", "inputs": ["x"], "outputs": ["flat"]},
             {"op": "gemm", "inputs": ["flat", "w"], "outputs": ["h"], "attributes": {"trans_b": 1}},
             {"op": "mat_mul", "inputs": ["h", "v"], "outputs": ["y"]},
         ],
-        weights=[shift_weight("w", codes["w"], codes["w"] % 2, bits=5, zero=True, base=[0], order=[0, 1]),
-                 shift_weight("v", codes["v"], codes["v"] % 2, bits=5, zero=True, base=[0], order=[1, 0])],
-        inputs=["x"], outputs=["y"])
+        weights=[
+            shift_weight("w", codes["w"], codes["w"] % 2, bits=5, zero=True, base=[0], order=[0, 1]),
+            shift_weight("v", codes["v"], codes["v"] % 2, bits=5, zero=True, base=[0], order=[1, 0]),
+        ],
+        inputs=["x"],
+        outputs=["y"],
+    )
 
 
 def conv_net(bits: int, zero: bool) -> bytes:
@@ -110,8 +134,12 @@ def conv_net(bits: int, zero: bool) -> bytes:
     names = ["x", "a", "r", "b", "s", "t"]
     return build(
         values=[{"name": name, "shape": image} for name in names]
-        + [{"name": "flat", "shape": flat}, {"name": "y", "shape": flat}, {"name": "w", "shape": [5, 5, 3, 3]},
-           {"name": "bias", "shape": [210]}],
+        + [
+            {"name": "flat", "shape": flat},
+            {"name": "y", "shape": flat},
+            {"name": "w", "shape": [5, 5, 3, 3]},
+            {"name": "bias", "shape": [210]},
+        ],
         nodes=[
             {"op": "conv", "inputs": ["x", "w"], "outputs": ["a"], "attributes": {"pads": [1, 1, 1, 1]}},
             {"op": "relu", "inputs": ["a"], "outputs": ["r"]},
@@ -125,4 +153,6 @@ def conv_net(bits: int, zero: bool) -> bytes:
             shift_weight("w", levels, signs, bits=bits, zero=zero, base=rng.integers(-3, 1, 5), order=[0, 2, 3, 1]),
             {"value": "bias", "array": rng.standard_normal(210).astype("f4")},
         ],
-        inputs=["x"], outputs=["y", "x", "w", "bias", "t"])
+        inputs=["x"],
+        outputs=["y", "x", "w", "bias", "t"],
+    )

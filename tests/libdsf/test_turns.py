@@ -70,8 +70,12 @@ WITHIN = {
 
 
 def between(op, others, attributes, shape, weights):
-    nodes = [("conv", ["x", "w"], ["a"], PADS), (op, ["a", *others], ["b"], attributes),
-             ("conv", ["b", "w"], ["c"], PADS), ("global_average_pool", ["c"], ["y"], {})]
+    nodes = [
+        ("conv", ["x", "w"], ["a"], PADS),
+        (op, ["a", *others], ["b"], attributes),
+        ("conv", ["b", "w"], ["c"], PADS),
+        ("global_average_pool", ["c"], ["y"], {}),
+    ]
     shapes = {"x": IMAGE, "a": IMAGE, "b": shape, "c": shape, "y": [-1, 4, 1, 1]}
     return graph(nodes, shapes, {"w": weight(4, 4, 3, 3), **weights})
 
@@ -82,7 +86,7 @@ def test_images_that_do_not_see_each_other_are_cut(case, monkeypatch):
     x = weight(9, 4, 6, 6)
     assert is_cut(monkeypatch, model, x)
     cut(monkeypatch)
-    whole, = run(model, x, keep_values=True)
+    (whole,) = run(model, x, keep_values=True)
     np.testing.assert_allclose(run(model, x)[0], whole, rtol=1e-5, atol=1e-5)
 
 
@@ -90,48 +94,87 @@ def test_images_that_do_not_see_each_other_are_cut(case, monkeypatch):
 MIXED = {
     "softmax over images": ([("softmax", "x", "y", {"axis": 0})], {"y": IMAGE}),
     "log_softmax over images": ([("log_softmax", "x", "y", {"axis": -4})], {"y": IMAGE}),
-    "the largest of all": ([("reduce_max", "x", "m", {"axes": [0, 2]}), ("sub", "x m", "y", {})],
-                           {"m": [1, 4, 1, 6], "y": IMAGE}),
+    "the largest of all": (
+        [("reduce_max", "x", "m", {"axes": [0, 2]}), ("sub", "x m", "y", {})],
+        {"m": [1, 4, 1, 6], "y": IMAGE},
+    ),
     "some images": ([("slice", "x", "y", {"starts": [-1], "ends": [-100], "axes": [0], "steps": [-1]})], {"y": IMAGE}),
-    "the first image": ([("slice", "x", "m", {"starts": [0], "ends": [1], "axes": [0], "steps": [1]}),
-                         ("add", "x m", "y", {})], {"m": [1, 4, 6, 6], "y": IMAGE}),
+    "the first image": (
+        [("slice", "x", "m", {"starts": [0], "ends": [1], "axes": [0], "steps": [1]}), ("add", "x m", "y", {})],
+        {"m": [1, 4, 6, 6], "y": IMAGE},
+    ),
     "twice as many": ([("concat", "x x", "y", {"axis": 0})], {"y": [-2, 4, 6, 6]}),
-    "channels first": ([("transpose", "x", "t", {"perm": [1, 0, 2, 3]}), ("softmax", "t", "y", {"axis": 1})],
-                       {"t": [4, -1, 6, 6], "y": [4, -1, 6, 6]}),
-    "rows of images": ([("reshape", "x", "r", {"shape": [4, -1, 36]}), ("softmax", "r", "y", {"axis": 2})],
-                       {"r": [4, -1, 36], "y": [4, -1, 36]}),
-    "a product of images": ([("reshape", "x", "r", {"shape": [-1, 144]}),
-                             ("gemm", "r r", "y", {"trans_a": 1})], {"r": [-1, 144], "y": [144, 144]}),
-    "images beside images": ([("reshape", "x", "r", {"shape": [-1, 144]}),
-                              ("gemm", "r r", "y", {"trans_b": 1})], {"r": [-1, 144], "y": [-1, -1]}),
-    "normalised over images": ([("reshape", "x", "r", {"shape": [4, -36]}), ("relu", "r", "y", {})],
-                               {"r": [4, -36], "y": [4, -36]}),
-    "softmax over images in the middle": ([("transpose", "x", "t", {"perm": [1, 0, 2, 3]}),
-                                           ("softmax", "t", "s", {"axis": 1}),
-                                           ("transpose", "s", "y", {"perm": [1, 0, 2, 3]})],
-                                          {"t": [4, -1, 6, 6], "s": [4, -1, 6, 6], "y": IMAGE}),
-    "normalised over images in the middle": ([("transpose", "x", "t", {"perm": [1, 2, 3, 0]}),
-                                              ("reduce_mean", "t", "m", {"axes": [-1]}),
-                                              ("sub", "t m", "s", {}),
-                                              ("transpose", "s", "y", {"perm": [3, 0, 1, 2]})],
-                                             {"t": [4, 6, 6, -1], "m": [4, 6, 6, 1], "s": [4, 6, 6, -1], "y": IMAGE}),
-    "rows of other images": ([("reshape", "x", "r", {"shape": [-4, 36]}),
-                              ("transpose", "x", "t", {"perm": [1, 0, 2, 3]}),
-                              ("reshape", "t", "q", {"shape": [-4, 36]}), ("add", "r q", "s", {}),
-                              ("reshape", "s", "y", {"shape": [-1, 144]})],
-                             {"r": [-4, 36], "t": [4, -1, 6, 6], "q": [-4, 36], "s": [-4, 36], "y": [-1, 144]}),
-    "cut across images": ([("transpose", "x", "t", {"perm": [1, 0, 2, 3]}),
-                           ("reshape", "t", "y", {"shape": [-1, 144]})], {"t": [4, -1, 6, 6], "y": [-1, 144]}),
-    "heads cut across images": ([("reshape", "x", "r", {"shape": [-4, 36]}),
-                                 ("reshape", "r", "q", {"shape": [2, -2, 36]}), ("relu", "q", "s", {}),
-                                 ("softmax", "s", "p", {"axis": 2}), ("reshape", "p", "y", {"shape": [-1, 144]})],
-                                {"r": [-4, 36], "q": [2, -2, 36], "s": [2, -2, 36], "p": [2, -2, 36], "y": [-1, 144]}),
-    "an output with images in the middle": ([("transpose", "x", "t", {"perm": [1, 0, 2, 3]}),
-                                             ("relu", "t", "y", {})],
-                                            {"t": [4, -1, 6, 6], "y": [4, -1, 6, 6]}),
-    "two rows for each": ([("reshape", "x", "r", {"shape": [-2, 72]}), ("softmax", "r", "y", {"axis": 0})],
-                     {"r": [-2, 72], "y": [-2, 72]}),
+    "channels first": (
+        [("transpose", "x", "t", {"perm": [1, 0, 2, 3]}), ("softmax", "t", "y", {"axis": 1})],
+        {"t": [4, -1, 6, 6], "y": [4, -1, 6, 6]},
+    ),
+    "rows of images": (
+        [("reshape", "x", "r", {"shape": [4, -1, 36]}), ("softmax", "r", "y", {"axis": 2})],
+        {"r": [4, -1, 36], "y": [4, -1, 36]},
+    ),
+    "a product of images": (
+        [("reshape", "x", "r", {"shape": [-1, 144]}), ("gemm", "r r", "y", {"trans_a": 1})],
+        {"r": [-1, 144], "y": [144, 144]},
+    ),
+    "images beside images": (
+        [("reshape", "x", "r", {"shape": [-1, 144]}), ("gemm", "r r", "y", {"trans_b": 1})],
+        {"r": [-1, 144], "y": [-1, -1]},
+    ),
+    "normalised over images": (
+        [("reshape", "x", "r", {"shape": [4, -36]}), ("relu", "r", "y", {})],
+        {"r": [4, -36], "y": [4, -36]},
+    ),
+    "softmax over images in the middle": (
+        [
+            ("transpose", "x", "t", {"perm": [1, 0, 2, 3]}),
+            ("softmax", "t", "s", {"axis": 1}),
+            ("transpose", "s", "y", {"perm": [1, 0, 2, 3]}),
+        ],
+        {"t": [4, -1, 6, 6], "s": [4, -1, 6, 6], "y": IMAGE},
+    ),
+    "normalised over images in the middle": (
+        [
+            ("transpose", "x", "t", {"perm": [1, 2, 3, 0]}),
+            ("reduce_mean", "t", "m", {"axes": [-1]}),
+            ("sub", "t m", "s", {}),
+            ("transpose", "s", "y", {"perm": [3, 0, 1, 2]}),
+        ],
+        {"t": [4, 6, 6, -1], "m": [4, 6, 6, 1], "s": [4, 6, 6, -1], "y": IMAGE},
+    ),
+    "rows of other images": (
+        [
+            ("reshape", "x", "r", {"shape": [-4, 36]}),
+            ("transpose", "x", "t", {"perm": [1, 0, 2, 3]}),
+            ("reshape", "t", "q", {"shape": [-4, 36]}),
+            ("add", "r q", "s", {}),
+            ("reshape", "s", "y", {"shape": [-1, 144]}),
+        ],
+        {"r": [-4, 36], "t": [4, -1, 6, 6], "q": [-4, 36], "s": [-4, 36], "y": [-1, 144]},
+    ),
+    "cut across images": (
+        [("transpose", "x", "t", {"perm": [1, 0, 2, 3]}), ("reshape", "t", "y", {"shape": [-1, 144]})],
+        {"t": [4, -1, 6, 6], "y": [-1, 144]},
+    ),
+    "heads cut across images": (
+        [
+            ("reshape", "x", "r", {"shape": [-4, 36]}),
+            ("reshape", "r", "q", {"shape": [2, -2, 36]}),
+            ("relu", "q", "s", {}),
+            ("softmax", "s", "p", {"axis": 2}),
+            ("reshape", "p", "y", {"shape": [-1, 144]}),
+        ],
+        {"r": [-4, 36], "q": [2, -2, 36], "s": [2, -2, 36], "p": [2, -2, 36], "y": [-1, 144]},
+    ),
+    "an output with images in the middle": (
+        [("transpose", "x", "t", {"perm": [1, 0, 2, 3]}), ("relu", "t", "y", {})],
+        {"t": [4, -1, 6, 6], "y": [4, -1, 6, 6]},
+    ),
+    "two rows for each": (
+        [("reshape", "x", "r", {"shape": [-2, 72]}), ("softmax", "r", "y", {"axis": 0})],
+        {"r": [-2, 72], "y": [-2, 72]},
+    ),
 }
+
 
 @pytest.mark.parametrize("tail", [False, True], ids=["alone", "after a convolution"])
 @pytest.mark.parametrize("case", MIXED)
@@ -148,54 +191,107 @@ def test_images_that_see_each_other_are_not(case, tail, monkeypatch):
     cut(monkeypatch)
     for batch in (2, 5):
         x = weight(batch, 4, 6, 6)
-        whole, = run(model, x, keep_values=True)
+        (whole,) = run(model, x, keep_values=True)
         np.testing.assert_allclose(run(model, x)[0], whole, rtol=1e-5, atol=1e-5)
 
 
 # The batch along other axes, as transformers have it, between two convolutions: nodes from a to b, shapes.
 WITHIN_OTHER_AXES = {
-    "second axis": ([("transpose", "a", "t", {"perm": [1, 0, 2, 3]}), ("softmax", "t", "s", {"axis": 0}),
-                     ("mul", "s t", "m", {}), ("reduce_max", "m", "r", {"axes": [3]}), ("add", "m r", "p", {}),
-                     ("transpose", "p", "b", {"perm": [1, 0, 2, 3]})],
-                    {**dict.fromkeys("tsmp", [4, -1, 6, 6]), "r": [4, -1, 6, 1], "b": IMAGE}),
-    "rows of a product": ([("transpose", "a", "t", {"perm": [1, 0, 2, 3]}), ("reshape", "t", "r", {"shape": [-4, 36]}),
-                           ("gemm", "r v", "g", {"trans_b": 1}), ("reshape", "g", "h", {"shape": [4, -1, 6, 6]}),
-                           ("transpose", "h", "b", {"perm": [1, 0, 2, 3]})],
-                          {"t": [4, -1, 6, 6], "r": [-4, 36], "g": [-4, 36], "h": [4, -1, 6, 6], "b": IMAGE}),
-    "attention": ([("reshape", "a", "q", {"shape": [-1, 4, 36]}), ("transpose", "q", "t", {"perm": [1, 0, 2]}),
-                   ("reshape", "t", "h", {"shape": [4, -3, 12]}), ("transpose", "h", "k", {"perm": [1, 0, 2]}),
-                   ("transpose", "k", "c", {"perm": [0, 2, 1]}), ("mat_mul", "k c", "s", {}),
-                   ("softmax", "s", "p", {"axis": -1}), ("mat_mul", "p k", "o", {}),
-                   ("transpose", "o", "u", {"perm": [1, 0, 2]}), ("reshape", "u", "z", {"shape": [4, -1, 36]}),
-                   ("layer_normalization", "z n", "l", {"axis": 2}), ("transpose", "l", "m", {"perm": [1, 0, 2]}),
-                   ("reshape", "m", "b", {"shape": [-1, 4, 6, 6]})],
-                  {"q": [-1, 4, 36], "t": [4, -1, 36], "h": [4, -3, 12], "k": [-3, 4, 12], "c": [-3, 12, 4],
-                   "s": [-3, 4, 4], "p": [-3, 4, 4], "o": [-3, 4, 12], "u": [4, -3, 12], "z": [4, -1, 36],
-                   "l": [4, -1, 36], "m": [-1, 4, 36], "b": IMAGE}),
-    "unsqueezed": ([("unsqueeze", "a", "u", {"axes": [0]}), ("slice", "u", "s", {
-                        "starts": [0], "ends": [3], "axes": [2], "steps": [1]}),
-                    ("pad", "s", "p", {"pads": [0, 0, 1, 0, 0, 0, 0, 0, 0, 0]}),
-                    ("concat", "p u", "c", {"axis": 0}), ("transpose", "c", "t", {"perm": [1, 0, 2, 3, 4]}),
-                    ("reduce_mean", "t", "b", {"axes": [1], "keepdims": 0})],
-                   {"u": [1, -1, 4, 6, 6], "s": [1, -1, 3, 6, 6], "p": [1, -1, 4, 6, 6], "c": [2, -1, 4, 6, 6],
-                    "t": [-1, 2, 4, 6, 6], "b": IMAGE}),
+    "second axis": (
+        [
+            ("transpose", "a", "t", {"perm": [1, 0, 2, 3]}),
+            ("softmax", "t", "s", {"axis": 0}),
+            ("mul", "s t", "m", {}),
+            ("reduce_max", "m", "r", {"axes": [3]}),
+            ("add", "m r", "p", {}),
+            ("transpose", "p", "b", {"perm": [1, 0, 2, 3]}),
+        ],
+        {**dict.fromkeys("tsmp", [4, -1, 6, 6]), "r": [4, -1, 6, 1], "b": IMAGE},
+    ),
+    "rows of a product": (
+        [
+            ("transpose", "a", "t", {"perm": [1, 0, 2, 3]}),
+            ("reshape", "t", "r", {"shape": [-4, 36]}),
+            ("gemm", "r v", "g", {"trans_b": 1}),
+            ("reshape", "g", "h", {"shape": [4, -1, 6, 6]}),
+            ("transpose", "h", "b", {"perm": [1, 0, 2, 3]}),
+        ],
+        {"t": [4, -1, 6, 6], "r": [-4, 36], "g": [-4, 36], "h": [4, -1, 6, 6], "b": IMAGE},
+    ),
+    "attention": (
+        [
+            ("reshape", "a", "q", {"shape": [-1, 4, 36]}),
+            ("transpose", "q", "t", {"perm": [1, 0, 2]}),
+            ("reshape", "t", "h", {"shape": [4, -3, 12]}),
+            ("transpose", "h", "k", {"perm": [1, 0, 2]}),
+            ("transpose", "k", "c", {"perm": [0, 2, 1]}),
+            ("mat_mul", "k c", "s", {}),
+            ("softmax", "s", "p", {"axis": -1}),
+            ("mat_mul", "p k", "o", {}),
+            ("transpose", "o", "u", {"perm": [1, 0, 2]}),
+            ("reshape", "u", "z", {"shape": [4, -1, 36]}),
+            ("layer_normalization", "z n", "l", {"axis": 2}),
+            ("transpose", "l", "m", {"perm": [1, 0, 2]}),
+            ("reshape", "m", "b", {"shape": [-1, 4, 6, 6]}),
+        ],
+        {
+            "q": [-1, 4, 36],
+            "t": [4, -1, 36],
+            "h": [4, -3, 12],
+            "k": [-3, 4, 12],
+            "c": [-3, 12, 4],
+            "s": [-3, 4, 4],
+            "p": [-3, 4, 4],
+            "o": [-3, 4, 12],
+            "u": [4, -3, 12],
+            "z": [4, -1, 36],
+            "l": [4, -1, 36],
+            "m": [-1, 4, 36],
+            "b": IMAGE,
+        },
+    ),
+    "unsqueezed": (
+        [
+            ("unsqueeze", "a", "u", {"axes": [0]}),
+            ("slice", "u", "s", {"starts": [0], "ends": [3], "axes": [2], "steps": [1]}),
+            ("pad", "s", "p", {"pads": [0, 0, 1, 0, 0, 0, 0, 0, 0, 0]}),
+            ("concat", "p u", "c", {"axis": 0}),
+            ("transpose", "c", "t", {"perm": [1, 0, 2, 3, 4]}),
+            ("reduce_mean", "t", "b", {"axes": [1], "keepdims": 0}),
+        ],
+        {
+            "u": [1, -1, 4, 6, 6],
+            "s": [1, -1, 3, 6, 6],
+            "p": [1, -1, 4, 6, 6],
+            "c": [2, -1, 4, 6, 6],
+            "t": [-1, 2, 4, 6, 6],
+            "b": IMAGE,
+        },
+    ),
 }
 
 
 @pytest.mark.parametrize("case", WITHIN_OTHER_AXES)
 def test_the_batch_may_be_another_axis(case, monkeypatch):
     nodes, shapes = WITHIN_OTHER_AXES[case]
-    nodes = [("conv", ["x", "w"], ["a"], PADS), *((op, i.split(), o.split(), kind) for op, i, o, kind in nodes),
-             ("conv", ["b", "w"], ["d"], PADS), ("global_average_pool", ["d"], ["y"], {})]
+    nodes = [
+        ("conv", ["x", "w"], ["a"], PADS),
+        *((op, i.split(), o.split(), kind) for op, i, o, kind in nodes),
+        ("conv", ["b", "w"], ["d"], PADS),
+        ("global_average_pool", ["d"], ["y"], {}),
+    ]
     read = {name for node in nodes for name in node[1]}
     weights = {"w": weight(4, 4, 3, 3), "v": weight(36, 36), "n": weight(36)}
-    model = graph(nodes, {"x": IMAGE, "a": IMAGE, "d": IMAGE, "y": [-1, 4, 1, 1], **shapes},
-                  {name: array for name, array in weights.items() if name in read})
+    model = graph(
+        nodes,
+        {"x": IMAGE, "a": IMAGE, "d": IMAGE, "y": [-1, 4, 1, 1], **shapes},
+        {name: array for name, array in weights.items() if name in read},
+    )
     x = weight(9, 4, 6, 6)
     assert is_cut(monkeypatch, model, x)
     cut(monkeypatch)
     for options in ({"threads": 1}, {"threads": 2}):
-        whole, = run(model, x, keep_values=True)
+        (whole,) = run(model, x, keep_values=True)
         np.testing.assert_allclose(run(model, x, **options)[0], whole, rtol=1e-5, atol=1e-5)
 
 
@@ -203,18 +299,39 @@ def network():
     """Large values first and small ones last; residuals, a view between stretches, values that are the same for all
     images, and every kind of output."""
     nodes = [
-        ("conv", ["x", "w0"], ["a"], PADS), ("relu", ["a"], ["b"], {}), ("conv", ["b", "w1"], ["c"], PADS),
-        ("add", ["c", "b"], ["d"], {}), ("max_pool", ["d"], ["e"], {"kernel_shape": [2, 2], "strides": [2, 2]}),
-        ("sigmoid", ["scale"], ["s"], {}), ("mul", ["e", "s"], ["f"], {}), ("conv", ["f", "w1"], ["g"], PADS),
-        ("add", ["g", "f"], ["h"], {}), ("relu", ["h"], ["i"], {}), ("reduce_mean", ["i"], ["j"], {"axes": [2, 3]}),
-        ("flatten", ["j"], ["k"], {}), ("mul", ["e", "s"], ["late"], {}), ("gemm", ["k", "w2"], ["l"], {"trans_b": 1}),
-        ("softmax", ["l"], ["y"], {"axis": 1}), ("constant_of_shape", [], ["n"], {"shape": [-1, 3], "value": 2.0}),
+        ("conv", ["x", "w0"], ["a"], PADS),
+        ("relu", ["a"], ["b"], {}),
+        ("conv", ["b", "w1"], ["c"], PADS),
+        ("add", ["c", "b"], ["d"], {}),
+        ("max_pool", ["d"], ["e"], {"kernel_shape": [2, 2], "strides": [2, 2]}),
+        ("sigmoid", ["scale"], ["s"], {}),
+        ("mul", ["e", "s"], ["f"], {}),
+        ("conv", ["f", "w1"], ["g"], PADS),
+        ("add", ["g", "f"], ["h"], {}),
+        ("relu", ["h"], ["i"], {}),
+        ("reduce_mean", ["i"], ["j"], {"axes": [2, 3]}),
+        ("flatten", ["j"], ["k"], {}),
+        ("mul", ["e", "s"], ["late"], {}),
+        ("gemm", ["k", "w2"], ["l"], {"trans_b": 1}),
+        ("softmax", ["l"], ["y"], {"axis": 1}),
+        ("constant_of_shape", [], ["n"], {"shape": [-1, 3], "value": 2.0}),
         ("add", ["n", "y"], ["z"], {}),
     ]
     large, small = [-1, 8, 12, 12], [-1, 8, 6, 6]
-    shapes = {"x": [-1, 3, 12, 12], **dict.fromkeys("abcd", large), **dict.fromkeys(["e", "f", "g", "h", "i"], small),
-              "scale": [8, 1, 1], "s": [8, 1, 1], "j": [-1, 8, 1, 1], "k": [-1, 8], "late": small, "l": [-1, 3],
-              "y": [-1, 3], "n": [-1, 3], "z": [-1, 3]}
+    shapes = {
+        "x": [-1, 3, 12, 12],
+        **dict.fromkeys("abcd", large),
+        **dict.fromkeys(["e", "f", "g", "h", "i"], small),
+        "scale": [8, 1, 1],
+        "s": [8, 1, 1],
+        "j": [-1, 8, 1, 1],
+        "k": [-1, 8],
+        "late": small,
+        "l": [-1, 3],
+        "y": [-1, 3],
+        "n": [-1, 3],
+        "z": [-1, 3],
+    }
     weights = {"w0": weight(8, 3, 3, 3), "w1": weight(8, 8, 3, 3) / 8, "w2": weight(3, 8)}
     return graph(nodes, shapes, weights, inputs=["x", "scale"], outputs=["z", "y", "late", "x", "w2", "i", "s"])
 
@@ -222,8 +339,11 @@ def network():
 BATCHED_OUTPUTS = ("z", "y", "late", "x", "i")
 
 
-@pytest.mark.parametrize("options", [{}, {"threads": 2}, {"memory": "low"}, {"precision": "bf16"}],
-                         ids=["fast", "two threads", "low memory", "bf16"])
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"threads": 2}, {"memory": "low"}, {"precision": "bf16"}],
+    ids=["fast", "two threads", "low memory", "bf16"],
+)
 @pytest.mark.parametrize("size", [1, 10_000, 20_000])
 def test_every_batch_is_its_images(size, options, monkeypatch):
     model = network()

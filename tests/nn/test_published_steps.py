@@ -1,9 +1,9 @@
 """Twenty training steps of Q and PS layers against the published formulas, written out here a second time: bit for bit.
 
-    x_fx   clamp(floor(x * 2^f) / 2^f, -2^(i-1), 2^(i-1) - 1)                              gradient as it is
-    Q      in place: 0 < |w| < 2^lowest -> 2^lowest, |w| > 1 -> 1;  W = sgn(w) * 2^rint(ln|w| / ln 2)   dL/dw = dL/dW
-    PS     in place: P into [lowest, 0];  W = sgn(rint(S)) * 2^rint(P);   dL/dP = dL/dW * W * ln 2,  dL/dS = dL/dW
-    RAdam  rectified Adam with a decay of its own, p -= rate * decay * p, before the step (Liu et al., ICLR 2020)
+x_fx   clamp(floor(x * 2^f) / 2^f, -2^(i-1), 2^(i-1) - 1)                              gradient as it is
+Q      in place: 0 < |w| < 2^lowest -> 2^lowest, |w| > 1 -> 1;  W = sgn(w) * 2^rint(ln|w| / ln 2)   dL/dw = dL/dW
+PS     in place: P into [lowest, 0];  W = sgn(rint(S)) * 2^rint(P);   dL/dP = dL/dW * W * ln 2,  dL/dS = dL/dW
+RAdam  rectified Adam with a decay of its own, p -= rate * decay * p, before the step (Liu et al., ICLR 2020)
 """
 
 import copy
@@ -128,8 +128,10 @@ def published_groups(model: nn.Module) -> list[dict]:
 @pytest.mark.parametrize("method, bits", [("q", 5), ("q", 3), ("ps", 5), ("ps", 3)])
 def test_twenty_steps_are_the_published_ones_bit_for_bit(method, bits):
     ours, theirs = both(method, bits)
-    make = {"q": lambda groups: torch.optim.SGD(groups, lr=0.05, momentum=0.9),
-            "ps": lambda groups: torch.optim.RAdam(groups, lr=0.05, decoupled_weight_decay=True)}[method]
+    make = {
+        "q": lambda groups: torch.optim.SGD(groups, lr=0.05, momentum=0.9),
+        "ps": lambda groups: torch.optim.RAdam(groups, lr=0.05, decoupled_weight_decay=True),
+    }[method]
     optimizers = make(parameter_groups(ours, DECAY)), make(published_groups(theirs))
     start = ours[6].effective_weight.detach().clone()
     for x, labels in batches():

@@ -14,13 +14,7 @@ def statistics(channels):
 ALL = (1, 2, 3, 4)
 
 CASES = [
-    Case(
-        "images",
-        (normals(2, 5, 4, 3), *statistics(5)),
-        weights=ALL,
-        batch=True,
-        exact=False,
-    ),
+    Case("images", (normals(2, 5, 4, 3), *statistics(5)), weights=ALL, batch=True, exact=False),
     Case("epsilon", (normals(2, 5, 4, 3), *statistics(5)), {"epsilon": 0.25}, weights=ALL, batch=True, exact=False),
     Case("rank 2", (normals(3, 7), *statistics(7)), weights=ALL, batch=True, exact=False),
     Case("rank 3", (normals(3, 7, 5), *statistics(7)), weights=ALL, batch=True, exact=False),

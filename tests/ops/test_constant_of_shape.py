@@ -19,8 +19,16 @@ CASES = [
 ]
 
 REFUSED = [
-    *(Case(f"{value} as {dtype}", (), {"shape": [2], "dtype": dtype, "value": value}, output_types=((dtype, (2,)),),
-           mentions=f"of dtype {dtype}") for dtype, value in OUT_OF_RANGE),
+    *(
+        Case(
+            f"{value} as {dtype}",
+            (),
+            {"shape": [2], "dtype": dtype, "value": value},
+            output_types=((dtype, (2,)),),
+            mentions=f"of dtype {dtype}",
+        )
+        for dtype, value in OUT_OF_RANGE
+    ),
     Case("no shape", (), output_types=(("float32", (2,)),), mentions="shape"),
     Case(
         "dtype unknown", (), {"shape": [2], "dtype": "float64"}, output_types=(("float32", (2,)),), mentions="float64"

@@ -55,8 +55,9 @@ def test_every_form_is_within_its_bound(case, options):
     check(case, arithmetic, answers)
     rounds = "precision" in options and case.label not in ("odd channels", "winograd, uneven pads", "depthwise")
     by_winograd = case in WINOGRAD and not rounds
-    assert arithmetic == Arithmetic("bfloat16" if rounds else "float32", "float32",
-                                    "winograd_4x4" if by_winograd else "direct")
+    assert arithmetic == Arithmetic(
+        "bfloat16" if rounds else "float32", "float32", "winograd_4x4" if by_winograd else "direct"
+    )
 
 
 @pytest.mark.parametrize("case", WINOGRAD, ids=str)

@@ -14,8 +14,10 @@ CASES = [
 ]
 
 REFUSED = [
-    *(Case(f"beta is {value}", (normals(3),), {"beta": value}, mentions="beta is")
-      for value in (float("nan"), float("inf"), float("-inf"))),
+    *(
+        Case(f"beta is {value}", (normals(3),), {"beta": value}, mentions="beta is")
+        for value in (float("nan"), float("inf"), float("-inf"))
+    ),
     Case("unknown attribute", (normals(3),), {"wrong": 1.0}, mentions="wrong"),
     Case("two inputs too many", (normals(3), normals(3), normals(3)), mentions="input"),
     Case("int64", (indices(1, 2),), mentions="int64"),

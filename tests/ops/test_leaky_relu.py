@@ -16,8 +16,10 @@ CASES = [
 ]
 
 REFUSED = [
-    *(Case(f"alpha is {value}", (normals(3),), {"alpha": value}, mentions="alpha is")
-      for value in (float("nan"), float("inf"), float("-inf"))),
+    *(
+        Case(f"alpha is {value}", (normals(3),), {"alpha": value}, mentions="alpha is")
+        for value in (float("nan"), float("inf"), float("-inf"))
+    ),
     Case("unknown attribute", (normals(3),), {"wrong": 1.0}, mentions="wrong"),
     Case("two inputs too many", (normals(3), normals(3), normals(3)), mentions="input"),
     Case("int64", (indices(1, 2),), mentions="int64"),

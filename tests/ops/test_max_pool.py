@@ -30,11 +30,7 @@ CASES = [
         onnx=False,
         output_types=(("float32", (1, 1, 3, 3)),),
     ),
-    Case(
-        "infinity",
-        (floats(1, np.inf, 5, 2).reshape(1, 1, 2, 2),),
-        {"kernel_shape": [2, 2], "pads": [1, 1, 1, 1]},
-    ),
+    Case("infinity", (floats(1, np.inf, 5, 2).reshape(1, 1, 2, 2),), {"kernel_shape": [2, 2], "pads": [1, 1, 1, 1]}),
     Case(
         "nan",
         (floats(1, 2, np.nan, 3, 4, 5, 6, 7, 8).reshape(1, 1, 3, 3),),

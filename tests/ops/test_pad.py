@@ -12,15 +12,27 @@ def of(dtype, *shape):
 
 
 # What no number of the dtype is: both ends, a fraction, and what has no number at all.
-OUT_OF_RANGE = [("uint8", -1.0), ("uint8", 256.0), ("int8", 128.0), ("int8", -129.0), ("int8", 0.5), ("bool", 2.0),
-                ("int32", 2.0**31), ("int64", 2.0**63), ("int64", float("inf")), ("int32", float("nan"))]
+OUT_OF_RANGE = [
+    ("uint8", -1.0),
+    ("uint8", 256.0),
+    ("int8", 128.0),
+    ("int8", -129.0),
+    ("int8", 0.5),
+    ("bool", 2.0),
+    ("int32", 2.0**31),
+    ("int64", 2.0**63),
+    ("int64", float("inf")),
+    ("int32", float("nan")),
+]
 
 CASES = [
     Case("zeros", (ints(2, 3, 4, 5),), {"pads": [0, 0, 1, 2, 0, 0, 3, 1]}, batch=True),
     Case("a value", (ints(2, 3, 4),), {"pads": [0, 1, 2, 0, 0, 1], "value": -7.0}, batch=True),
     Case("infinity", (ints(2, 3),), {"pads": [0, 1, 0, 1], "value": float("-inf")}),
-    *(Case(f"{value} as {dtype}", (of(dtype, 2, 3),), {"pads": [0, 1, 0, 1], "value": value})
-      for dtype, value in [("uint8", 255.0), ("int8", -128.0), ("int32", -(2.0**31)), ("int64", -(2.0**63))]),
+    *(
+        Case(f"{value} as {dtype}", (of(dtype, 2, 3),), {"pads": [0, 1, 0, 1], "value": value})
+        for dtype, value in [("uint8", 255.0), ("int8", -128.0), ("int32", -(2.0**31)), ("int64", -(2.0**63))]
+    ),
     Case("every axis", (ints(2, 3),), {"pads": [1, 2, 3, 4]}),
     Case("nothing", (ints(2, 3),), {"pads": [0, 0, 0, 0]}, compiled=False),
     Case("reflect", (ints(2, 3, 5, 6),), {"pads": [0, 0, 2, 3, 0, 0, 4, 1], "mode": "reflect"}, batch=True),
@@ -52,8 +64,12 @@ REFUSED = [
         output_types=(("float32", (2, 6)),),
     ),
     *(
-        Case(f"{value} as {dtype}", (of(dtype, 2, 3),), {"pads": [0, 1, 0, 1], "value": value},
-             mentions=f"of dtype {dtype}")
+        Case(
+            f"{value} as {dtype}",
+            (of(dtype, 2, 3),),
+            {"pads": [0, 1, 0, 1], "value": value},
+            mentions=f"of dtype {dtype}",
+        )
         for dtype, value in OUT_OF_RANGE
     ),
     Case("value an integer", (ints(2, 3),), {"pads": [0, 1, 0, 1], "value": 1}, mentions="value"),

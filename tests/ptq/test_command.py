@@ -27,8 +27,14 @@ def call(*arguments):
 def folder(tmp_path_factory, trained, inputs):
     folder = tmp_path_factory.mktemp("convert")
     torch.save(trained.state_dict(), folder / "net.pt")
-    torch.save({"epoch": 3, "state_dict": {f"module.{key}": value for key, value in trained.state_dict().items()},
-                "optimizer": {"lr": 0.1}}, folder / "best.tar")
+    torch.save(
+        {
+            "epoch": 3,
+            "state_dict": {f"module.{key}": value for key, value in trained.state_dict().items()},
+            "optimizer": {"lr": 0.1},
+        },
+        folder / "best.tar",
+    )
     np.save(folder / "x.npy", inputs.numpy())
     images = folder / "images"
     (images / "deep").mkdir(parents=True)
@@ -54,8 +60,9 @@ def test_a_state_dict_keeps_its_keys_and_exports(folder, trained):
 
 
 def test_a_checkpoint_keeps_its_shape(folder):
-    result = call(folder / "best.tar", "--bits", 3, "--inputs", folder / "x.npy", "-o", folder / "new.tar", "--json",
-                  *NET)
+    result = call(
+        folder / "best.tar", "--bits", 3, "--inputs", folder / "x.npy", "-o", folder / "new.tar", "--json", *NET
+    )
     data = json.loads(result.stdout)
     assert data["held_out"]["inputs"] == 20 and len(data["layers"]) == 5 and data["bits_per_weight"] < 3.6
     saved = torch.load(folder / "new.tar")
@@ -75,8 +82,17 @@ def test_a_training_checkpoint_still_exports_alone(folder, scans):
 
 
 def test_a_folder_of_images_and_what_was_skipped(folder):
-    result = call(folder / "net.pt", "--naive", "--inputs", folder / "images", "--preprocess", "digits",
-                  "-o", folder / "naive.pt", *NET)
+    result = call(
+        folder / "net.pt",
+        "--naive",
+        "--inputs",
+        folder / "images",
+        "--preprocess",
+        "digits",
+        "-o",
+        folder / "naive.pt",
+        *NET,
+    )
     assert result.exit_code == 0, result.stderr
     assert "1 image was skipped: 010.png" in result.stderr
 
@@ -85,8 +101,9 @@ def test_a_large_jpeg_is_noted(folder, tmp_path, monkeypatch):
     monkeypatch.setattr("dsruntime.image.MOST_BYTES", 64 * 64 * 2 + 16 * 64)
     for index in range(8):
         Image.fromarray(np.full((96, 128), 10 * index, np.uint8)).save(tmp_path / f"{index}.jpg")
-    result = call(folder / "net.pt", "--naive", "--inputs", tmp_path, "--preprocess", "digits", "-o",
-                  tmp_path / "naive.pt", *NET)
+    result = call(
+        folder / "net.pt", "--naive", "--inputs", tmp_path, "--preprocess", "digits", "-o", tmp_path / "naive.pt", *NET
+    )
     assert result.exit_code == 0, result.stderr
     assert result.stderr.count(" pixels are decoded at 1/") == 8 and "UserWarning" not in result.stderr
     assert f"note: {tmp_path / '0.jpg'}: 96 x 128 pixels" in result.stderr
@@ -101,20 +118,23 @@ def test_sensitivity_writes_nothing(folder):
     assert sorted(folder.iterdir()) == before
 
 
-@pytest.mark.parametrize(("arguments", "code", "says"), [
-    (["--bits", "6"], 2, "6 is not 2 to 5"),
-    (["--target-bpw", "3", "--target-bytes", "9"], 2, "two targets"),
-    (["--target-bpw", "3", "--bits", "4"], 2, "leave --bits"),
-    (["--naive", "--without", "bias"], 2, "--naive"),
-    (["--layer-bits", "fc"], 2, "LAYER=BITS"),
-    (["--inputs", "nowhere"], 3, "no such folder or file"),
-    (["--inputs", "{folder}/empty"], 3, "no image in it"),
-    (["--inputs", "{folder}/images"], 3, "--preprocess"),
-    (["--inputs", "{folder}/images", "--preprocess", "imagenet"], 3, "input"),
-    (["--inputs", "{folder}/net.pt"], 3, "damaged"),
-    (["--target-bpw", "1"], 3, "at least 2"),
-    (["-o", "{folder}/no/such/net.pt"], 3, "does not exist"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["--bits", "6"], 2, "6 is not 2 to 5"),
+        (["--target-bpw", "3", "--target-bytes", "9"], 2, "two targets"),
+        (["--target-bpw", "3", "--bits", "4"], 2, "leave --bits"),
+        (["--naive", "--without", "bias"], 2, "--naive"),
+        (["--layer-bits", "fc"], 2, "LAYER=BITS"),
+        (["--inputs", "nowhere"], 3, "no such folder or file"),
+        (["--inputs", "{folder}/empty"], 3, "no image in it"),
+        (["--inputs", "{folder}/images"], 3, "--preprocess"),
+        (["--inputs", "{folder}/images", "--preprocess", "imagenet"], 3, "input"),
+        (["--inputs", "{folder}/net.pt"], 3, "damaged"),
+        (["--target-bpw", "1"], 3, "at least 2"),
+        (["-o", "{folder}/no/such/net.pt"], 3, "does not exist"),
+    ],
+)
 def test_mistakes(folder, arguments, code, says):
     given = [argument.format(folder=folder) for argument in arguments]
     defaults = [] if "--inputs" in given else ["--inputs", folder / "x.npy", "--samples", 64]

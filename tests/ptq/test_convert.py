@@ -53,8 +53,11 @@ def test_naive_is_deepshifts_rounding(trained, inputs):
         weight = trained.state_dict()[name]
         shift = torch.round(torch.log2(weight.abs())).clamp(-7, 0)
         assert torch.equal(naive.state_dict()[name], weight.sign() * torch.exp2(shift))
-    assert all(torch.equal(naive.state_dict()[name], value) for name, value in trained.state_dict().items()
-               if name not in MATRICES)
+    assert all(
+        torch.equal(naive.state_dict()[name], value)
+        for name, value in trained.state_dict().items()
+        if name not in MATRICES
+    )
 
 
 def test_ingredients_earn_their_place(trained, inputs, scans):
@@ -184,14 +187,17 @@ def test_a_channel_of_zeros_and_an_input_that_is_never_seen():
     assert dscompress.compile_model(converted, input_shape=(1, 6), require_shift=True).shift_weights == 2
 
 
-@pytest.mark.parametrize(("wrong", "says"), [
-    (lambda x: x[:0], "no calibration inputs"),
-    (lambda x: x[:, :, :4], r"shape \(160, 1, 4, 8\); expected \(N, 1, 8, 8\)"),
-    (lambda x: [x, x], "for 2 inputs"),
-    (lambda x: x.index_fill(0, torch.tensor(3), math.nan), "input 3 holds NaN"),
-    (lambda x: x * 1e30, "holds NaN or infinity"),
-    (lambda x: "digits", "of type str"),
-])
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        (lambda x: x[:0], "no calibration inputs"),
+        (lambda x: x[:, :, :4], r"shape \(160, 1, 4, 8\); expected \(N, 1, 8, 8\)"),
+        (lambda x: [x, x], "for 2 inputs"),
+        (lambda x: x.index_fill(0, torch.tensor(3), math.nan), "input 3 holds NaN"),
+        (lambda x: x * 1e30, "holds NaN or infinity"),
+        (lambda x: "digits", "of type str"),
+    ],
+)
 def test_inputs_that_do_not_fit(trained, inputs, wrong, says):
     program = torch.export.export(trained, (inputs[:2],), dynamic_shapes=({0: torch.export.Dim("n")},))
     with pytest.raises(CompileError, match=says):

@@ -26,7 +26,7 @@ def test_convolutions(name):
     entering = nn.functional.pad(x, (1, 1, 1, 1), mode="circular") if name == "circular" else x
     columns = layer.columns(entering, 10**6, torch.Generator())(entering)
     seen = columns @ layer.as_matrix(module.weight.detach()).mT  # [groups, images * positions, outputs]
-    expected = module(x).detach().flatten(2)                     # [images, groups * outputs, positions]
+    expected = module(x).detach().flatten(2)  # [images, groups * outputs, positions]
     expected = expected.unflatten(1, (layer.groups, -1)).permute(1, 0, 3, 2).flatten(1, 2)
     torch.testing.assert_close(seen, expected, rtol=1e-5, atol=1e-5)
 

@@ -23,8 +23,14 @@ def classifier(meaning="logits", labels=("cat", "dog"), image=IMAGE, bias=BIAS, 
         ],
         nodes=[
             {"op": "flatten", "inputs": ["x"], "outputs": ["flat"], "name": "flatten", "module": "net.flatten"},
-            {"op": "gemm", "inputs": ["flat", "w", "b"], "outputs": ["y"], "name": "gemm", "module": "net.fc",
-             "attributes": {"trans_b": 1}},
+            {
+                "op": "gemm",
+                "inputs": ["flat", "w", "b"],
+                "outputs": ["y"],
+                "name": "gemm",
+                "module": "net.fc",
+                "attributes": {"trans_b": 1},
+            },
         ],
         weights=[
             shift_weight("w", LEVELS, SIGNS, bits=3, base=0, order=[0, 1], source="fc.weight"),

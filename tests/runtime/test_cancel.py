@@ -24,9 +24,15 @@ def model_of(nodes, shapes) -> Model:
 
 
 def bytes_of(nodes, shapes) -> bytes:
-    return build(values=[{"name": name, "shape": list(shape)} for name, shape in shapes.items()],
-                 nodes=[{"op": op, "inputs": list(ins), "outputs": list(outs), "attributes": attributes}
-                        for op, ins, outs, attributes in nodes], inputs=["x"], outputs=["y"])
+    return build(
+        values=[{"name": name, "shape": list(shape)} for name, shape in shapes.items()],
+        nodes=[
+            {"op": op, "inputs": list(ins), "outputs": list(outs), "attributes": attributes}
+            for op, ins, outs, attributes in nodes
+        ],
+        inputs=["x"],
+        outputs=["y"],
+    )
 
 
 def powers(side: int, count: int):
@@ -71,8 +77,12 @@ def test_another_thread_ends_a_run(case, threads):
 def test_a_session_that_was_cancelled_runs_again(threads):
     """Batch by batch: the first is short, the second takes hours."""
     shapes = {"x": (-1, 1), "w": (-1, 512), "y": (-1, 1)}
-    nodes = [("expand", ["x"], ["w"], {"shape": [-1, 512]}), ("mat_mul", ["w", "t"], ["p"], {}),
-             ("mat_mul", ["p", "w"], ["q"], {}), ("reduce_sum", ["q"], ["y"], {"axes": [1]})]
+    nodes = [
+        ("expand", ["x"], ["w"], {"shape": [-1, 512]}),
+        ("mat_mul", ["w", "t"], ["p"], {}),
+        ("mat_mul", ["p", "w"], ["q"], {}),
+        ("reduce_sum", ["q"], ["y"], {"axes": [1]}),
+    ]
     nodes[1:1] = [("transpose", ["w"], ["t"], {"perm": [1, 0]})]
     shapes |= {"t": (512, -1), "p": (-1, -1), "q": (-1, 512)}
     limits = Limits(activation_bytes=2**33, multiply_adds=2**45)
@@ -141,16 +151,22 @@ def test_the_command_ends_with_130(tmp_path):
     path, array = tmp_path / "long.dsf", tmp_path / "one.npy"
     path.write_bytes(bytes_of(*powers(4096, 25)))
     np.save(array, ONE)
-    command = [sys.executable, "-c", "import signal, sys, threading, os\n"
-               "from dsruntime import session\n"
-               "real = session.interruptible\n"
-               "def watched(call, cancel):\n"
-               f"    threading.Timer({PATIENCE}, os.kill, [os.getpid(), signal.SIGINT]).start()\n"
-               "    return real(call, cancel)\n"
-               "session.interruptible = watched\n"
-               "from dscompress.cli import main\n"
-               "sys.argv = ['dscompress', 'run', *sys.argv[1:]]\n"
-               "main()", str(path), str(array)]
+    command = [
+        sys.executable,
+        "-c",
+        "import signal, sys, threading, os\n"
+        "from dsruntime import session\n"
+        "real = session.interruptible\n"
+        "def watched(call, cancel):\n"
+        f"    threading.Timer({PATIENCE}, os.kill, [os.getpid(), signal.SIGINT]).start()\n"
+        "    return real(call, cancel)\n"
+        "session.interruptible = watched\n"
+        "from dscompress.cli import main\n"
+        "sys.argv = ['dscompress', 'run', *sys.argv[1:]]\n"
+        "main()",
+        str(path),
+        str(array),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, preexec_fn=heed_interrupts)
     assert (done.returncode, done.stdout) == (130, "")
     assert done.stderr.strip().endswith("interrupted") and "Traceback" not in done.stderr

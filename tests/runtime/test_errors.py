@@ -14,11 +14,14 @@ def test_says_where_found_expected_and_what_to_do():
     assert parts == ("model.dsf", "2556 bytes", "2560 bytes", "export it again")
 
 
-@pytest.mark.parametrize("parts, text", [
-    (("cuda", "no kernel"), "cuda: no kernel"),
-    (("cuda", "no kernel", "", "use cpu"), "cuda: no kernel; use cpu"),
-    (("", "no kernel", "one"), "no kernel; expected one"),
-])
+@pytest.mark.parametrize(
+    "parts, text",
+    [
+        (("cuda", "no kernel"), "cuda: no kernel"),
+        (("cuda", "no kernel", "", "use cpu"), "cuda: no kernel; use cpu"),
+        (("", "no kernel", "one"), "no kernel; expected one"),
+    ],
+)
 def test_leaves_out_what_is_empty(parts, text):
     assert str(BackendError(*parts)) == text
 

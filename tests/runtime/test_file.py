@@ -24,7 +24,13 @@ def test_reads_every_table():
     assert (shift.value, shift.codec, shift.source, shift.note, shift.order) == (2, "shift", "fc.weight", "", (0, 1))
     assert (shift.shift.bits, shift.shift.zero, shift.shift.base.tolist(), shift.shift.scale) == (3, False, [0], None)
     assert (raw.codec, raw.note, raw.offset, raw.length, raw.order, raw.shift) == (
-        "raw", "no shift tensor", 128, 8, None, None)
+        "raw",
+        "no shift tensor",
+        128,
+        8,
+        None,
+        None,
+    )
     assert graph.inputs[0].image == Image("gray", "none", (), "box", None, (0.0,), (1.0,))
     assert graph.outputs[0].labels == ("cat", "dog")
     assert bytes(model.bytes) == data
@@ -41,15 +47,28 @@ def test_describes_inputs_and_outputs():
 def test_every_kind_of_attribute():
     data = build(
         values=[{"name": "x", "shape": [1, 1, 2]}, {"name": "y", "shape": [1, 1, 4]}],
-        nodes=[{"op": "resize", "inputs": ["x"], "outputs": ["y"], "attributes": {
-            "mode": "nearest", "sizes": [1, 1, 4], "scales": [1.0, 1.0, 2.0]}}],
-        inputs=["x"], outputs=["y"])
+        nodes=[
+            {
+                "op": "resize",
+                "inputs": ["x"],
+                "outputs": ["y"],
+                "attributes": {"mode": "nearest", "sizes": [1, 1, 4], "scales": [1.0, 1.0, 2.0]},
+            }
+        ],
+        inputs=["x"],
+        outputs=["y"],
+    )
     assert Model.open(data).graph.nodes[0].attributes == {
-        "mode": "nearest", "sizes": [1, 1, 4], "scales": [1.0, 1.0, 2.0]}
+        "mode": "nearest",
+        "sizes": [1, 1, 4],
+        "scales": [1.0, 1.0, 2.0],
+    }
     data = build(
         values=[{"name": "x", "shape": [1]}, {"name": "y", "shape": [1]}],
         nodes=[{"op": "leaky_relu", "inputs": ["x"], "outputs": ["y"], "attributes": {"alpha": 0.5}}],
-        inputs=["x"], outputs=["y"])
+        inputs=["x"],
+        outputs=["y"],
+    )
     assert Model.open(data).graph.nodes[0].attributes == {"alpha": 0.5}
 
 
@@ -78,10 +97,14 @@ def test_both_decoders_agree(bits, zero, per_channel):
         signs[levels == (1 << bits - 1) - 1] = 0
     base = random.integers(-100, 20, 7) if per_channel else -3
     scale = random.uniform(0.5, 2, 7).astype(np.float32) if per_channel else None
-    model = Model.open(build(
-        values=[{"name": "x", "shape": [1]}, {"name": "w", "shape": list(shape)}],
-        weights=[shift_weight("w", levels, signs, bits=bits, zero=zero, base=base, scale=scale, order=order)],
-        inputs=["x"], outputs=["w", "x"]))
+    model = Model.open(
+        build(
+            values=[{"name": "x", "shape": [1]}, {"name": "w", "shape": list(shape)}],
+            weights=[shift_weight("w", levels, signs, bits=bits, zero=zero, base=base, scale=scale, order=order)],
+            inputs=["x"],
+            outputs=["w", "x"],
+        )
+    )
     ours, theirs = decode(model.graph, model.graph.weights[0]), model.decode_weight(0)
     assert ours.shape == theirs.shape == shape
     np.testing.assert_array_equal(ours.view(np.uint32), theirs.view(np.uint32))

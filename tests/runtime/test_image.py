@@ -122,8 +122,9 @@ def test_sixteen_bit_colours_keep_their_high_byte(tmp_path):
 
     rows = b"".join(b"\0" + struct.pack(">9H", *[0x1234, 0xFFFF, 0x00FF] * 3) for _ in range(2))
     header = struct.pack(">IIBBBBB", 3, 2, 16, 2, 0, 0, 0)
-    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows))
-                                     + chunk(b"IEND", b""))
+    (tmp_path / "a.png").write_bytes(
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    )
     np.testing.assert_array_equal(pixels(tmp_path / "a.png"), np.full((2, 3, 3), [0x12, 0xFF, 0x00]))
 
 
@@ -137,8 +138,14 @@ def test_cmyk(tmp_path):
 @pytest.mark.parametrize("name", ["a.png", "a.jpg"])
 def test_exif_orientation_is_applied(tmp_path, orientation, name):
     turns = {  # how a camera stores an upright picture under each orientation
-        1: lambda x: x, 2: np.fliplr, 3: lambda x: np.rot90(x, 2), 4: np.flipud, 5: np.transpose,
-        6: lambda x: np.rot90(x, 1), 7: lambda x: np.rot90(x, 2).T, 8: lambda x: np.rot90(x, -1),
+        1: lambda x: x,
+        2: np.fliplr,
+        3: lambda x: np.rot90(x, 2),
+        4: np.flipud,
+        5: np.transpose,
+        6: lambda x: np.rot90(x, 1),
+        7: lambda x: np.rot90(x, 2).T,
+        8: lambda x: np.rot90(x, -1),
     }
     large = np.kron(CORNERS, np.ones((16, 16), np.uint8))
     exif = PIL.Image.Exif()
@@ -168,10 +175,14 @@ def test_imagenet_recipe_is_torchvision_s(which, cut):
     photo = pytest.importorskip("sklearn.datasets").load_sample_images().images[which][cut]
     photo = PIL.Image.fromarray(np.ascontiguousarray(photo))
     recipe = RECIPES["imagenet"]
-    chain = transforms.Compose([
-        transforms.Resize(256), transforms.CenterCrop(224), transforms.ToTensor(),
-        transforms.Normalize(recipe.mean, recipe.std),
-    ])
+    chain = transforms.Compose(
+        [
+            transforms.Resize(256),
+            transforms.CenterCrop(224),
+            transforms.ToTensor(),
+            transforms.Normalize(recipe.mean, recipe.std),
+        ]
+    )
     expected = chain(photo).numpy()[None]
     got = load_image(photo, recipe, ("N", 3, 224, 224))
     one_code = np.array([1 / 255 / s for s in recipe.std]).reshape(3, 1, 1)
@@ -200,6 +211,7 @@ def torchvision_transforms():
 
 def png(width: int, height: int, data: bytes = b"") -> bytes:
     """A PNG that claims a size; its pixels are `data`, compressed."""
+
     def chunk(kind: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
@@ -214,11 +226,17 @@ def refused(source, *words, recipe=GRAY, shape=("N", 1, 2, 3)):
         assert word in str(caught.value), str(caught.value)
 
 
-@pytest.mark.parametrize("width, height, words", [
-    (13000, 12000, "297 MiB to decode; expected at most 256 MiB"), (15000, 15000, "pixels"),
-    (1, 1 << 24, "16777216 x 1 pixels; expected at most 65,536 a side"),
-    (2**31 - 1, 1, "pixels"), (1, 2**31 - 1, "pixels"), (65537, 1, "at most 65,536 a side"),
-])
+@pytest.mark.parametrize(
+    "width, height, words",
+    [
+        (13000, 12000, "297 MiB to decode; expected at most 256 MiB"),
+        (15000, 15000, "pixels"),
+        (1, 1 << 24, "16777216 x 1 pixels; expected at most 65,536 a side"),
+        (2**31 - 1, 1, "pixels"),
+        (1, 2**31 - 1, "pixels"),
+        (65537, 1, "at most 65,536 a side"),
+    ],
+)
 def test_a_decompression_bomb_is_refused_before_it_is_decoded(tmp_path, monkeypatch, width, height, words):
     monkeypatch.setattr(image, "decode", lambda *_: pytest.fail("decoded"))
     path = tmp_path / "bomb.png"
@@ -246,11 +264,19 @@ def test_a_file_larger_than_any_image_may_be_is_refused(tmp_path):
     refused(tmp_path / "a.png", "268,435,457 bytes", "at most 268,435,456 bytes")
 
 
-@pytest.mark.parametrize("mode, size, most", [
-    ("RGB", (6000, 5590), True), ("RGB", (6000, 5591), False), ("RGBA", (5000, 5962), True),
-    ("RGBA", (5000, 5966), False), ("L", (13000, 10000), True), ("P", (6000, 7000), True),
-    ("I;16", (6000, 11000), True), ("CMYK", (6000, 5000), False),
-])
+@pytest.mark.parametrize(
+    "mode, size, most",
+    [
+        ("RGB", (6000, 5590), True),
+        ("RGB", (6000, 5591), False),
+        ("RGBA", (5000, 5962), True),
+        ("RGBA", (5000, 5966), False),
+        ("L", (13000, 10000), True),
+        ("P", (6000, 7000), True),
+        ("I;16", (6000, 11000), True),
+        ("CMYK", (6000, 5000), False),
+    ],
+)
 def test_what_decoding_takes_is_known_before(mode, size, most):
     assert (image.decoded_bytes(mode, size) <= image.MOST_BYTES) == most
 
@@ -292,10 +318,16 @@ def test_a_jpeg_that_no_divisor_makes_small_enough_is_refused(tmp_path, small_ca
     refused(saved(tmp_path / "a.jpg", PIL.Image.new("L", size)), "to decode", recipe=SHRINKS)
 
 
-@pytest.mark.parametrize("mode, options, samples", [
-    ("L", {}, 1), ("RGB", {"subsampling": 0}, 3), ("RGB", {"subsampling": 1}, 2), ("RGB", {"subsampling": 2}, 1.5),
-    ("CMYK", {}, 4),
-])
+@pytest.mark.parametrize(
+    "mode, options, samples",
+    [
+        ("L", {}, 1),
+        ("RGB", {"subsampling": 0}, 3),
+        ("RGB", {"subsampling": 1}, 2),
+        ("RGB", {"subsampling": 2}, 1.5),
+        ("CMYK", {}, 4),
+    ],
+)
 def test_what_a_jpeg_s_markers_say(tmp_path, mode, options, samples):
     for progressive in (False, True):
         path = saved(tmp_path / "a.jpg", PIL.Image.new(mode, (40, 30)), progressive=progressive, **options)
@@ -325,10 +357,15 @@ PHOTOS = """
 """
 
 
-@pytest.mark.parametrize("name, options, smaller", [
-    ("a.png", {"compress_level": 1}, 0), ("a.jpg", {}, 0), ("a.jpg", {"progressive": True}, 0),
-    ("a.jpg", {"progressive": True, "subsampling": 0}, 1),
-])
+@pytest.mark.parametrize(
+    "name, options, smaller",
+    [
+        ("a.png", {"compress_level": 1}, 0),
+        ("a.jpg", {}, 0),
+        ("a.jpg", {"progressive": True}, 0),
+        ("a.jpg", {"progressive": True, "subsampling": 0}, 1),
+    ],
+)
 def test_a_photo_of_24_megapixels_is_decoded_in_256_mib(tmp_path, name, options, smaller):
     picture = PIL.Image.fromarray(np.add.outer(np.arange(75), np.arange(100)).astype(np.uint8)).convert("RGB")
     exif = PIL.Image.Exif()
@@ -379,7 +416,7 @@ def test_what_is_no_image_file(tmp_path):
 def test_every_truncation_is_refused_or_whole(tmp_path, name):
     """Nothing but a ModelError leaves, at whatever byte the file ends; the pixels are there or they are not."""
     noise = np.random.default_rng(1).integers(0, 256, (24, 24), np.uint8)
-    whole = (tmp_path / name)
+    whole = tmp_path / name
     PIL.Image.fromarray(noise).save(whole)
     data, path = whole.read_bytes(), tmp_path / ("cut" + name)
     expected = load_image(whole, GRAY, ("N", 1, 24, 24))
@@ -409,10 +446,16 @@ def test_flipped_bytes_raise_nothing_but_a_model_error(tmp_path):
                 pass
 
 
-@pytest.mark.parametrize("array", [
-    np.zeros((2, 3), np.float32), np.zeros((2, 3, 2), np.uint8), np.zeros(3, np.uint8), np.zeros((0, 3), np.uint8),
-    np.zeros((1, 2, 3, 3), np.uint8),
-])
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.zeros((2, 3), np.float32),
+        np.zeros((2, 3, 2), np.uint8),
+        np.zeros(3, np.uint8),
+        np.zeros((0, 3), np.uint8),
+        np.zeros((1, 2, 3, 3), np.uint8),
+    ],
+)
 def test_arrays_that_are_no_picture(array):
     refused(array, "array", "uint8, [height, width]")
 
@@ -444,15 +487,23 @@ def test_a_very_long_picture_is_refused():
 LETTERBOX = Image("rgb", "letterbox", (4, 6), "bilinear", None, (0, 0, 0), (1, 1, 1), (114, 113, 112))
 
 
-@pytest.mark.parametrize("height, width, top, left, inner", [
-    (4, 6, 0, 0, (4, 6)), (8, 12, 0, 0, (4, 6)), (2, 3, 0, 0, (4, 6)),  # of its shape: scaled to fit, up too
-    (4, 4, 0, 1, (4, 4)), (4, 3, 0, 1, (4, 3)),                        # an odd rest: the pixel more on the right
-    (1, 6, 1, 0, (1, 6)), (1, 2, 0, 0, (3, 6)), (1, 600, 1, 0, (1, 6)),
-])
+@pytest.mark.parametrize(
+    "height, width, top, left, inner",
+    [
+        (4, 6, 0, 0, (4, 6)),
+        (8, 12, 0, 0, (4, 6)),
+        (2, 3, 0, 0, (4, 6)),  # of its shape: scaled to fit, up too
+        (4, 4, 0, 1, (4, 4)),
+        (4, 3, 0, 1, (4, 3)),  # an odd rest: the pixel more on the right
+        (1, 6, 1, 0, (1, 6)),
+        (1, 2, 0, 0, (3, 6)),
+        (1, 600, 1, 0, (1, 6)),
+    ],
+)
 def test_a_letterbox_scales_to_fit_and_pads(height, width, top, left, inner):
     picture = np.full((height, width, 3), (10, 20, 30), np.uint8)
     expected = np.full((4, 6, 3), (114, 113, 112))
-    expected[top:top + inner[0], left:left + inner[1]] = (10, 20, 30)
+    expected[top : top + inner[0], left : left + inner[1]] = (10, 20, 30)
     codes = lambda recipe: np.rint(load_image(picture, recipe, ("N", 3, 4, 6))[0].transpose(1, 2, 0) * 255)  # noqa: E731
     np.testing.assert_array_equal(codes(LETTERBOX), expected)
     backwards = LETTERBOX._replace(color="bgr", pad=(112, 113, 114))
@@ -473,33 +524,41 @@ def test_recipes_survive_json(recipe):
     assert from_json(to_json(recipe)) == recipe
 
 
-@pytest.mark.parametrize("change, words", [
-    ({"color": "cmyk"}, ["'color' is 'cmyk'", "'rgb' or 'bgr' or 'gray'"]),
-    ({"resize": "longer"}, ["'resize' is 'longer'"]),
-    ({"filter": "sinc"}, ["'filter' is 'sinc'"]),
-    ({"filter": ["box"]}, ["'filter' is ['box']"]),
-    ({"size": [256, 256]}, ["size for resize 'shorter' is [256, 256]"]),
-    ({"size": 256}, ["'size' is 256", "a list"]),
-    ({"size": [0]}, ["[0]"]),
-    ({"size": [True]}, ["[True]"]),
-    ({"crop": [224]}, ["crop is [224]"]),
-    ({"mean": [0.5]}, ["'mean' is [0.5]", "3 numbers for rgb"]),
-    ({"mean": [0, 0, "x"]}, ["'mean'"]),
-    ({"std": [1, 1, 0]}, ["'std'", "above 0"]),
-    ({"mean": [0, 0, float("nan")]}, ["'mean'"]),
-    ({"mean": [123.675, 116.28, 103.53], "std": [58.395, 57.12, 57.375]},
-     ["nothing above 1", "divide both by 255: mean [0.485, 0.456, 0.406], std [0.229, 0.224, 0.225]"]),
-    ({"mean": [103.94, 116.78, 123.68], "std": [1, 1, 1]}, ["std [0.00392157, 0.00392157, 0.00392157]"]),
-    ({"mean": [0, 0, 0], "std": [255, 255, 255]}, ["divide both by 255: mean [0.0, 0.0, 0.0], std [1.0, 1.0, 1.0]"]),
-    ({"mean": [-127.5, 0, 0]}, ["divide both by 255"]),
-    ({"pad": [114, 114, 114]}, ["'pad' for resize 'shorter'", "a colour for 'letterbox'"]),
-    ({"resize": "letterbox", "size": [8, 8]}, ["no 'pad' for resize 'letterbox'", "[114, 114, 114]"]),
-    ({"resize": "letterbox", "size": [8, 8], "pad": [114]}, ["'pad' is [114]", "3 whole numbers from 0 to 255"]),
-    ({"resize": "letterbox", "size": [8, 8], "pad": [0.5, 0.5, 0.5]}, ["whole numbers from 0 to 255"]),
-    ({"resize": "letterbox", "size": [8, 8], "pad": [0, 0, 256]}, ["whole numbers from 0 to 255"]),
-    ({"resize": "letterbox", "size": [8], "pad": [0, 0, 0]}, ["size for resize 'letterbox' is [8]"]),
-    ({"antialias": True}, ["an unknown 'antialias'"]),
-])
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        ({"color": "cmyk"}, ["'color' is 'cmyk'", "'rgb' or 'bgr' or 'gray'"]),
+        ({"resize": "longer"}, ["'resize' is 'longer'"]),
+        ({"filter": "sinc"}, ["'filter' is 'sinc'"]),
+        ({"filter": ["box"]}, ["'filter' is ['box']"]),
+        ({"size": [256, 256]}, ["size for resize 'shorter' is [256, 256]"]),
+        ({"size": 256}, ["'size' is 256", "a list"]),
+        ({"size": [0]}, ["[0]"]),
+        ({"size": [True]}, ["[True]"]),
+        ({"crop": [224]}, ["crop is [224]"]),
+        ({"mean": [0.5]}, ["'mean' is [0.5]", "3 numbers for rgb"]),
+        ({"mean": [0, 0, "x"]}, ["'mean'"]),
+        ({"std": [1, 1, 0]}, ["'std'", "above 0"]),
+        ({"mean": [0, 0, float("nan")]}, ["'mean'"]),
+        (
+            {"mean": [123.675, 116.28, 103.53], "std": [58.395, 57.12, 57.375]},
+            ["nothing above 1", "divide both by 255: mean [0.485, 0.456, 0.406], std [0.229, 0.224, 0.225]"],
+        ),
+        ({"mean": [103.94, 116.78, 123.68], "std": [1, 1, 1]}, ["std [0.00392157, 0.00392157, 0.00392157]"]),
+        (
+            {"mean": [0, 0, 0], "std": [255, 255, 255]},
+            ["divide both by 255: mean [0.0, 0.0, 0.0], std [1.0, 1.0, 1.0]"],
+        ),
+        ({"mean": [-127.5, 0, 0]}, ["divide both by 255"]),
+        ({"pad": [114, 114, 114]}, ["'pad' for resize 'shorter'", "a colour for 'letterbox'"]),
+        ({"resize": "letterbox", "size": [8, 8]}, ["no 'pad' for resize 'letterbox'", "[114, 114, 114]"]),
+        ({"resize": "letterbox", "size": [8, 8], "pad": [114]}, ["'pad' is [114]", "3 whole numbers from 0 to 255"]),
+        ({"resize": "letterbox", "size": [8, 8], "pad": [0.5, 0.5, 0.5]}, ["whole numbers from 0 to 255"]),
+        ({"resize": "letterbox", "size": [8, 8], "pad": [0, 0, 256]}, ["whole numbers from 0 to 255"]),
+        ({"resize": "letterbox", "size": [8], "pad": [0, 0, 0]}, ["size for resize 'letterbox' is [8]"]),
+        ({"antialias": True}, ["an unknown 'antialias'"]),
+    ],
+)
 def test_wrong_recipes_name_the_field(change, words):
     import json
 
@@ -510,9 +569,10 @@ def test_wrong_recipes_name_the_field(change, words):
         assert word in str(caught.value)
 
 
-@pytest.mark.parametrize("text, word", [
-    ("{", "no JSON"), ("[]", "a JSON list"), ("{}", "no 'color'"), ("[" * 100_000, "no JSON"), ("", "no JSON"),
-])
+@pytest.mark.parametrize(
+    "text, word",
+    [("{", "no JSON"), ("[]", "a JSON list"), ("{}", "no 'color'"), ("[" * 100_000, "no JSON"), ("", "no JSON")],
+)
 def test_what_is_no_recipe(text, word):
     with pytest.raises(ModelError, match=word):
         from_json(text, "recipe.json")

@@ -27,15 +27,22 @@ def test_a_row_for_each_weight():
     assert (raw.codec, raw.bits_per_weight, raw.entropy, raw.bytes, raw.note) == ("raw", 32, None, 8, "no shift tensor")
 
 
-@pytest.mark.parametrize("levels, signs, expected", [
-    ([0] * 8, [0] * 8, 0),
-    ([0, 1] * 4, [0] * 8, 1),
-    ([0, 0, 1, 1] * 2, [0, 1] * 4, 2),
-    ([0, 0, 0, 1], [0] * 4, 2 - 0.75 * math.log2(3)),
-])
+@pytest.mark.parametrize(
+    "levels, signs, expected",
+    [
+        ([0] * 8, [0] * 8, 0),
+        ([0, 1] * 4, [0] * 8, 1),
+        ([0, 0, 1, 1] * 2, [0, 1] * 4, 2),
+        ([0, 0, 0, 1], [0] * 4, 2 - 0.75 * math.log2(3)),
+    ],
+)
 def test_entropy_of_the_codes(levels, signs, expected):
-    data = build(values=[{"name": "x", "shape": [1]}, {"name": "w", "shape": [1, len(levels)]}],
-                 weights=[shift_weight("w", levels, signs, bits=5)], inputs=["x"], outputs=["w", "x"])
+    data = build(
+        values=[{"name": "x", "shape": [1]}, {"name": "w", "shape": [1, len(levels)]}],
+        weights=[shift_weight("w", levels, signs, bits=5)],
+        inputs=["x"],
+        outputs=["w", "x"],
+    )
     row = next(row for row in ledger(Model.open(data)) if row.section == "weight")
     assert row.entropy == pytest.approx(expected)
 
@@ -43,8 +50,12 @@ def test_entropy_of_the_codes(levels, signs, expected):
 def test_entropy_of_gaussian_codes_is_below_the_bits():
     weights = np.random.default_rng(0).normal(size=40_000)
     levels = np.clip(np.round(-np.log2(np.abs(weights))) + 2, 0, 15).astype(int)
-    data = build(values=[{"name": "x", "shape": [1]}, {"name": "w", "shape": [4, 10_000]}],
-                 weights=[shift_weight("w", levels, weights < 0, bits=5)], inputs=["x"], outputs=["w", "x"])
+    data = build(
+        values=[{"name": "x", "shape": [1]}, {"name": "w", "shape": [4, 10_000]}],
+        weights=[shift_weight("w", levels, weights < 0, bits=5)],
+        inputs=["x"],
+        outputs=["w", "x"],
+    )
     row = next(row for row in ledger(Model.open(data)) if row.section == "weight")
     assert 5 <= row.bits_per_weight < 5.02
     assert 3 < row.entropy < 4

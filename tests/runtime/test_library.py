@@ -110,12 +110,15 @@ def test_a_file_that_is_no_library_is_a_sentence(tmp_path):
 
 
 @needs_compiler
-@pytest.mark.parametrize("source, text", [
-    ("unsigned dsf_abi_version(void) { return 999; }", "interface version 999; expected version 2"),
-    ("unsigned dsf_abi_version(void) { return 1; }", "interface version 1; expected version 2"),
-    ("unsigned dsf_abi_version(void) { return 2; }", "has no function dsf_version"),
-    ("int other(void) { return 1; }", "cannot be loaded"),
-])
+@pytest.mark.parametrize(
+    "source, text",
+    [
+        ("unsigned dsf_abi_version(void) { return 999; }", "interface version 999; expected version 2"),
+        ("unsigned dsf_abi_version(void) { return 1; }", "interface version 1; expected version 2"),
+        ("unsigned dsf_abi_version(void) { return 2; }", "has no function dsf_version"),
+        ("int other(void) { return 1; }", "cannot be loaded"),
+    ],
+)
 def test_a_library_of_another_release_is_refused(tmp_path, source, text):
     (tmp_path / "other.c").write_text(source)
     subprocess.run(["cc", "-shared", "-fPIC", tmp_path / "other.c", "-o", tmp_path / "libdsf.so"], check=True)

@@ -20,9 +20,14 @@ def linear() -> bytes:
     return build(
         values=[{"name": "x", "shape": [-1, 37]}, {"name": "w", "shape": [11, 37]}, {"name": "y", "shape": [-1, 11]}],
         nodes=[{"op": "gemm", "inputs": ["x", "w"], "outputs": ["y"], "attributes": {"trans_b": 1}}],
-        weights=[shift_weight("w", rng.integers(0, 15, 407), rng.integers(0, 2, 407), bits=5, zero=True, base=[0],
-                              order=[0, 1])],
-        inputs=["x"], outputs=["y"])
+        weights=[
+            shift_weight(
+                "w", rng.integers(0, 15, 407), rng.integers(0, 2, 407), bits=5, zero=True, base=[0], order=[0, 1]
+            )
+        ],
+        inputs=["x"],
+        outputs=["y"],
+    )
 
 
 @pytest.mark.parametrize("option", [{"memory": "tiny"}, {"precision": "float16"}], ids=str)
@@ -39,8 +44,10 @@ def test_low_memory_answers_the_same(linear):
     np.testing.assert_array_equal(*answers)
 
 
-needs_bf16 = pytest.mark.skipif(not any(row["chosen"] and row["bf16"] for row in library.instruction_sets()),
-                                reason="this CPU multiplies no bfloat16 numbers")
+needs_bf16 = pytest.mark.skipif(
+    not any(row["chosen"] and row["bf16"] for row in library.instruction_sets()),
+    reason="this CPU multiplies no bfloat16 numbers",
+)
 
 
 def mat_mul(k: int, n: int, bits: int) -> tuple[bytes, np.ndarray]:
@@ -52,7 +59,9 @@ def mat_mul(k: int, n: int, bits: int) -> tuple[bytes, np.ndarray]:
         values=[{"name": "x", "shape": [-1, k]}, {"name": "w", "shape": [k, n]}, {"name": "y", "shape": [-1, n]}],
         nodes=[{"op": "mat_mul", "inputs": ["x", "w"], "outputs": ["y"]}],
         weights=[shift_weight("w", levels, signs, bits=bits, zero=bits > 1, base=base, scale=scale, order=[1, 0])],
-        inputs=["x"], outputs=["y"])
+        inputs=["x"],
+        outputs=["y"],
+    )
     signed = np.where(signs, -1.0, 1.0) * 2.0 ** (np.repeat(base, k) - levels) * np.repeat(scale, k).astype(np.float64)
     return file, signed.reshape(n, k).T
 
@@ -76,8 +85,9 @@ def test_bf16_rounds_activations_alone(bits, memory):
         assert (np.abs(session.run(x) - exact) <= bound).all()
 
 
-@pytest.mark.parametrize("options", [{}, {"memory": "low"}, pytest.param({"precision": "bf16"}, marks=needs_bf16)],
-                         ids=str)
+@pytest.mark.parametrize(
+    "options", [{}, {"memory": "low"}, pytest.param({"precision": "bf16"}, marks=needs_bf16)], ids=str
+)
 def test_answers_do_not_depend_on_threads_or_on_neighbours(options):
     file, _ = mat_mul(1000, 67, 5)
     x = np.random.default_rng(0).standard_normal((7, 1000)).astype(np.float32)
@@ -86,11 +96,16 @@ def test_answers_do_not_depend_on_threads_or_on_neighbours(options):
     np.testing.assert_array_equal(one.run(x)[5:6], many.run(x[5:6]))
 
 
-@pytest.mark.parametrize("options, activations", [
-    ({}, "float32"), ({"memory": "low"}, "float32"),
-    pytest.param({"precision": "bf16"}, "bfloat16", marks=needs_bf16),
-    pytest.param({"precision": "bf16", "memory": "low"}, "bfloat16", marks=needs_bf16),
-], ids=str)
+@pytest.mark.parametrize(
+    "options, activations",
+    [
+        ({}, "float32"),
+        ({"memory": "low"}, "float32"),
+        pytest.param({"precision": "bf16"}, "bfloat16", marks=needs_bf16),
+        pytest.param({"precision": "bf16", "memory": "low"}, "bfloat16", marks=needs_bf16),
+    ],
+    ids=str,
+)
 def test_a_step_states_what_it_computes_in(options, activations):
     """Whatever its kernel is called: names may say for which instruction set it is."""
     file, _ = mat_mul(130, 37, 5)
@@ -124,8 +139,9 @@ def names(condition=lambda row: True) -> list[str]:
 
 def run_with(isa: str, code: str) -> str:
     """What `code` prints in a process of its own where DSF_ISA is `isa`."""
-    done = subprocess.run([sys.executable, "-c", code], env=os.environ | {"DSF_ISA": isa}, capture_output=True,
-                          text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | {"DSF_ISA": isa}, capture_output=True, text=True, check=True
+    )
     return done.stdout.strip()
 
 
@@ -137,15 +153,19 @@ def test_dsf_isa_chooses(isa):
 @pytest.mark.parametrize("isa", ["avx9", *names(lambda row: not row["available"])])
 def test_what_this_cpu_does_not_have_is_refused_by_name(isa, linear, tmp_path):
     (tmp_path / "m.dsf").write_bytes(linear)
-    code = (f"import dsruntime\ntry: dsruntime.load({str(tmp_path / 'm.dsf')!r})\n"
-            "except dsruntime.BackendError as e: print(e)")
+    code = (
+        f"import dsruntime\ntry: dsruntime.load({str(tmp_path / 'm.dsf')!r})\n"
+        "except dsruntime.BackendError as e: print(e)"
+    )
     text = run_with(isa, code)
     assert f"asks for instruction set '{isa}'" in text and "scalar" in text and "DSF_ISA" in text
 
 
 def test_bf16_is_refused_by_name_where_there_is_none(linear, tmp_path):
     (tmp_path / "m.dsf").write_bytes(linear)
-    code = (f"import dsruntime\ntry: dsruntime.load({str(tmp_path / 'm.dsf')!r}, precision='bf16')\n"
-            "except dsruntime.BackendError as e: print(e)")
+    code = (
+        f"import dsruntime\ntry: dsruntime.load({str(tmp_path / 'm.dsf')!r}, precision='bf16')\n"
+        "except dsruntime.BackendError as e: print(e)"
+    )
     text = run_with("scalar", code)
     assert "precision bf16" in text and "scalar" in text and "use precision float32" in text

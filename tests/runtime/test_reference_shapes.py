@@ -10,17 +10,20 @@ X = np.arange(5, dtype=np.float32)
 FAR = 2**63 - 1
 
 
-@pytest.mark.parametrize("start, end, step, expected", [
-    (1, 4, 1, [1, 2, 3]),
-    (-3, FAR, 1, [2, 3, 4]),
-    (-100, 100, 2, [0, 2, 4]),
-    (4, 0, -1, [4, 3, 2, 1]),
-    (100, -FAR, -2, [4, 2, 0]),
-    (-2, -5, -1, [3, 2, 1]),
-    (-100, -FAR, -1, [0]),   # the start is clamped to 0, not to before it
-    (3, 3, 1, []),
-    (1, 3, -1, []),
-])
+@pytest.mark.parametrize(
+    "start, end, step, expected",
+    [
+        (1, 4, 1, [1, 2, 3]),
+        (-3, FAR, 1, [2, 3, 4]),
+        (-100, 100, 2, [0, 2, 4]),
+        (4, 0, -1, [4, 3, 2, 1]),
+        (100, -FAR, -2, [4, 2, 0]),
+        (-2, -5, -1, [3, 2, 1]),
+        (-100, -FAR, -1, [0]),  # the start is clamped to 0, not to before it
+        (3, 3, 1, []),
+        (1, 3, -1, []),
+    ],
+)
 def test_slice(start, end, step, expected):
     assert OPS["slice"](X, starts=[start], ends=[end], axes=[0], steps=[step]).tolist() == expected
 
@@ -54,12 +57,15 @@ def grid(*values):
     return np.array([[values]], np.float32)
 
 
-@pytest.mark.parametrize("mode, expected", [
-    ("half_pixel", [0, 0.25, 0.75, 1]),
-    ("pytorch_half_pixel", [0, 0.25, 0.75, 1]),
-    ("align_corners", [0, 1 / 3, 2 / 3, 1]),
-    ("asymmetric", [0, 0.5, 1, 1]),
-])
+@pytest.mark.parametrize(
+    "mode, expected",
+    [
+        ("half_pixel", [0, 0.25, 0.75, 1]),
+        ("pytorch_half_pixel", [0, 0.25, 0.75, 1]),
+        ("align_corners", [0, 1 / 3, 2 / 3, 1]),
+        ("asymmetric", [0, 0.5, 1, 1]),
+    ],
+)
 def test_resize_linear(mode, expected):
     y = OPS["resize"](grid(0, 1), sizes=[1, 1, 4], mode="linear", coordinate_transformation_mode=mode)
     np.testing.assert_allclose(y[0, 0], expected, rtol=1e-7)
@@ -71,15 +77,23 @@ def test_resize_to_one_entry(mode, expected):
     assert y.tolist() == [[[expected]]]
 
 
-@pytest.mark.parametrize("nearest_mode, expected", [
-    ("round_prefer_floor", [0, 0, 1, 1, 1]),   # x = 0, 0.5, 1, 1.5, 2, clamped to 1
-    ("round_prefer_ceil", [0, 1, 1, 1, 1]),
-    ("floor", [0, 0, 1, 1, 1]),
-    ("ceil", [0, 1, 1, 1, 1]),
-])
+@pytest.mark.parametrize(
+    "nearest_mode, expected",
+    [
+        ("round_prefer_floor", [0, 0, 1, 1, 1]),  # x = 0, 0.5, 1, 1.5, 2, clamped to 1
+        ("round_prefer_ceil", [0, 1, 1, 1, 1]),
+        ("floor", [0, 0, 1, 1, 1]),
+        ("ceil", [0, 1, 1, 1, 1]),
+    ],
+)
 def test_resize_nearest_breaks_ties_after_its_mode(nearest_mode, expected):
-    y = OPS["resize"](grid(0, 1), sizes=[1, 1, 5], scales=[1, 1, 2.0], coordinate_transformation_mode="asymmetric",
-                      nearest_mode=nearest_mode)
+    y = OPS["resize"](
+        grid(0, 1),
+        sizes=[1, 1, 5],
+        scales=[1, 1, 2.0],
+        coordinate_transformation_mode="asymmetric",
+        nearest_mode=nearest_mode,
+    )
     assert y[0, 0].tolist() == expected
 
 

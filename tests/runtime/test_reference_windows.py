@@ -47,15 +47,18 @@ def test_conv_transpose_weight_is_inputs_first():
     np.testing.assert_array_equal(OPS["conv_transpose"](x, w), [[[41], [52], [63]]])
 
 
-@pytest.mark.parametrize("size, kernel, stride, pads, ceil_mode, expected", [
-    (5, 2, 2, (0, 0), 0, 2),
-    (5, 2, 2, (0, 0), 1, 3),
-    (4, 2, 2, (0, 0), 1, 2),
-    (4, 3, 3, (0, 1), 1, 2),   # room for a second window from 3 on
-    (3, 1, 2, (0, 1), 1, 2),
-    (2, 2, 2, (0, 1), 1, 1),   # the second would start in the pads
-    (2, 1, 3, (0, 2), 1, 1),   # and so it would here, where it is whole
-])
+@pytest.mark.parametrize(
+    "size, kernel, stride, pads, ceil_mode, expected",
+    [
+        (5, 2, 2, (0, 0), 0, 2),
+        (5, 2, 2, (0, 0), 1, 3),
+        (4, 2, 2, (0, 0), 1, 2),
+        (4, 3, 3, (0, 1), 1, 2),  # room for a second window from 3 on
+        (3, 1, 2, (0, 1), 1, 2),
+        (2, 2, 2, (0, 1), 1, 1),  # the second would start in the pads
+        (2, 1, 3, (0, 2), 1, 1),  # and so it would here, where it is whole
+    ],
+)
 def test_ceil_mode(size, kernel, stride, pads, ceil_mode, expected):
     sizes, grown = pooled_sizes([size], [kernel], [stride], list(pads), [1], ceil_mode)
     assert sizes == [expected]
@@ -81,8 +84,9 @@ def test_average_pool_counts_pads_only_when_asked():
 def test_average_pool_never_counts_what_ceil_mode_adds():
     y = OPS["average_pool"](row(2, 4, 6), kernel_shape=[2], strides=[2], ceil_mode=1, count_include_pad=1)
     np.testing.assert_array_equal(y, row(3, 6))
-    y = OPS["average_pool"](row(2, 4, 6, 8), kernel_shape=[3], strides=[2], pads=[1, 0], ceil_mode=1,
-                            count_include_pad=1)
+    y = OPS["average_pool"](
+        row(2, 4, 6, 8), kernel_shape=[3], strides=[2], pads=[1, 0], ceil_mode=1, count_include_pad=1
+    )
     np.testing.assert_array_equal(y, row(2, 6))
 
 

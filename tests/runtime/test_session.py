@@ -125,9 +125,14 @@ def test_an_empty_batch_gives_empty_results(backend):
         assert result.shape == (len(x), *classified(X).shape[1:]) and result.dtype == np.float32
     result = dsruntime.load(two_in_two_out(), backend).run([np.ones((0, 2), np.float32), np.ones((0, 2), np.int64)])
     assert {name: (y.shape, str(y.dtype)) for name, y in result.items()} == {
-        "doubled": ((0, 2), "float32"), "same": ((0, 2), "int64")}
-    refuses(dsruntime.load(two_in_two_out(), backend), [np.ones((0, 2), np.float32), np.ones((2, 2), np.int64)],
-            "N = 0 as in 'a'")
+        "doubled": ((0, 2), "float32"),
+        "same": ((0, 2), "int64"),
+    }
+    refuses(
+        dsruntime.load(two_in_two_out(), backend),
+        [np.ones((0, 2), np.float32), np.ones((2, 2), np.int64)],
+        "N = 0 as in 'a'",
+    )
 
 
 @on_every_backend
@@ -136,7 +141,9 @@ def test_an_empty_batch_is_refused_where_there_is_something_to_compute(backend):
     data = build(
         values=[{"name": "x", "shape": [-1, 3]}, {"name": "y", "shape": [3]}],
         nodes=[{"op": "reduce_sum", "inputs": ["x"], "outputs": ["y"], "attributes": {"axes": [0], "keepdims": 0}}],
-        inputs=["x"], outputs=["y"])
+        inputs=["x"],
+        outputs=["y"],
+    )
     session = dsruntime.load(data, backend)
     np.testing.assert_array_equal(session.run(np.ones((2, 3), np.float32)), [2, 2, 2])
     refuses(session, np.ones((0, 3), np.float32), "the batch is empty", "float32 (3,) whatever", "at least 1")
@@ -154,8 +161,12 @@ def test_after_an_empty_batch_there_are_no_values(backend):
 
 
 def test_a_fixed_batch_says_so():
-    data = build(values=[{"name": "x", "shape": [1, 2]}, {"name": "y", "shape": [1, 2]}],
-                 nodes=[{"op": "relu", "inputs": ["x"], "outputs": ["y"]}], inputs=["x"], outputs=["y"])
+    data = build(
+        values=[{"name": "x", "shape": [1, 2]}, {"name": "y", "shape": [1, 2]}],
+        nodes=[{"op": "relu", "inputs": ["x"], "outputs": ["y"]}],
+        inputs=["x"],
+        outputs=["y"],
+    )
     refuses(dsruntime.load(data), np.ones((3, 2), np.float32), "batches of 1", "a source whose batch is dynamic")
 
 
@@ -198,19 +209,22 @@ def test_what_is_beyond_0_and_1_is_no_probability():
     assert (best.score, best.probability) == (1.5, None)
 
 
-@pytest.mark.parametrize("scores, meaning, expected", [
-    ([2.0], "logits", [1 / (1 + np.exp(-2.0))]),
-    ([-800.0], "logits", [0.0]),
-    ([800.0], "logits", [1.0]),
-    ([0.0, np.log(3)], "logits", [0.25, 0.75]),
-    ([1000.0, 0.0], "logits", [1.0, 0.0]),
-    (np.log([0.1, 0.2, 0.7]), "logits", [0.1, 0.2, 0.7]),  # of a log_softmax
-    ([0.9, 0.8, 0.0], "probabilities", [0.9, 0.8, 0.0]),
-    ([1.0005], "probabilities", [1.0005]),  # rounded in 16 bits
-    ([-0.5, 0.5], "probabilities", None),
-    ([0.9, 0.1], "", None),
-    ([0.9, 0.1], "embedding", None),
-])
+@pytest.mark.parametrize(
+    "scores, meaning, expected",
+    [
+        ([2.0], "logits", [1 / (1 + np.exp(-2.0))]),
+        ([-800.0], "logits", [0.0]),
+        ([800.0], "logits", [1.0]),
+        ([0.0, np.log(3)], "logits", [0.25, 0.75]),
+        ([1000.0, 0.0], "logits", [1.0, 0.0]),
+        (np.log([0.1, 0.2, 0.7]), "logits", [0.1, 0.2, 0.7]),  # of a log_softmax
+        ([0.9, 0.8, 0.0], "probabilities", [0.9, 0.8, 0.0]),
+        ([1.0005], "probabilities", [1.0005]),  # rounded in 16 bits
+        ([-0.5, 0.5], "probabilities", None),
+        ([0.9, 0.1], "", None),
+        ([0.9, 0.1], "embedding", None),
+    ],
+)
 def test_probabilities_of_scores(scores, meaning, expected):
     found = probabilities_of(np.array(scores, np.float32), meaning)
     assert (found is None) == (expected is None)
@@ -224,19 +238,24 @@ def ends_in(*ops, meaning="logits") -> bytes:
     shapes = [[-1, 1, 1, 3] if op in ("", "sigmoid", "relu") else [-1, 3] for op in ("", *ops)]
     for i in range(1, len(ops) + 1):
         shapes[i] = [-1, 3] if "flatten" in ops[:i] else [-1, 1, 1, 3]
-    return build(values=[{"name": name, "shape": shape} for name, shape in zip(names, shapes, strict=True)],
-                 nodes=[{"op": op, "inputs": [names[i]], "outputs": [names[i + 1]]} for i, op in enumerate(ops)],
-                 inputs=[{"value": "x", "layout": "NCHW", "image": IMAGE}],
-                 outputs=[{"value": "y", "meaning": meaning, "labels": ["a", "b", "c"]}])
+    return build(
+        values=[{"name": name, "shape": shape} for name, shape in zip(names, shapes, strict=True)],
+        nodes=[{"op": op, "inputs": [names[i]], "outputs": [names[i + 1]]} for i, op in enumerate(ops)],
+        inputs=[{"value": "x", "layout": "NCHW", "image": IMAGE}],
+        outputs=[{"value": "y", "meaning": meaning, "labels": ["a", "b", "c"]}],
+    )
 
 
-@pytest.mark.parametrize("data, meaning", [
-    (ends_in("flatten", "sigmoid"), "probabilities"),
-    (ends_in("sigmoid", "flatten"), "probabilities"),
-    (ends_in("sigmoid", "flatten", meaning=""), ""),
-    (ends_in("flatten", "relu"), "logits"),
-    (ends_in("sigmoid", "relu", "flatten"), "logits"),
-])
+@pytest.mark.parametrize(
+    "data, meaning",
+    [
+        (ends_in("flatten", "sigmoid"), "probabilities"),
+        (ends_in("sigmoid", "flatten"), "probabilities"),
+        (ends_in("sigmoid", "flatten", meaning=""), ""),
+        (ends_in("flatten", "relu"), "logits"),
+        (ends_in("sigmoid", "relu", "flatten"), "logits"),
+    ],
+)
 def test_a_file_that_calls_a_sigmoid_logits_is_not_believed(data, meaning):
     """As files were written that had labels, whatever their network ends in."""
     model = Model.open(data)
@@ -264,11 +283,14 @@ def test_predicts_several_images_in_one_run():
     assert session.predict_all([]) == []
 
 
-@pytest.mark.parametrize("data, words", [
-    (classifier(image=None), ["does not say how an image", "--preprocess"]),
-    (classifier(meaning="embedding"), ["embedding", "run()"]),
-    (two_in_two_out(), ["2 inputs and 2 outputs"]),
-])
+@pytest.mark.parametrize(
+    "data, words",
+    [
+        (classifier(image=None), ["does not say how an image", "--preprocess"]),
+        (classifier(meaning="embedding"), ["embedding", "run()"]),
+        (two_in_two_out(), ["2 inputs and 2 outputs"]),
+    ],
+)
 def test_models_that_cannot_predict_say_why(data, words):
     with pytest.raises(ModelError) as caught:
         dsruntime.load(data).predict(np.zeros((1, 3), np.uint8))

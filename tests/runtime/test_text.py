@@ -8,15 +8,18 @@ import pytest
 from dsruntime.text import printable
 
 
-@pytest.mark.parametrize("text, shown", [
-    ("\x1b[2J\x1b]0;title\x07", r"\x1b[2J\x1b]0;title\x07"),
-    ("\x9b2J\x90\x9c\x7f", r"\x9b2J\x90\x9c\x7f"),
-    ("a\r\nsame: b\tc\x08", r"a\r\nsame: b\tc\x08"),
-    ("photo\u202egnp.exe\u2069", r"photo\u202egnp.exe\u2069"),
-    ("\u200e\u200f\u061c\u2028\u2029", r"\u200e\u200f\u061c\u2028\u2029"),
-    ("caf\udce9.dsf", r"caf\udce9.dsf"),
-    ("Größe 大小 \u0928\u200d 👩‍🔬 C:\\n", "Größe 大小 \u0928\u200d 👩‍🔬 C:\\n"),
-])
+@pytest.mark.parametrize(
+    "text, shown",
+    [
+        ("\x1b[2J\x1b]0;title\x07", r"\x1b[2J\x1b]0;title\x07"),
+        ("\x9b2J\x90\x9c\x7f", r"\x9b2J\x90\x9c\x7f"),
+        ("a\r\nsame: b\tc\x08", r"a\r\nsame: b\tc\x08"),
+        ("photo\u202egnp.exe\u2069", r"photo\u202egnp.exe\u2069"),
+        ("\u200e\u200f\u061c\u2028\u2029", r"\u200e\u200f\u061c\u2028\u2029"),
+        ("caf\udce9.dsf", r"caf\udce9.dsf"),
+        ("Größe 大小 \u0928\u200d 👩‍🔬 C:\\n", "Größe 大小 \u0928\u200d 👩‍🔬 C:\\n"),
+    ],
+)
 def test_shows(text, shown):
     assert printable(text) == shown == printable(shown)
 

@@ -47,10 +47,33 @@ DTYPES = {"float32": 1, "float16": 2, "int8": 3, "uint8": 4, "int32": 5, "int64"
 PLANES = {1: [], 2: [1], 3: [2], 4: [2, 1], 5: [4], 6: [4, 1]}  # bits: widths of the level planes, low bits first
 
 
-def build(values, nodes=(), weights=(), inputs=(), outputs=(), metadata=None, *, name="test", producer="tests",
-          mode="float", magic=MAGIC, major=1, minor=0, flags=0, file_length=None, flatbuffer_length=None,
-          data_offset=None, data_length=None, reserved=bytes(16), identifier=b"DSF1", data=None, append=b"",
-          edit_model=None, edit_bytes=None, crc=None) -> bytes:
+def build(
+    values,
+    nodes=(),
+    weights=(),
+    inputs=(),
+    outputs=(),
+    metadata=None,
+    *,
+    name="test",
+    producer="tests",
+    mode="float",
+    magic=MAGIC,
+    major=1,
+    minor=0,
+    flags=0,
+    file_length=None,
+    flatbuffer_length=None,
+    data_offset=None,
+    data_length=None,
+    reserved=bytes(16),
+    identifier=b"DSF1",
+    data=None,
+    append=b"",
+    edit_model=None,
+    edit_bytes=None,
+    crc=None,
+) -> bytes:
     index = {value["name"]: i for i, value in enumerate(values)}
     model = fb.ModelT()
     model.name, model.producer, model.mode = name, producer, mode
@@ -70,12 +93,17 @@ def build(values, nodes=(), weights=(), inputs=(), outputs=(), metadata=None, *,
     start = round_up(64 + len(graph))
     total = start + len(section)
     prefix = PREFIX.pack(
-        magic, major, minor, flags,
-        total if file_length is None else file_length, 0,
+        magic,
+        major,
+        minor,
+        flags,
+        total if file_length is None else file_length,
+        0,
         len(graph) if flatbuffer_length is None else flatbuffer_length,
         start if data_offset is None else data_offset,
         len(section) if data_length is None else data_length,
-        reserved)
+        reserved,
+    )
     out = bytearray(prefix + graph + bytes(start - 64 - len(graph)) + section + append)
     if edit_bytes:
         edit_bytes(out)
@@ -98,8 +126,14 @@ def shift_weight(value: str, levels, signs, *, bits, zero=False, base=0, scale=N
     base = np.atleast_1d(np.asarray(base, np.int8))
     scale = None if scale is None else np.atleast_1d(np.asarray(scale, np.float32))
     shift = {"bits": bits, "zero": zero, "base": base, "scale": scale}
-    return {"value": value, "codec": "shift", "data": pack_planes(levels, signs, bits), "order": order,
-            "shift": shift, **more}
+    return {
+        "value": value,
+        "codec": "shift",
+        "data": pack_planes(levels, signs, bits),
+        "order": order,
+        "shift": shift,
+        **more,
+    }
 
 
 def pack_planes(levels, signs, bits: int) -> bytes:

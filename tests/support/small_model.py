@@ -59,7 +59,8 @@ def write_onnx(path: Path, seed: int = 0) -> None:
         helper.make_node("Gemm", ["f", "last.weight", "last.bias"], ["y"], "last", transB=1),
     ]
     graph = helper.make_graph(
-        nodes, "small",
+        nodes,
+        "small",
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 1, 8, 8])],
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["N", 10])],
         [numpy_helper.from_array(array, name) for name, array in tensors.items()],

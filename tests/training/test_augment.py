@@ -40,7 +40,7 @@ def test_flip():
 
 def test_shift_is_by_whole_pixels_and_brings_in_zeros():
     x = image(8, 4)
-    moved = changed(x, with_draw(x=1.0, y=0.0), shift=0.25)     # one pixel to the left, two down
+    moved = changed(x, with_draw(x=1.0, y=0.0), shift=0.25)  # one pixel to the left, two down
     expected = torch.zeros_like(x)
     expected[:, :, 2:, :-1] = x[:, :, :-2, 1:]
     torch.testing.assert_close(moved, expected)

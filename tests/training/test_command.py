@@ -43,8 +43,28 @@ def float_run(folder, tmp_path_factory):
 def test_from_pictures_to_a_labelled_prediction(folder, float_run, tmp_path):
     (folder / "row" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     run = tmp_path / "run"
-    result = call("train", folder, "-o", run, "--weights", float_run / "best.pt", "--epochs", 2, "--method", "ps",
-                  "--bits", 3, "--layer-bits", "0.0=float", "--distill", 0.5, "--label-smoothing", 0.1, "--workers", 0)
+    result = call(
+        "train",
+        folder,
+        "-o",
+        run,
+        "--weights",
+        float_run / "best.pt",
+        "--epochs",
+        2,
+        "--method",
+        "ps",
+        "--bits",
+        3,
+        "--layer-bits",
+        "0.0=float",
+        "--distill",
+        0.5,
+        "--label-smoothing",
+        0.1,
+        "--workers",
+        0,
+    )
     (folder / "row" / "broken.png").unlink()
     assert result.exit_code == 0, result.stderr
     assert "epoch 2/2: loss" in result.stderr and "broken.png" in result.stderr and "3-bit ps" in result.stderr
@@ -63,13 +83,32 @@ def test_from_pictures_to_a_labelled_prediction(folder, float_run, tmp_path):
 
 
 def test_activation_format_and_settings_travel(folder, tmp_path):
-    result = call("train", folder, "-o", tmp_path / "run", *TINY, "--method", "q", "--bits", 4, "--activations",
-                  "deepshift:4.8", "--scale", "trained", "--layer-bits", "4.*=3", "--workers", 0, "--json")
+    result = call(
+        "train",
+        folder,
+        "-o",
+        tmp_path / "run",
+        *TINY,
+        "--method",
+        "q",
+        "--bits",
+        4,
+        "--activations",
+        "deepshift:4.8",
+        "--scale",
+        "trained",
+        "--layer-bits",
+        "4.*=3",
+        "--workers",
+        0,
+        "--json",
+    )
     assert result.exit_code == 0, result.stderr
     assert json.loads(result.stdout)["recipe"] == "q-cifar-scratch"
     layers = checkpoint.load(tmp_path / "run" / "best.pt")["layers"]
     assert {(each["method"], tuple(each["activation"]), each["scale"]) for each in layers.values()} == {
-        ("q", (4, 8), "trained")}
+        ("q", (4, 8), "trained")
+    }
     assert {name for name, each in layers.items() if each["bits"] == 3} == {"4.0"} and layers["0.0"]["bits"] == 4
 
 
@@ -87,8 +126,23 @@ def test_a_fresh_head_under_a_prefix(folder, tmp_path):
     torch.manual_seed(1)
     trained = small_mobilenet(classes=7, width=4).state_dict()
     torch.save({f"net.{key}": value for key, value in trained.items()}, tmp_path / "seven.pt")
-    result = call("train", folder, "-o", tmp_path / "run", *TINY, "--weights", tmp_path / "seven.pt", "--workers", 0,
-                  "--fresh", "32", "--method", "float", "--rate", "1e-9")
+    result = call(
+        "train",
+        folder,
+        "-o",
+        tmp_path / "run",
+        *TINY,
+        "--weights",
+        tmp_path / "seven.pt",
+        "--workers",
+        0,
+        "--fresh",
+        "32",
+        "--method",
+        "float",
+        "--rate",
+        "1e-9",
+    )
     assert result.exit_code == 0, result.stderr
     kept = checkpoint.load(tmp_path / "run" / "best.pt")["state_dict"]["0.0.weight"]
     torch.testing.assert_close(kept, trained["0.0.weight"], rtol=1e-5, atol=1e-6)
@@ -98,8 +152,19 @@ def test_a_teacher_of_two_sets_of_weights(folder, tmp_path):
     """--weights-key says nothing of it, and is not asked for."""
     weights = small_mobilenet(classes=3, width=4).state_dict()
     torch.save({"state_dict": weights, "ema": weights}, tmp_path / "two.pt")
-    result = call("train", folder, "-o", tmp_path / "run", *TINY, "--teacher", tmp_path / "two.pt", "--distill", 0.5,
-                  "--workers", 0)
+    result = call(
+        "train",
+        folder,
+        "-o",
+        tmp_path / "run",
+        *TINY,
+        "--teacher",
+        tmp_path / "two.pt",
+        "--distill",
+        0.5,
+        "--workers",
+        0,
+    )
     assert result.exit_code == 3 and "2 sets of weights" in result.stderr
     assert "save the state_dict of the teacher alone" in result.stderr and "--weights-key" not in result.stderr
 
@@ -107,8 +172,9 @@ def test_a_teacher_of_two_sets_of_weights(folder, tmp_path):
 def test_a_large_jpeg_is_noted_once(folder, tmp_path, monkeypatch):
     monkeypatch.setattr("dsruntime.image.MOST_BYTES", 64 * 64 * 2 + 16 * 64)
     Image.fromarray(np.zeros((96, 128), np.uint8)).save(folder / "row" / "large.jpg")
-    result = call("train", folder, "-o", tmp_path / "run", *TINY, "--epochs", 2, "--workers", 0, "--preprocess",
-                  "digits")
+    result = call(
+        "train", folder, "-o", tmp_path / "run", *TINY, "--epochs", 2, "--workers", 0, "--preprocess", "digits"
+    )
     (folder / "row" / "large.jpg").unlink()
     assert result.exit_code == 0, result.stderr
     assert result.stderr.count("large.jpg: 96 x 128 pixels are decoded at 1/") == 1
@@ -122,8 +188,21 @@ def test_weights_of_the_original_deepshift(folder, tmp_path):
     path = tmp_path / "shift_ps_all_wb_4" / "checkpoint.pth.tar"
     path.parent.mkdir()
     torch.save({"epoch": 3, "state_dict": {f"module.{key}": value for key, value in model.state_dict().items()}}, path)
-    result = call("train", folder, "-o", tmp_path / "run", *TINY, "--weights", path, "--method", "float", "--rate",
-                  "1e-9", "--workers", 0)
+    result = call(
+        "train",
+        folder,
+        "-o",
+        tmp_path / "run",
+        *TINY,
+        "--weights",
+        path,
+        "--method",
+        "float",
+        "--rate",
+        "1e-9",
+        "--workers",
+        0,
+    )
     assert result.exit_code == 0, result.stderr
     kept = checkpoint.load(tmp_path / "run" / "best.pt")["state_dict"]["0.0.weight"]
     torch.testing.assert_close(kept, model[0][0].effective_weight.detach(), rtol=1e-5, atol=1e-6)
@@ -162,8 +241,25 @@ def test_no_epoch_has_ended_yet(folder, tmp_path, monkeypatch):
 
 
 def test_nan_stops_and_the_last_good_checkpoint_stays(folder, tmp_path):
-    result = call("train", folder, "-o", tmp_path / "run", *TINY, "--method", "float", "--optimizer", "sgd", "--rate",
-                  "1e3", "--epochs", 50, "--schedule", "constant", "--workers", 0)
+    result = call(
+        "train",
+        folder,
+        "-o",
+        tmp_path / "run",
+        *TINY,
+        "--method",
+        "float",
+        "--optimizer",
+        "sgd",
+        "--rate",
+        "1e3",
+        "--epochs",
+        50,
+        "--schedule",
+        "constant",
+        "--workers",
+        0,
+    )
     assert result.exit_code == 3, result.stderr
     assert "expected a finite number" in result.stderr and "take a smaller rate" in result.stderr
     values = checkpoint.load(tmp_path / "run" / "last.pt")
@@ -174,29 +270,32 @@ def test_nan_stops_and_the_last_good_checkpoint_stays(folder, tmp_path):
     assert values["training"]["epoch"] == len(values["training"]["history"]["epochs"]) < 50
 
 
-@pytest.mark.parametrize(("arguments", "code", "says"), [
-    (["--bits", "7"], 2, "7 is not 2 to 5"),
-    (["--method", "float32"], 2, "'float32' is not one of"),
-    (["--milestones", "a"], 2, "'a' is not a list of numbers"),
-    (["--activations", "3,5"], 2, "'3,5' is not float, or deepshift:I.F"),
-    (["--activations", "int8"], 2, "'int8' is not float, or deepshift:I.F"),
-    (["--activations", "deepshift:1.5"], 2, "out of range: 2 or more integer bits"),
-    (["--layer-bits", "4.0"], 2, "'4.0' is not LAYER=BITS"),
-    (["--layer-bits", "nowhere=3"], 3, "'nowhere' matches no"),
-    (["--layer-bits", "nowhere=float"], 3, "'nowhere' matches no"),
-    (["--epochs", "0"], 2, "0 is not 1 to 100000"),
-    (["--recipe", "best"], 2, "no recipe is called"),
-    (["--model", "resnet9000"], 3, "small_resnet, small_mobilenet"),
-    (["--model", "torchvision.models:resnet19"], 3, "did you mean resnet18"),
-    (["--model-args", '{"depth": 3}'], 3, "check --model-args"),
-    (["--model-args", '{"classes": 5}'], 3, "it answers (1, 5) for one image"),
-    (["--weights", "gone.pt"], 3, "no such file"),
-    (["--distill", "0.5"], 3, "no trained float network to learn from"),
-    (["--device", "cuda:99"], 4, "device 'cuda:99'"),
-    (["--precision", "fp16"], 3, "the device is cpu"),
-    (["--preprocess", "imagenette"], 3, "no recipe and no file has this name"),
-    (["--held-out", "1"], 2, "--held-out"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["--bits", "7"], 2, "7 is not 2 to 5"),
+        (["--method", "float32"], 2, "'float32' is not one of"),
+        (["--milestones", "a"], 2, "'a' is not a list of numbers"),
+        (["--activations", "3,5"], 2, "'3,5' is not float, or deepshift:I.F"),
+        (["--activations", "int8"], 2, "'int8' is not float, or deepshift:I.F"),
+        (["--activations", "deepshift:1.5"], 2, "out of range: 2 or more integer bits"),
+        (["--layer-bits", "4.0"], 2, "'4.0' is not LAYER=BITS"),
+        (["--layer-bits", "nowhere=3"], 3, "'nowhere' matches no"),
+        (["--layer-bits", "nowhere=float"], 3, "'nowhere' matches no"),
+        (["--epochs", "0"], 2, "0 is not 1 to 100000"),
+        (["--recipe", "best"], 2, "no recipe is called"),
+        (["--model", "resnet9000"], 3, "small_resnet, small_mobilenet"),
+        (["--model", "torchvision.models:resnet19"], 3, "did you mean resnet18"),
+        (["--model-args", '{"depth": 3}'], 3, "check --model-args"),
+        (["--model-args", '{"classes": 5}'], 3, "it answers (1, 5) for one image"),
+        (["--weights", "gone.pt"], 3, "no such file"),
+        (["--distill", "0.5"], 3, "no trained float network to learn from"),
+        (["--device", "cuda:99"], 4, "device 'cuda:99'"),
+        (["--precision", "fp16"], 3, "the device is cpu"),
+        (["--preprocess", "imagenette"], 3, "no recipe and no file has this name"),
+        (["--held-out", "1"], 2, "--held-out"),
+    ],
+)
 def test_mistakes_are_sentences(folder, tmp_path, arguments, code, says):
     result = call("train", folder, "-o", tmp_path / "run", *TINY, "--workers", 0, *arguments)
     assert result.exit_code == code, result.stderr
@@ -243,8 +342,18 @@ def test_a_full_disk_keeps_the_last_epoch(folder, tmp_path, monkeypatch):
 
 
 def test_weights_of_another_architecture(folder, float_run, tmp_path):
-    result = call("train", folder, "-o", tmp_path / "run", "--weights", float_run / "best.pt", "--workers", 0,
-                  "--model", "small_resnet")
+    result = call(
+        "train",
+        folder,
+        "-o",
+        tmp_path / "run",
+        "--weights",
+        float_run / "best.pt",
+        "--workers",
+        0,
+        "--model",
+        "small_resnet",
+    )
     assert result.exit_code == 3 and "the keys do not fit --model small_resnet" in result.stderr
     torch.save(nn.Linear(2, 2), tmp_path / "module.pt")
     result = call("train", folder, "-o", tmp_path / "run", "--weights", tmp_path / "module.pt", "--workers", 0)

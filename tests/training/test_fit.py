@@ -48,8 +48,20 @@ def test_the_first_step_is_the_gradient_of_the_mean_loss(data):
     model, _ = convert(net(norm=False), "ps", bits=4)
     twin, _ = convert(net(norm=False), "ps", bits=4)
     twin.load_state_dict(model.state_dict())
-    recipe = recipe_named("ps-cifar-scratch", epochs=1, batch=90, optimizer="sgd", momentum=0, rate=0.5, flip=False,
-                          shift=0, shift_decay=0.01, weight_decay=0.02, schedule="constant", label_smoothing=0.1)
+    recipe = recipe_named(
+        "ps-cifar-scratch",
+        epochs=1,
+        batch=90,
+        optimizer="sgd",
+        momentum=0,
+        rate=0.5,
+        flip=False,
+        shift=0,
+        shift_decay=0.01,
+        weight_decay=0.02,
+        schedule="constant",
+        label_smoothing=0.1,
+    )
     fit(model, data, recipe, device="cpu")
 
     twin.train()
@@ -90,8 +102,18 @@ def test_clipping_bounds_the_step(data):
     torch.manual_seed(0)
     model = net(norm=False)
     before = nn.utils.parameters_to_vector(model.parameters()).detach()
-    recipe = dataclasses.replace(RECIPE, epochs=1, batch=90, optimizer="sgd", momentum=0, rate=1.0, schedule="constant",
-                                 warmup=0, weight_decay=0, clip=1e-3)
+    recipe = dataclasses.replace(
+        RECIPE,
+        epochs=1,
+        batch=90,
+        optimizer="sgd",
+        momentum=0,
+        rate=1.0,
+        schedule="constant",
+        warmup=0,
+        weight_decay=0,
+        clip=1e-3,
+    )
     fit(model, data, recipe, device="cpu")
     moved = (nn.utils.parameters_to_vector(model.parameters()).detach() - before).norm().item()
     assert moved == pytest.approx(1e-3, rel=1e-2)

@@ -95,6 +95,7 @@ def test_interrupted_says_how_to_go_on(tmp_path):
 @pytest.mark.parametrize("method, setting", [("ps", {}), ("s3", {"scale": "trained"}), ("float", {})])
 def test_every_state_is_saved(data, tmp_path, method, setting):
     """Stopped after the first epoch of three by an error, in one process."""
+
     class Stop(Exception):
         pass
 

@@ -47,9 +47,12 @@ def main() -> None:
 def cost(images: int) -> None:
     command = [sys.executable, __file__, "--child", "resnet50", "--images", str(images)]
     found = json.loads(subprocess.check_output(command, text=True))
-    print(f"resnet50, 5 bits, {images} images: {found['seconds']:.0f} s, {found['processor']:.0f} s of processors, "
-          f"peak {found['gigabytes']:.2f} GB (targets for 256: {SECONDS} s, {GIGABYTES:.0f} GB); "
-          f"top-1 agreement on held-out images {found['top1']:.1%}", flush=True)
+    print(
+        f"resnet50, 5 bits, {images} images: {found['seconds']:.0f} s, {found['processor']:.0f} s of processors, "
+        f"peak {found['gigabytes']:.2f} GB (targets for 256: {SECONDS} s, {GIGABYTES:.0f} GB); "
+        f"top-1 agreement on held-out images {found['top1']:.1%}",
+        flush=True,
+    )
 
 
 def child(name: str, images: int) -> None:

@@ -29,7 +29,7 @@ from spine import FOLDER, ROOT, dsf_file, onnx_file, processor
 
 HERE = Path(__file__).parent
 RESULTS = FOLDER / "cpu.json"
-TURN = 3      # runs, of which the first warms the caches up
+TURN = 3  # runs, of which the first warms the caches up
 PAUSE = 0.02  # seconds after a turn: threads that spin go to sleep
 
 OURS = ("dsf", "dsf-low", "dsf-bf16", "dsf-avx2")
@@ -103,8 +103,10 @@ def peak_rows(chunk: str, threads: list[int], rounds: int) -> list[dict]:
 def model_rows(name: str, threads: list[int], rounds: int) -> list[dict]:
     files = {"ours": dsf_file(name), "peers": onnx_file(name)}
     macs = multiplications(files["peers"])
-    rows = [{"kind": "model", "name": name, "macs": macs, **compare(name, files, (1, 3, 224, 224), count, rounds)}
-            for count in threads]
+    rows = [
+        {"kind": "model", "name": name, "macs": macs, **compare(name, files, (1, 3, 224, 224), count, rounds)}
+        for count in threads
+    ]
     for row in rows:
         check_held_to_avx2(row)
     return rows
@@ -125,8 +127,12 @@ def layer_rows(prefix: str, threads: list[int], rounds: int) -> list[dict]:
         if not name.startswith({"fc": "fc", "conv": ("conv", "depthwise")}[prefix]):
             continue
         files = layer_files(layer)
-        facts = {"kind": "layer", "name": name, "macs": multiplications(files["peers"]) * layer.shape[0],
-                 "packed": packed_bytes(files["ours"])}
+        facts = {
+            "kind": "layer",
+            "name": name,
+            "macs": multiplications(files["peers"]) * layer.shape[0],
+            "packed": packed_bytes(files["ours"]),
+        }
         rows += [{**facts, **compare(name, files, layer.shape, count, rounds)} for count in threads]
     return rows
 
@@ -140,8 +146,17 @@ def batch_rows(chunk: str, threads: list[int], rounds: int) -> list[dict]:
             times = take_turns(sides, max(3, rounds // 3))
             one, many = statistics.median(times[1]), statistics.median(times[16]) / 16
             peak = {batch: side.end() for batch, side in sides.items()}
-            rows.append({"kind": "batch", "name": name, "threads": count, "one": one, "many": many,
-                         "one_peak": peak[1], "many_peak": peak[16]})
+            rows.append(
+                {
+                    "kind": "batch",
+                    "name": name,
+                    "threads": count,
+                    "one": one,
+                    "many": many,
+                    "one_peak": peak[1],
+                    "many_peak": peak[16],
+                }
+            )
             print(f"  {name}, {count} threads: an image of batch 16 takes {many / one:.2f} x one alone", flush=True)
     return rows
 
@@ -164,8 +179,14 @@ class Side:
     def __init__(self, side: str, file: Path, threads: int, shape: tuple[int, ...]) -> None:
         environment = os.environ | ({"DSF_ISA": "avx2"} if side == "dsf-avx2" else {})
         words = [sys.executable, HERE / "side.py", side, file, threads, "x".join(map(str, shape))]
-        self.process = subprocess.Popen([str(word) for word in words], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        stderr=subprocess.DEVNULL, text=True, env=environment)
+        self.process = subprocess.Popen(
+            [str(word) for word in words],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env=environment,
+        )
         ready = self.answer()
         self.load, self.name = ready["load"], ready["name"]
 

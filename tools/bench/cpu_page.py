@@ -6,8 +6,13 @@ DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGE, CHART = DOCS / "performance.md", DOCS / "performance.png"
 BEGIN, END = "<!-- tables: begin, written by tools/bench/cpu.py -->", "<!-- tables: end -->"
 TITLES = {
-    "dsf": "float32", "dsf-low": "low memory", "dsf-bf16": "bf16", "dsf-avx2": "AVX2 only",
-    "onnxruntime": "ONNX Runtime", "openvino": "OpenVINO", "openvino-bf16": "OpenVINO bf16",
+    "dsf": "float32",
+    "dsf-low": "low memory",
+    "dsf-bf16": "bf16",
+    "dsf-avx2": "AVX2 only",
+    "onnxruntime": "ONNX Runtime",
+    "openvino": "OpenVINO",
+    "openvino-bf16": "OpenVINO bf16",
 }
 PEAKS = {"dsf-bf16": "bf16_gmac", "openvino-bf16": "bf16_gmac", "dsf-avx2": "avx2_gmac"}  # others: fma_gmac
 
@@ -30,8 +35,10 @@ def rows_of(results: dict, kind: str) -> list[dict]:
 def tables(results: dict) -> str:
     machine, models = results["machine"], rows_of(results, "model")
     names = {name for row in models + rows_of(results, "layer") for name in row["names"].values()}
-    parts = [f"{machine.get('processor', '?')}, {machine.get('cores', '?')} cores. Beside "
-             f"{', '.join(sorted(name for name in names if 'dscompress' not in name))}.\n"]
+    parts = [
+        f"{machine.get('processor', '?')}, {machine.get('cores', '?')} cores. Beside "
+        f"{', '.join(sorted(name for name in names if 'dscompress' not in name))}.\n"
+    ]
     peaks = {row["threads"]: row for row in rows_of(results, "peak")}
     layers = rows_of(results, "layer")
     for title, part in (
@@ -40,10 +47,14 @@ def tables(results: dict) -> str:
         ("Models: share of the measured peak of multiply-adds", peak_share_table(models, peaks)),
         ("Single layers: how many times as fast as ONNX Runtime float32", speed_table(layers)),
         ("AVX2 alone, on both sides: how many times as fast as ONNX Runtime held to AVX2", avx2_table(models + layers)),
-        ("Fully-connected layers: packed bytes read a second, of what this machine reads",
-         bandwidth_table([row for row in layers if row["name"].startswith("fc")], peaks)),
-        ("Batch 16, time of an image and peak memory of the process against batch 1",
-         batch_table(rows_of(results, "batch"))),
+        (
+            "Fully-connected layers: packed bytes read a second, of what this machine reads",
+            bandwidth_table([row for row in layers if row["name"].startswith("fc")], peaks),
+        ),
+        (
+            "Batch 16, time of an image and peak memory of the process against batch 1",
+            batch_table(rows_of(results, "batch")),
+        ),
         ("Peak memory of the process, Python and NumPy included", memory_table(models)),
         ("From the file to the first answer", load_table(models)),
     ):
@@ -64,10 +75,16 @@ def sides_of(rows: list[dict]) -> list[str]:
 
 
 def peak_table(peaks: dict) -> str:
-    columns = {"fma_gmac": "float32, G multiply-adds/s", "avx2_gmac": "float32 in AVX2",
-               "bf16_gmac": "bfloat16", "read_gbyte": "memory read, GB/s"}
-    rows = [[f"{count}", *(f"{row[name]:.0f}" if name in row else "none" for name in columns)]
-            for count, row in sorted(peaks.items())]
+    columns = {
+        "fma_gmac": "float32, G multiply-adds/s",
+        "avx2_gmac": "float32 in AVX2",
+        "bf16_gmac": "bfloat16",
+        "read_gbyte": "memory read, GB/s",
+    }
+    rows = [
+        [f"{count}", *(f"{row[name]:.0f}" if name in row else "none" for name in columns)]
+        for count, row in sorted(peaks.items())
+    ]
     return table(["threads", *columns.values()], rows)
 
 
@@ -76,19 +93,30 @@ def speed_table(rows: list[dict]) -> str:
     body = []
     for row in rows:
         base = row["seconds"]["onnxruntime"]
-        body.append([row["name"], str(row["threads"]), f"{base * 1e3:.2f} ms",
-                     *(f"{base / row['seconds'][side]:.2f}" if side in row["seconds"] else "" for side in sides
-                       if side != "onnxruntime")])
-    return table(["", "threads", TITLES["onnxruntime"], *(TITLES[side] for side in sides if side != "onnxruntime")],
-                 body)
+        body.append(
+            [
+                row["name"],
+                str(row["threads"]),
+                f"{base * 1e3:.2f} ms",
+                *(
+                    f"{base / row['seconds'][side]:.2f}" if side in row["seconds"] else ""
+                    for side in sides
+                    if side != "onnxruntime"
+                ),
+            ]
+        )
+    return table(
+        ["", "threads", TITLES["onnxruntime"], *(TITLES[side] for side in sides if side != "onnxruntime")], body
+    )
 
 
 def avx2_table(rows: list[dict]) -> str:
     names = ("onnxruntime-avx2", "dsf-avx2")
     pairs = [(row, *(row["seconds"][name] for name in names)) for row in rows if {*names} <= {*row["seconds"]}]
-    return table(["", "threads", "ONNX Runtime held to AVX2", "libdsf in AVX2"],
-                 [[row["name"], str(row["threads"]), f"{peer * 1e3:.2f} ms", f"{peer / ours:.2f}"]
-                  for row, peer, ours in pairs])
+    return table(
+        ["", "threads", "ONNX Runtime held to AVX2", "libdsf in AVX2"],
+        [[row["name"], str(row["threads"]), f"{peer * 1e3:.2f} ms", f"{peer / ours:.2f}"] for row, peer, ours in pairs],
+    )
 
 
 def peak_share_table(rows: list[dict], peaks: dict) -> str:
@@ -113,32 +141,59 @@ def bandwidth_table(rows: list[dict], peaks: dict) -> str:
         peak = peaks.get(row["threads"])
         if peak and "batch" not in row["name"]:
             rates = [row["packed"] / row["seconds"][side] / 1e9 for side in sides]
-            body.append([row["name"], str(row["threads"]), f"{row['packed'] / 1e6:.1f} MB",
-                         *(f"{rate:.1f} GB/s, {rate / peak['read_gbyte']:.0%}" for rate in rates)])
+            body.append(
+                [
+                    row["name"],
+                    str(row["threads"]),
+                    f"{row['packed'] / 1e6:.1f} MB",
+                    *(f"{rate:.1f} GB/s, {rate / peak['read_gbyte']:.0%}" for rate in rates),
+                ]
+            )
     return table(["", "threads", "packed", *(TITLES[side] for side in sides)], body)
 
 
 def batch_table(rows: list[dict]) -> str:
-    return table(["", "threads", "batch 1", "an image of batch 16", "ratio", "memory, batch 1", "batch 16"],
-                 [[row["name"], str(row["threads"]), f"{row['one'] * 1e3:.2f} ms", f"{row['many'] * 1e3:.2f} ms",
-                   f"{row['many'] / row['one']:.2f}",
-                   *(f"{row[peak] / 1e6:.0f} MB" if peak in row else "" for peak in ("one_peak", "many_peak"))]
-                  for row in rows])
+    return table(
+        ["", "threads", "batch 1", "an image of batch 16", "ratio", "memory, batch 1", "batch 16"],
+        [
+            [
+                row["name"],
+                str(row["threads"]),
+                f"{row['one'] * 1e3:.2f} ms",
+                f"{row['many'] * 1e3:.2f} ms",
+                f"{row['many'] / row['one']:.2f}",
+                *(f"{row[peak] / 1e6:.0f} MB" if peak in row else "" for peak in ("one_peak", "many_peak")),
+            ]
+            for row in rows
+        ],
+    )
 
 
 def memory_table(rows: list[dict]) -> str:
     rows = [row for row in rows if row["threads"] == 1]
     sides = sides_of(rows)
-    body = [[row["name"], *(f"{row['peak'][side] / 1e6:.0f} MB, {row['peak'][side] / row['peak']['onnxruntime']:.2f}"
-                            if side in row["peak"] else "" for side in sides)] for row in rows]
+    body = [
+        [
+            row["name"],
+            *(
+                f"{row['peak'][side] / 1e6:.0f} MB, {row['peak'][side] / row['peak']['onnxruntime']:.2f}"
+                if side in row["peak"]
+                else ""
+                for side in sides
+            ),
+        ]
+        for row in rows
+    ]
     return table(["MB, and of ONNX Runtime's", *(TITLES[side] for side in sides)], body)
 
 
 def load_table(rows: list[dict]) -> str:
     rows = [row for row in rows if row["threads"] == 1]
     sides = sides_of(rows)
-    body = [[row["name"], *(f"{row['load'][side] * 1e3:.0f} ms" if side in row["load"] else "" for side in sides)]
-            for row in rows]
+    body = [
+        [row["name"], *(f"{row['load'][side] * 1e3:.0f} ms" if side in row["load"] else "" for side in sides)]
+        for row in rows
+    ]
     return table(["", *(TITLES[side] for side in sides)], body)
 
 
@@ -155,8 +210,10 @@ def draw(rows: list[dict]):
     image = Image.new("RGB", (WIDTH, HEIGHT), "white")
     pen, font = ImageDraw.Draw(image), ImageFont.load_default(15)
     sides = [side for side in BARS if any(side in row["seconds"] for row in rows)]
-    ratios = [[row["seconds"]["onnxruntime"] / row["seconds"][side] for side in sides if side in row["seconds"]]
-              for row in rows]
+    ratios = [
+        [row["seconds"]["onnxruntime"] / row["seconds"][side] for side in sides if side in row["seconds"]]
+        for row in rows
+    ]
     most = max(max(group) for group in ratios) * 1.1
     floor, room = HEIGHT - BOTTOM, HEIGHT - BOTTOM - TOP
     pen.text((LEFT, 10), "Batch 1, 1 thread: times as fast as ONNX Runtime float32 (the line)", "black", font)

@@ -61,16 +61,24 @@ class Layer:
 RESNET18 = [
     Layer(3, 224, 64, 7, 2),
     Layer(64, 56, 64, times=4),
-    Layer(64, 56, 128, stride=2), Layer(64, 56, 128, 1, 2), Layer(128, 28, 128, times=3),
-    Layer(128, 28, 256, stride=2), Layer(128, 28, 256, 1, 2), Layer(256, 14, 256, times=3),
-    Layer(256, 14, 512, stride=2), Layer(256, 14, 512, 1, 2), Layer(512, 7, 512, times=3),
+    Layer(64, 56, 128, stride=2),
+    Layer(64, 56, 128, 1, 2),
+    Layer(128, 28, 128, times=3),
+    Layer(128, 28, 256, stride=2),
+    Layer(128, 28, 256, 1, 2),
+    Layer(256, 14, 256, times=3),
+    Layer(256, 14, 512, stride=2),
+    Layer(256, 14, 512, 1, 2),
+    Layer(512, 7, 512, times=3),
     Layer(512, 1, 1000, 1),
 ]
 
 
 class Image(ctypes.Structure):
-    _fields_ = [(name, ctypes.c_int32) for name in (
-        "channels", "height", "width", "out_height", "out_width", "kernel", "stride", "pad")]
+    _fields_ = [
+        (name, ctypes.c_int32)
+        for name in ("channels", "height", "width", "out_height", "out_width", "kernel", "stride", "pad")
+    ]
 
 
 def pack_codes(signs: np.ndarray, shifts: np.ndarray) -> np.ndarray:
@@ -83,17 +91,33 @@ def pack_codes(signs: np.ndarray, shifts: np.ndarray) -> np.ndarray:
 
 def launches(layer: Layer, kind: str, x: int, weight: int, columns: int, product: int, y: int) -> list[Launch]:
     """One image through one layer; kind is "multiply" or "shift". All buffers hold four-byte words."""
-    image = Image(layer.channels, layer.size, layer.size, layer.out_size, layer.out_size, layer.kernel, layer.stride,
-                  layer.pad)
+    image = Image(
+        layer.channels, layer.size, layer.size, layer.out_size, layer.out_size, layer.kernel, layer.stride, layer.pad
+    )
     sizes = np.int32(layer.pixels), np.int32(layer.outputs)
     grid = blocks(layer.outputs, SIDE), blocks(layer.pixels, SIDE), 1
     return [
-        Launch(SOURCE, "im2col", (blocks(layer.pixels * layer.depth, 256), 1, 1), (256, 1, 1),
-               (image, pointer(x), pointer(columns))),
-        Launch(SOURCE, f"{kind}_product", grid, (SIDE, SIDE, 1),
-               (pointer(columns), pointer(weight), pointer(product), *sizes, np.int32(layer.depth))),
-        Launch(SOURCE, "col2im", (blocks(layer.pixels * layer.outputs, 256), 1, 1), (256, 1, 1),
-               (pointer(product), pointer(y), *sizes)),
+        Launch(
+            SOURCE,
+            "im2col",
+            (blocks(layer.pixels * layer.depth, 256), 1, 1),
+            (256, 1, 1),
+            (image, pointer(x), pointer(columns)),
+        ),
+        Launch(
+            SOURCE,
+            f"{kind}_product",
+            grid,
+            (SIDE, SIDE, 1),
+            (pointer(columns), pointer(weight), pointer(product), *sizes, np.int32(layer.depth)),
+        ),
+        Launch(
+            SOURCE,
+            "col2im",
+            (blocks(layer.pixels * layer.outputs, 256), 1, 1),
+            (256, 1, 1),
+            (pointer(product), pointer(y), *sizes),
+        ),
     ]
 
 
@@ -102,8 +126,10 @@ class Buffers:
 
     def __init__(self, driver: Driver, layer: Layer) -> None:
         self.driver = driver
-        self.addresses = [driver.allocate(4 * layer.pixels * layer.depth),
-                          driver.allocate(4 * layer.pixels * layer.outputs)]
+        self.addresses = [
+            driver.allocate(4 * layer.pixels * layer.depth),
+            driver.allocate(4 * layer.pixels * layer.outputs),
+        ]
 
     def free(self) -> None:
         for address in self.addresses:
@@ -152,17 +178,26 @@ def measured(driver: Driver, batch: int, rounds: int, layers=RESNET18) -> list[d
     rows = []
     for keep, name in ((False, "allocating in every call"), (True, "keeping the buffers")):
         multiply, shift = (network_seconds(driver, kind, batch, rounds, keep, layers) for kind in ("multiply", "shift"))
-        rows.append({"buffers": name, "multiplications, ms": multiply * 1000, "shifts, ms": shift * 1000,
-                     "latency lower, %": 100 * (1 - shift / multiply), "the paper, %": PAPER})
+        rows.append(
+            {
+                "buffers": name,
+                "multiplications, ms": multiply * 1000,
+                "shifts, ms": shift * 1000,
+                "latency lower, %": 100 * (1 - shift / multiply),
+                "the paper, %": PAPER,
+            }
+        )
     return rows
 
 
 def report(driver: Driver, batch: int, rounds: int, layers=RESNET18) -> None:
     print(f"{driver.device}: ResNet18's convolutions and last layer, 224 x 224, batch {batch}, medians of {rounds}")
     for row in measured(driver, batch, rounds, layers):
-        print(f"  {row['buffers']}: multiplications {row['multiplications, ms']:.3f} ms, shifts "
-              f"{row['shifts, ms']:.3f} ms: latency {row['latency lower, %']:+.1f} % lower with shifts "
-              f"(the paper: {PAPER} %)")
+        print(
+            f"  {row['buffers']}: multiplications {row['multiplications, ms']:.3f} ms, shifts "
+            f"{row['shifts, ms']:.3f} ms: latency {row['latency lower, %']:+.1f} % lower with shifts "
+            f"(the paper: {PAPER} %)"
+        )
 
 
 def main() -> int:

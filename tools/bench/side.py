@@ -80,7 +80,7 @@ def avx2_copy() -> str:
     if not folder.exists():
         part = Path(tempfile.mkdtemp(dir=FOLDER))
         shutil.copytree(package, part / "onnxruntime")
-        library, = (part / "onnxruntime/capi").glob("onnxruntime_pybind11_state*.so")
+        (library,) = (part / "onnxruntime/capi").glob("onnxruntime_pybind11_state*.so")
         code = library.read_bytes()
         if not code.count(ASKS):
             raise LookupError(f"{library.name} does not ask for the saved registers as side.py knows it")
@@ -95,9 +95,17 @@ def open_openvino(file, threads, x, precision="f32"):
     core = openvino.Core()
     model = core.read_model(file)
     model.reshape(list(x.shape))
-    compiled = core.compile_model(model, "CPU", {
-        "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": precision,
-        "PERFORMANCE_HINT": "LATENCY", "ENABLE_CPU_PINNING": False})
+    compiled = core.compile_model(
+        model,
+        "CPU",
+        {
+            "INFERENCE_NUM_THREADS": threads,
+            "NUM_STREAMS": 1,
+            "INFERENCE_PRECISION_HINT": precision,
+            "PERFORMANCE_HINT": "LATENCY",
+            "ENABLE_CPU_PINNING": False,
+        },
+    )
     request = compiled.create_infer_request()
     return (lambda: request.infer([x])), f"OpenVINO {openvino.__version__.split('-')[0]}"
 

@@ -38,16 +38,16 @@ GRAPHS = {
     ],
     13: [
         """(float[N,3,8] x) => (float[N,3,4] y) <float[8,4] w = {WEIGHTS32}, float lo = {0}, float hi = {1}>
-        { a = MatMul(x, w) b = Softmax<axis = -1>(a) c = Clip(b, lo, hi) y = Dropout(c) }""",
+        { a = MatMul(x, w) b = Softmax<axis = -1>(a) c = Clip(b, lo, hi) y = Dropout(c) }"""
     ],
     11: [
         """(float[1,3,8,8] x) => (float[1,12] y) <float[4,3,3,3] w = {WEIGHTS}, int64[2] t = {1,-1}>
         { a = Conv<auto_pad = "SAME_UPPER", strides = [2, 2]>(x, w) b = LeakyRelu(a) c = GlobalAveragePool(b)
-          d = Concat<axis = 1>(c, c, c) y = Reshape(d, t) }""",
+          d = Concat<axis = 1>(c, c, c) y = Reshape(d, t) }"""
     ],
     9: [
         """(float[N,2,5,7] x) => (float[N,2,10,14] y) <float[4] s = {1,1,2,2}>
-        { y = Upsample<mode = "nearest">(x, s) }""",
+        { y = Upsample<mode = "nearest">(x, s) }"""
     ],
 }
 FUNCTION = """

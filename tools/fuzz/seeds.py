@@ -1,6 +1,6 @@
 """Writes tools/fuzz/corpus: a small file of every op and one of several, where fuzzing begins.
 
-    python tools/fuzz/seeds.py
+python tools/fuzz/seeds.py
 """
 
 from __future__ import annotations

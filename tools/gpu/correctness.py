@@ -33,7 +33,7 @@ def kernels(driver, budget, ops=None) -> dict:
 
 
 def run_case(driver, op: str, case) -> str | None:
-    """"" if it agrees, else what is wrong; None for inputs that float16 cannot hold."""
+    """ "" if it agrees, else what is wrong; None for inputs that float16 cannot hold."""
     from tests.cuda.halves import fits
     from tests.cuda.test_ops import case_runs
 
@@ -113,18 +113,29 @@ def sanitizer(driver, budget) -> dict:
         return {"not run": "compute-sanitizer is not installed (it is part of the CUDA toolkit)"}
     if driver.kind != 2:
         return {"not run": "no GPU: the emulation has its own checks"}
-    code = ("import sys; from dsruntime.backends.cuda.driver import open_driver; "
-            "from tools.gpu.correctness import kernels; "
-            "from tools.gpu.parts import Budget; found = kernels(open_driver(), Budget(600), "
-            "['conv', 'gemm', 'mat_mul', 'max_pool', 'softmax', 'add', 'top_k']); "
-            "print(found['failures']); sys.exit(not found['correct'])")
+    code = (
+        "import sys; from dsruntime.backends.cuda.driver import open_driver; "
+        "from tools.gpu.correctness import kernels; "
+        "from tools.gpu.parts import Budget; found = kernels(open_driver(), Budget(600), "
+        "['conv', 'gemm', 'mat_mul', 'max_pool', 'softmax', 'add', 'top_k']); "
+        "print(found['failures']); sys.exit(not found['correct'])"
+    )
     seconds = max(5, budget.left() - 5)
     try:
-        done = subprocess.run([program, "--tool", "memcheck", "--error-exitcode", "9", sys.executable, "-c", code],
-                              cwd=ROOT, capture_output=True, text=True, timeout=seconds)
+        done = subprocess.run(
+            [program, "--tool", "memcheck", "--error-exitcode", "9", sys.executable, "-c", code],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+        )
     except subprocess.TimeoutExpired:
         return {"not run": f"it did not end within {seconds:.0f} s"}
     lines = [line for line in done.stdout.splitlines() if line.startswith("=========")]
     more = {} if done.returncode == 0 else {"output": lines[:12], "errors": done.stderr[-500:]}
-    return {"correct": done.returncode == 0, "exit code": done.returncode, "summary": lines[-1:] or ["no summary"],
-            **more}
+    return {
+        "correct": done.returncode == 0,
+        "exit code": done.returncode,
+        "summary": lines[-1:] or ["no summary"],
+        **more,
+    }

@@ -13,8 +13,10 @@ def write(found: dict, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     machine = found["machine"]
     name = f"{machine['date']}-{re.sub(r'[^a-z0-9]+', '-', machine['gpu'].lower()).strip('-')}"
-    for path, text in ((folder / f"{name}.json", json.dumps(found, indent=1) + "\n"),
-                       (folder / f"{name}.md", markdown(found))):
+    for path, text in (
+        (folder / f"{name}.json", json.dumps(found, indent=1) + "\n"),
+        (folder / f"{name}.md", markdown(found)),
+    ):
         new = path.with_name(f".{path.name}.{os.getpid()}")
         new.write_text(text)
         os.replace(new, path)
@@ -23,10 +25,16 @@ def write(found: dict, folder: Path) -> Path:
 
 def markdown(found: dict) -> str:
     machine = found["machine"]
-    lines = [f"# {machine['gpu']}, {machine['date']}", "", "<!-- written by tools/gpu_check.py -->", "",
-             f"{machine['architecture']}, {machine['multiprocessors']} multiprocessors, driver "
-             f"{machine['nvidia-smi'].get('driver_version', 'unknown')}. "
-             f"Everything checked was {'correct' if found['correct'] else 'NOT correct'}.", ""]
+    lines = [
+        f"# {machine['gpu']}, {machine['date']}",
+        "",
+        "<!-- written by tools/gpu_check.py -->",
+        "",
+        f"{machine['architecture']}, {machine['multiprocessors']} multiprocessors, driver "
+        f"{machine['nvidia-smi'].get('driver_version', 'unknown')}. "
+        f"Everything checked was {'correct' if found['correct'] else 'NOT correct'}.",
+        "",
+    ]
     for name, part in found["parts"].items():
         lines += [f"## {name}", "", *rows_of(part), ""]
     return "\n".join(lines)

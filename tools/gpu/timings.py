@@ -164,8 +164,10 @@ def torch_times(net, shape, batch: int, runs: int, budget, cache_bytes: int = 0)
     torch.backends.cudnn.benchmark = True  # the fastest of its kernels
     bytes = 2 * sum(parameter.numel() for parameter in net.parameters())
     nets = [on_gpu(net, len(shape) == 3) for _ in range(copies(bytes, cache_bytes, 8))]  # 8: torch.compile's own limit
-    peers = {"torch eager": lambda: (eager(nets, x), runs, len(nets)),
-             "torch graph": lambda: (graphed(nets, x), runs, repeats(len(nets)))}
+    peers = {
+        "torch eager": lambda: (eager(nets, x), runs, len(nets)),
+        "torch graph": lambda: (graphed(nets, x), runs, repeats(len(nets))),
+    }
     if budget.left() > 60 and batch == 1:
         peers["torch.compile"] = lambda: (graphed([torch.compile(n) for n in nets], x), runs, repeats(len(nets)))
     found: dict = {}

@@ -47,5 +47,9 @@ def open_runner(name: str, model, threads: int | None, options: Options):
 
 def refuse_precision(backend: str, options: Options) -> None:
     if options.precision != "float32":
-        raise BackendError(backend, f"precision {options.precision}", "float32, all that this backend computes in",
-                           "use backend cpu, or precision float32")
+        raise BackendError(
+            backend,
+            f"precision {options.precision}",
+            "float32, all that this backend computes in",
+            "use backend cpu, or precision float32",
+        )

@@ -27,8 +27,13 @@ def open_runner(model, threads, options):
 def session_options(threads, options) -> library.SessionOptions:
     if threads is not None and threads > 2**31 - 1:
         raise ModelError("session", f"threads={threads}", "a number of threads that a machine can have")
-    return library.SessionOptions(threads or 0, options.keep_values, options.profile, library.MEMORIES[options.memory],
-                                  library.PRECISIONS[options.precision])
+    return library.SessionOptions(
+        threads or 0,
+        options.keep_values,
+        options.profile,
+        library.MEMORIES[options.memory],
+        library.PRECISIONS[options.precision],
+    )
 
 
 class Runner:
@@ -66,8 +71,11 @@ class Runner:
             step = library.StepProfile()
             library.call("dsf_session_profile", self.handle.pointer, i, ctypes.byref(step))
             names = (library.decoded(name) for name in (step.op, step.node, step.module, step.kernel))
-            arithmetic = Arithmetic(library.STEP_DTYPES[step.activation_type], library.STEP_DTYPES[step.sum_type],
-                                    library.ALGORITHMS[step.algorithm])
+            arithmetic = Arithmetic(
+                library.STEP_DTYPES[step.activation_type],
+                library.STEP_DTYPES[step.sum_type],
+                library.ALGORITHMS[step.algorithm],
+            )
             steps.append(Step(*names, step.seconds, arithmetic))
         return steps
 

@@ -42,8 +42,9 @@ def test_within_the_budget_it_is_a_constant():
     "c = MelWeightMatrix(many, many, one, zero, one) s = ReduceSum(c) y = Add(x, s)",
 ])  # fmt: skip
 def test_a_bomb_is_left_alone(nodes):
-    constants = dict(zero=np.array(0), one=np.array(1), many=np.array(10**12), huge=np.array([10**12]),
-                     two=np.float32([0, 1]))
+    constants = dict(
+        zero=np.array(0), one=np.array(1), many=np.array(10**12), huge=np.array([10**12]), two=np.float32([0, 1])
+    )
     model = parse(f"g (float[n, 4] x) => (float[n, 4] y) {{ {nodes} }}", **constants)
     run_pipeline(model)
     assert len(op_types(model)) > 1
@@ -52,23 +53,36 @@ def test_a_bomb_is_left_alone(nodes):
 def test_a_bomb_of_broadcasting_is_left_alone():
     """Parameters of a BatchNormalization that are no vectors would make 2^32 weights."""
     two, row, column = np.ones(2, np.float32), np.ones((1, 1 << 16), np.float32), np.ones((1 << 16, 1), np.float32)
-    model = parse("""g (float[n, 1, 4, 4] x) => (float[n, c, 4, 4] y) {
-        z = Conv(x, w) y = BatchNormalization(z, s, b, m, v) }""", w=random(2, 1, 1, 1), s=row, b=two, m=two, v=column)
+    model = parse(
+        """g (float[n, 1, 4, 4] x) => (float[n, c, 4, 4] y) {
+        z = Conv(x, w) y = BatchNormalization(z, s, b, m, v) }""",
+        w=random(2, 1, 1, 1),
+        s=row,
+        b=two,
+        m=two,
+        v=column,
+    )
     run_pipeline(model)
     with pytest.raises(CompileError, match="ONNX's shape inference refuses it"):
         lower(model)
 
 
 def test_a_batch_norm_in_training_mode_stays():
-    model = parse("""g (float[n, 1, 4, 4] x) => (float[n, 2, 4, 4] y) {
+    model = parse(
+        """g (float[n, 1, 4, 4] x) => (float[n, 2, 4, 4] y) {
         z = Conv(x, w) y, a, c = BatchNormalization<training_mode = 1>(z, s, s, s, s) }""",
-                  w=random(2, 1, 1, 1), s=np.ones(2, np.float32))
+        w=random(2, 1, 1, 1),
+        s=np.ones(2, np.float32),
+    )
     run_pipeline(model)
     assert op_types(model) == ["Conv", "BatchNormalization"]
 
 
 def test_a_constant_of_shape_with_a_value_is_evaluated():
-    model = parse("""g (float[n, 2, 3] x) => (float[n, 6] y) {
+    model = parse(
+        """g (float[n, 2, 3] x) => (float[n, 6] y) {
         s = ConstantOfShape<value = int64[1] {6}>(ones) t = Concat<axis = 0>(minus, s) y = Reshape(x, t) }""",
-                  ones=np.array([1]), minus=np.array([-1]))
+        ones=np.array([1]),
+        minus=np.array([-1]),
+    )
     assert same_after(model, random(2, 2, 3)) == ["Reshape"]

@@ -42,8 +42,11 @@ def test_a_constant_that_a_branch_hands_out():
 
 def test_a_branch_inside_a_branch():
     inner = BRANCHES.format("t = Exp(a)", "e = Abs(a)").replace("[n, 4] t)", "[n, 4] i)").replace("t =", "i =")
-    model = parse(branch(f"u = If(off) {inner.replace('other', 'o').replace('then ()', 'h ()')} t = Identity(u)"),
-                  on=np.array(True), off=np.array(False))
+    model = parse(
+        branch(f"u = If(off) {inner.replace('other', 'o').replace('then ()', 'h ()')} t = Identity(u)"),
+        on=np.array(True),
+        off=np.array(False),
+    )
     assert same_after(model, random(3, 4)) == ["Relu", "Abs"]
 
 
@@ -76,8 +79,14 @@ def test_a_condition_on_the_input_is_refused():
 
 
 def test_what_is_inside_a_branch_that_stays_does_not_matter():
-    model = parse(branch("q = Celu(a) t = Neg(q)", condition="c", before="r = Abs(x) m = ReduceMax<keepdims = 0>(r) "
-                         "c = Greater(m, zero)"), zero=np.float32(0))
+    model = parse(
+        branch(
+            "q = Celu(a) t = Neg(q)",
+            condition="c",
+            before="r = Abs(x) m = ReduceMax<keepdims = 0>(r) c = Greater(m, zero)",
+        ),
+        zero=np.float32(0),
+    )
     with pytest.raises(CompileError, match=r"\(If\)") as caught:
         lower(run_pipeline(model))
     assert "Celu" not in str(caught.value)
@@ -112,16 +121,22 @@ def test_a_split_into_single_entries():
 
 
 def test_a_sequence_that_is_built_and_joined():
-    model = parse("""g (float[n, 2] x) => (float[n, 2, k] y) {
+    model = parse(
+        """g (float[n, 2] x) => (float[n, 2, k] y) {
         e = SequenceEmpty() a = Relu(x) b = Neg(x)
         one = SequenceInsert(e, a) two = SequenceInsert(one, b, first) three = SequenceInsert(two, x)
-        s = SequenceErase(three, first) y = ConcatFromSequence<axis = 2, new_axis = 1>(s) }""", first=np.array(0))
+        s = SequenceErase(three, first) y = ConcatFromSequence<axis = 2, new_axis = 1>(s) }""",
+        first=np.array(0),
+    )
     assert same_after(model, random(3, 2)) == ["Relu", "Unsqueeze", "Unsqueeze", "Concat"]
 
 
 def test_the_length_of_a_sequence():
-    model = parse("""g (float[n, 4] x) => (float[n, 4] y) {
-        s = SplitToSequence<axis = 1>(x, k) l = SequenceLength(s) f = Cast<to = 1>(l) y = Mul(x, f) }""", k=np.array(2))
+    model = parse(
+        """g (float[n, 4] x) => (float[n, 4] y) {
+        s = SplitToSequence<axis = 1>(x, k) l = SequenceLength(s) f = Cast<to = 1>(l) y = Mul(x, f) }""",
+        k=np.array(2),
+    )
     assert same_after(model, random(3, 4)) == ["Mul"]
 
 

@@ -22,28 +22,36 @@ def same_after(model, *inputs, exact=True) -> list[str]:
 
 
 def test_a_transposed_weight_becomes_a_weight():
-    model = parse("g (float[n, 4] x) => (float[n, 5] y) { t = Transpose<perm = [1, 0]>(w) y = MatMul(x, t) }",
-                  w=random(5, 4))
+    model = parse(
+        "g (float[n, 4] x) => (float[n, 5] y) { t = Transpose<perm = [1, 0]>(w) y = MatMul(x, t) }", w=random(5, 4)
+    )
     assert same_after(model, random(2, 4)) == ["MatMul"]
     assert "t" in model.graph.initializers
 
 
 def test_a_dequantised_weight_becomes_a_weight():
-    model = parse("g (float[n, 4] x) => (float[n, 4] y) { d = DequantizeLinear(w, s) y = MatMul(x, d) }",
-                  w=np.arange(-8, 8, dtype=np.int8).reshape(4, 4), s=np.float32(0.5))
+    model = parse(
+        "g (float[n, 4] x) => (float[n, 4] y) { d = DequantizeLinear(w, s) y = MatMul(x, d) }",
+        w=np.arange(-8, 8, dtype=np.int8).reshape(4, 4),
+        s=np.float32(0.5),
+    )
     assert same_after(model, random(2, 4)) == ["MatMul"]
 
 
 def test_an_expand_of_a_small_constant_is_not_stored():
-    model = parse("g (float[n, 2000, 1000] x) => (float[n, 2000, 1000] y) { e = Expand(c, s) y = Add(x, e) }",
-                  c=np.ones(1, np.float32), s=np.array([2000, 1000]))
+    model = parse(
+        "g (float[n, 2000, 1000] x) => (float[n, 2000, 1000] y) { e = Expand(c, s) y = Add(x, e) }",
+        c=np.ones(1, np.float32),
+        s=np.array([2000, 1000]),
+    )
     run_pipeline(model)
     assert op_types(model) == ["Expand", "Add"]
 
 
 def test_random_numbers_are_not_folded():
-    model = parse("g (float[n, 2] x) => (float[n, 2] y) { r = RandomNormalLike(c) y = Add(x, r) }",
-                  c=np.ones(2, np.float32))
+    model = parse(
+        "g (float[n, 2] x) => (float[n, 2] y) { r = RandomNormalLike(c) y = Add(x, r) }", c=np.ones(2, np.float32)
+    )
     run_pipeline(model)
     assert op_types(model) == ["RandomNormalLike", "Add"]
 
@@ -53,7 +61,9 @@ NORM = "{0} y = BatchNormalization(z, scale, bias, mean, var)"
 
 def norm(channels: int) -> dict:
     return {
-        "scale": random(channels, seed=1), "bias": random(channels, seed=2), "mean": random(channels, seed=3),
+        "scale": random(channels, seed=1),
+        "bias": random(channels, seed=2),
+        "mean": random(channels, seed=3),
         "var": np.abs(random(channels, seed=4)) + np.float32(0.1),
     }
 
@@ -71,8 +81,11 @@ def norm(channels: int) -> dict:
 def test_a_batch_norm_is_folded_and_the_weight_stays_a_shift_weight(node, weight, order, x):
     free = ", ".join(["n", *map(str, x[1:])])
     rank = len(x)
-    model = parse(f"g (float[{free}] x) => (float[{', '.join('abcd'[:rank])}] y) {{ {NORM.format(node)} }}",
-                  w=powers(weight, -14, 0, zeros=0.2), **norm(6))
+    model = parse(
+        f"g (float[{free}] x) => (float[{', '.join('abcd'[:rank])}] y) {{ {NORM.format(node)} }}",
+        w=powers(weight, -14, 0, zeros=0.2),
+        **norm(6),
+    )
     assert same_after(model, random(*x), exact=False) == [node.split()[2].split("(")[0].split("<")[0]]
     folded = model.graph.initializers["w"].const_value.numpy()
     stored = encode(folded, order)
@@ -81,8 +94,11 @@ def test_a_batch_norm_is_folded_and_the_weight_stays_a_shift_weight(node, weight
 
 def test_a_batch_norm_behind_a_shared_convolution_is_left():
     nodes = NORM.format("z = Conv(x, w)")
-    model = parse(f"g (float[n, 3, 8, 8] x) => (float[a, b, c, d] y, float[a, b, c, d] z) {{ {nodes} }}",
-                  w=random(6, 3, 3, 3), **norm(6))
+    model = parse(
+        f"g (float[n, 3, 8, 8] x) => (float[a, b, c, d] y, float[a, b, c, d] z) {{ {nodes} }}",
+        w=random(6, 3, 3, 3),
+        **norm(6),
+    )
     assert same_after(model, random(2, 3, 8, 8)) == ["Conv", "BatchNormalization"]
 
 
@@ -100,8 +116,15 @@ g (float[n, 6] x) => (float[n, 6, 1] y) {
 
 
 def strided(width: int, step: int = 1):
-    return parse(AS_STRIDED, minus=np.array([-1]), zero=np.array(0), one=np.array(1), width=np.array(width),
-                 axes=np.array([1, 2]), offsets=np.arange(0, 6 * step, step).reshape(1, 6, 1))
+    return parse(
+        AS_STRIDED,
+        minus=np.array([-1]),
+        zero=np.array(0),
+        one=np.array(1),
+        width=np.array(width),
+        axes=np.array([1, 2]),
+        offsets=np.arange(0, 6 * step, step).reshape(1, 6, 1),
+    )
 
 
 def test_a_gather_of_everything_in_order_is_a_reshape():
@@ -117,8 +140,10 @@ def test_a_gather_in_another_order_is_left():
 
 
 def test_an_idle_dropout_disappears():
-    model = parse("g (float[n, 2] x) => (float[n, 2] y) { a = Relu(x) d, mask = Dropout(a, ratio) y = Neg(d) }",
-                  ratio=np.float32(0.5))
+    model = parse(
+        "g (float[n, 2] x) => (float[n, 2] y) { a = Relu(x) d, mask = Dropout(a, ratio) y = Neg(d) }",
+        ratio=np.float32(0.5),
+    )
     assert same_after(model, random(3, 2)) == ["Relu", "Neg"]
 
 

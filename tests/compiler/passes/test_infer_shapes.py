@@ -48,28 +48,42 @@ def test_constants_and_what_differs_are_remembered():
 
 
 def test_refuses_a_cut_batch_by_name():
-    model = parse("g (float[batch, 4] x) => (float[n, m] y) { y = Slice(x, one, end, zero) }",
-                  one=np.array([1]), end=np.array([2**60]), zero=np.array([0]))
+    model = parse(
+        "g (float[batch, 4] x) => (float[n, m] y) { y = Slice(x, one, end, zero) }",
+        one=np.array([1]),
+        end=np.array([2**60]),
+        zero=np.array([0]),
+    )
     with pytest.raises(CompileError, match=r"\(Slice\).*\(6, 4\) for a batch of 7 and \(10, 4\) for .* 11.*no-dynamic"):
         shapes(model)
 
 
-@pytest.mark.parametrize("cut", [
-    "part = Mod(rows, four) cut = Slice(x, zero, part, one)",  # 3 of 7 and 3 of 11
-    "part = Min(rows, four) cut = Slice(x, zero, part, one)",
-    "part = Max(rows, four) cut = Slice(x, zero, part, one)",  # 7 of 7 and 11 of 11
-    "cut = Slice(x, zero, four, zero)",
-])
+@pytest.mark.parametrize(
+    "cut",
+    [
+        "part = Mod(rows, four) cut = Slice(x, zero, part, one)",  # 3 of 7 and 3 of 11
+        "part = Min(rows, four) cut = Slice(x, zero, part, one)",
+        "part = Max(rows, four) cut = Slice(x, zero, part, one)",  # 7 of 7 and 11 of 11
+        "cut = Slice(x, zero, four, zero)",
+    ],
+)
 def test_refuses_what_two_batch_sizes_cannot_tell_from_a_constant_or_a_multiple(cut):
-    model = parse(f"g (float[batch, 40] x) => (float[n, m] cut) {{ rows = Shape<start = 0, end = 1>(x) {cut} }}",
-                  zero=np.array([0]), one=np.array([1]), four=np.array([4]))
+    model = parse(
+        f"g (float[batch, 40] x) => (float[n, m] cut) {{ rows = Shape<start = 0, end = 1>(x) {cut} }}",
+        zero=np.array([0]),
+        one=np.array([1]),
+        four=np.array([4]),
+    )
     with pytest.raises(CompileError, match=r"\(Slice\): the shape depends on the batch size .* for a batch of 1;"):
         shapes(model)
 
 
 def test_an_array_that_a_third_batch_size_refutes_is_no_constant():
-    model = parse("g (float[batch, 4] x) => (float[n, m] y) { rows = Shape<start = 0, end = 1>(x) "
-                  "part = Mod(rows, four) factor = Cast<to = 1>(part) y = Mul(x, factor) }", four=np.array([4]))
+    model = parse(
+        "g (float[batch, 4] x) => (float[n, m] y) { rows = Shape<start = 0, end = 1>(x) "
+        "part = Mod(rows, four) factor = Cast<to = 1>(part) y = Mul(x, factor) }",
+        four=np.array([4]),
+    )
     shapes(model)
     found = {value.name: value.meta for node in model.graph for value in node.outputs}
     assert "constant" not in found["part"] and "constant" not in found["factor"]

@@ -64,7 +64,8 @@ def test_an_output_shape_far_beyond_the_inputs_is_refused(tmp_path):
 
 
 def test_explicit_pads_are_left():
-    model = parse("g (float[n, 2, 7, 7] x) => (float[a, b, c, d] y) { y = Conv<pads = [1, 0, 2, 1]>(x, w) }",
-                  w=random(2, 2, 3, 3))
+    model = parse(
+        "g (float[n, 2, 7, 7] x) => (float[a, b, c, d] y) { y = Conv<pads = [1, 0, 2, 1]>(x, w) }", w=random(2, 2, 3, 3)
+    )
     run_pipeline(model)
     assert list(model.graph[0].attributes["pads"].as_ints()) == [1, 0, 2, 1]

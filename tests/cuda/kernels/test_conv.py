@@ -42,8 +42,9 @@ class Case:
 
     def attributes(self):
         more = {"output_padding": list(self.extra)} if self.transposed else {}
-        return dict(strides=list(self.strides), pads=list(self.pads), dilations=list(self.dilations), group=self.group,
-                    **more)
+        return dict(
+            strides=list(self.strides), pads=list(self.pads), dilations=list(self.dilations), group=self.group, **more
+        )
 
 
 PAD = (1, 1, 1, 1)
@@ -53,8 +54,14 @@ CASES = [
     Case("tails of rows, pixels and k", (1, 24, 7, 11), (37, 24, 3, 3), pads=PAD, bias=False, residual=True),
     Case("split over blocks", (1, 512, 3, 3), (16, 512, 3, 3), pads=PAD, sms=16, low=0, high=6),
     Case("split over blocks, gathered", (1, 509, 2, 3), (70, 509, 3, 3), pads=PAD, sms=132),
-    Case("stride, asymmetric pads, dilation", (2, 8, 9, 12), (16, 8, 3, 2), strides=(2, 1), pads=(1, 0, 2, 3),
-         dilations=(1, 2)),
+    Case(
+        "stride, asymmetric pads, dilation",
+        (2, 8, 9, 12),
+        (16, 8, 3, 2),
+        strides=(2, 1),
+        pads=(1, 0, 2, 3),
+        dilations=(1, 2),
+    ),
     Case("first layer", (1, 3, 19, 17), (64, 3, 7, 7), strides=(2, 2), pads=(3, 3, 3, 3), low=0),
     Case("one channel", (2, 1, 8, 8), (16, 1, 3, 3), pads=PAD),
     Case("four channels", (1, 4, 5, 6), (8, 4, 2, 2)),
@@ -64,15 +71,25 @@ CASES = [
     Case("more than a panel a group", (1, 16, 4, 4), (80, 8, 1, 1), group=2, strides=(2, 2)),
     Case("kernel larger than the image", (1, 8, 2, 2), (8, 8, 5, 5), pads=(2, 2, 2, 2)),
     Case("depthwise", (2, 16, 6, 7), (16, 1, 3, 3), group=16, pads=PAD, low=0, high=6),
-    Case("depthwise, odd channels", (1, 7, 9, 6), (7, 1, 3, 2), group=7, strides=(2, 1), dilations=(1, 2),
-         residual=True),
+    Case(
+        "depthwise, odd channels", (1, 7, 9, 6), (7, 1, 3, 2), group=7, strides=(2, 1), dilations=(1, 2), residual=True
+    ),
     Case("depthwise, two outputs a channel", (1, 8, 5, 5), (16, 1, 3, 3), group=8),
     Case("depthwise, raw", (1, 8, 5, 5), (8, 1, 3, 3), group=8, pads=PAD, raw=True),
     Case("raw weights", (1, 16, 5, 5), (16, 16, 3, 3), pads=PAD, raw=True, sms=1),
     Case("a raw first layer", (1, 3, 9, 9), (16, 3, 3, 3), pads=PAD, raw=True),
     Case("transposed, stride 2", (1, 8, 4, 5), (8, 16, 2, 2), strides=(2, 2), transposed=True, residual=True),
-    Case("transposed, all", (2, 16, 4, 3), (16, 6, 3, 3), group=2, strides=(2, 3), pads=(1, 0, 2, 1), dilations=(2, 1),
-         extra=(1, 2), transposed=True),
+    Case(
+        "transposed, all",
+        (2, 16, 4, 3),
+        (16, 6, 3, 3),
+        group=2,
+        strides=(2, 3),
+        pads=(1, 0, 2, 1),
+        dilations=(2, 1),
+        extra=(1, 2),
+        transposed=True,
+    ),
     Case("transposed, odd channels", (1, 5, 4, 5), (5, 7, 3, 3), strides=(2, 2), pads=PAD, transposed=True),
     Case("transposed depthwise", (1, 8, 4, 5), (8, 1, 3, 3), group=8, strides=(2, 2), pads=PAD, transposed=True),
     Case("transposed, raw", (1, 8, 3, 3), (8, 8, 3, 3), strides=(2, 2), transposed=True, raw=True),
@@ -82,13 +99,35 @@ CASES = [
     Case("many pixels, groups", (1, 32, 9, 9), (96, 16, 3, 3), group=2, pads=PAD, sms=1),
     Case("many pixels, raw", (1, 72, 9, 9), (64, 72, 1, 1), raw=True, sms=1),
     Case("transposed, more pixels", (1, 16, 6, 6), (16, 48, 2, 2), strides=(2, 2), transposed=True, sms=1),
-    *(Case(f"many pixels, {bits} bits{'' if zero else ', no zero'}", (1, 72, 9, 8), (outputs, 72, 1, 1), sms=1,
-           codes={"bits": bits, "zero": zero})
-      for bits, zero, outputs in [(5, False, 96), (4, True, 64), (3, True, 96), (3, False, 64), (2, True, 64),
-                                  (6, True, 96)]),
-    *(Case(f"{bits} bits{'' if zero else ', no zero'}", (1, 24, 4, 4), (20, 24, 3, 3), pads=PAD,
-           codes={"bits": bits, "zero": zero})
-      for bits in range(1, 7) for zero in (True, False) if bits > 1 or not zero),
+    *(
+        Case(
+            f"many pixels, {bits} bits{'' if zero else ', no zero'}",
+            (1, 72, 9, 8),
+            (outputs, 72, 1, 1),
+            sms=1,
+            codes={"bits": bits, "zero": zero},
+        )
+        for bits, zero, outputs in [
+            (5, False, 96),
+            (4, True, 64),
+            (3, True, 96),
+            (3, False, 64),
+            (2, True, 64),
+            (6, True, 96),
+        ]
+    ),
+    *(
+        Case(
+            f"{bits} bits{'' if zero else ', no zero'}",
+            (1, 24, 4, 4),
+            (20, 24, 3, 3),
+            pads=PAD,
+            codes={"bits": bits, "zero": zero},
+        )
+        for bits in range(1, 7)
+        for zero in (True, False)
+        if bits > 1 or not zero
+    ),
 ]
 
 
@@ -102,15 +141,36 @@ def run_case(case, x, weight, stored, value, bias, residual):
     n, outputs, out_h, out_w = op(x[:, :, :, :], value, **case.attributes()).shape
     tiles, memory = packed(weight, stored, value.shape, case.role, case.group)
     module = conv_transpose if case.transposed else conv
-    shape = dict(n=n, h=x.shape[2], w=x.shape[3], c=x.shape[1], outputs=outputs, out_h=out_h, out_w=out_w,
-                 kernel=value.shape[2:], strides=case.strides, pads=case.pads, dilations=case.dilations,
-                 group=case.group, sms=case.sms)
+    shape = dict(
+        n=n,
+        h=x.shape[2],
+        w=x.shape[3],
+        c=x.shape[1],
+        outputs=outputs,
+        out_h=out_h,
+        out_w=out_w,
+        kernel=value.shape[2:],
+        strides=case.strides,
+        pads=case.pads,
+        dilations=case.dilations,
+        group=case.group,
+        sms=case.sms,
+    )
     held = nhwc(x), bias, None if residual is None else nhwc(residual)
     y = poisoned((n, out_h, out_w, outputs))
     scratch = scratch_for(*module.scratch_bytes(tiles, **shape))
     pointers = [0 if array is None else address(array) for array in held]
-    launches = module.launches(pointers[0], tiles, pointers[1], pointers[2], address(y), address(scratch), **shape,
-                               low=case.low, high=case.high)
+    launches = module.launches(
+        pointers[0],
+        tiles,
+        pointers[1],
+        pointers[2],
+        address(y),
+        address(scratch),
+        **shape,
+        low=case.low,
+        high=case.high,
+    )
     run(launches, y, scratch=(scratch,))
     assert memory
     return np.moveaxis(y, -1, 1).astype(np.float64)
@@ -136,13 +196,23 @@ def expected_of(case, x, value, bias, residual):
 def test_within_bound(case):
     random = np.random.default_rng(1)
     x, weight, stored, value, bias, residual = inputs_of(
-        case, lambda shape: random.normal(size=shape).astype(np.float16).astype(np.float32))
+        case, lambda shape: random.normal(size=shape).astype(np.float16).astype(np.float32)
+    )
     if case.raw:
         weight, stored, value = raw_weight(random.normal(size=value.shape))
     got = run_case(case, x, weight, stored, value, bias, residual)
     expected = expected_of(case, x, value, bias, residual)
-    magnitude = expected_of(case, np.abs(x), np.abs(value), None if bias is None else np.abs(bias),
-                            None if residual is None else np.abs(residual)) if np.isinf(case.high) else 1e3
+    magnitude = (
+        expected_of(
+            case,
+            np.abs(x),
+            np.abs(value),
+            None if bias is None else np.abs(bias),
+            None if residual is None else np.abs(residual),
+        )
+        if np.isinf(case.high)
+        else 1e3
+    )
     depth = value[0].size * (case.transposed and len(value) or 1)
     assert np.isfinite(got).all()
     bound = half_bound(expected, np.abs(magnitude), depth, case.raw)
@@ -153,7 +223,8 @@ def test_within_bound(case):
 def test_whole_numbers_are_exact(case):
     random = np.random.default_rng(2)
     x, weight, stored, value, bias, residual = inputs_of(
-        case, lambda shape: random.integers(-3, 4, shape).astype(np.float32))
+        case, lambda shape: random.integers(-3, 4, shape).astype(np.float32)
+    )
     value = np.sign(value) * 2.0 ** random.integers(0, 2, value.shape)  # +-1, +-2 and 0: every sum is a small number
     weight, stored, value = raw_weight(value)
     got = run_case(case, x, weight, stored, value, bias, residual)
@@ -183,18 +254,23 @@ CODEBOOKS = [(bits, zero) for bits in range(1, 6) for zero in (True, False) if b
 
 
 @pytest.mark.parametrize("bits, zero", CODEBOOKS)
-@pytest.mark.parametrize("case", [
-    Case("few pixels", (1, 24, 4, 4), (20, 24, 3, 3), pads=PAD),
-    Case("gathered", (1, 3, 5, 4), (20, 3, 3, 3), pads=PAD),
-    Case("many pixels", (1, 24, 9, 8), (64, 24, 2, 3), sms=1),
-    Case("depthwise", (1, 8, 4, 4), (8, 1, 3, 3), group=8),
-], ids=str)
+@pytest.mark.parametrize(
+    "case",
+    [
+        Case("few pixels", (1, 24, 4, 4), (20, 24, 3, 3), pads=PAD),
+        Case("gathered", (1, 3, 5, 4), (20, 3, 3, 3), pads=PAD),
+        Case("many pixels", (1, 24, 9, 8), (64, 24, 2, 3), sms=1),
+        Case("depthwise", (1, 8, 4, 4), (8, 1, 3, 3), group=8),
+    ],
+    ids=str,
+)
 def test_codes_of_whole_numbers_are_exact(case, bits, zero):
     """Weights 2^0 .. 2^15, x up to 3: sums below 2^24 in any order, rounded once."""
     case.codes.update(bits=bits, zero=zero, base=(1 << bits - 1) - 1 - zero)
     random = np.random.default_rng(3)
     x, weight, stored, value, bias, residual = inputs_of(
-        case, lambda shape: random.integers(-3, 4, shape).astype(np.float32))
+        case, lambda shape: random.integers(-3, 4, shape).astype(np.float32)
+    )
     got = run_case(case, x, weight, stored, value, bias, residual)
     with np.errstate(over="ignore"):
         np.testing.assert_array_equal(got, halves(expected_of(case, x, value, bias, residual)))

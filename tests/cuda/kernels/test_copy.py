@@ -12,8 +12,15 @@ from tests.cuda.windows import laid_out, near, normals, of
 NUMBERS = np.array([0, 1, -1, 2.5, -2.5, 127, 300, -300, 70000, np.nan, np.inf, -np.inf], np.float32)
 
 
-@pytest.mark.parametrize(("shape", "kernel"), [((2, 33, 5, 9), "copy_transposed"), ((2, 17, 40), "copy_transposed"),
-                                               ((2, 3, 5, 4), "copy_strided"), ((1,), "copy_strided")])
+@pytest.mark.parametrize(
+    ("shape", "kernel"),
+    [
+        ((2, 33, 5, 9), "copy_transposed"),
+        ((2, 17, 40), "copy_transposed"),
+        ((2, 3, 5, 4), "copy_strided"),
+        ((1,), "copy_strided"),
+    ],
+)
 @pytest.mark.parametrize("types", [(np.float32, np.float16), (np.float16, np.float32)])
 def test_channels_last_and_back(shape, kernel, types):
     order = (0, *range(2, len(shape)), 1) if len(shape) > 1 else (0,)
@@ -27,8 +34,9 @@ def test_channels_last_and_back(shape, kernel, types):
         np.testing.assert_array_equal(target, x.astype(types[1]))
 
 
-@pytest.mark.parametrize(("one", "other"), itertools.permutations(
-    ["float32", "float16", "int32", "int64", "int8", "uint8", "bool"], 2))
+@pytest.mark.parametrize(
+    ("one", "other"), itertools.permutations(["float32", "float16", "int32", "int64", "int8", "uint8", "bool"], 2)
+)
 def test_casts(one, other):
     from dsruntime.backends.reference.ops.cast import cast
 

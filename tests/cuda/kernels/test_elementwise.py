@@ -10,17 +10,34 @@ from tests.cuda.launching import address, poisoned, run
 from tests.cuda.windows import laid_out, near, normals, of
 
 FUNCTIONS = {
-    "identity": lambda x: x, "abs": np.abs, "neg": np.negative, "exp": np.exp, "tanh": np.tanh, "floor": np.floor,
-    "sigmoid": lambda x: 1 / (1 + np.exp(-x)), "silu": lambda x: x / (1 + np.exp(-x)), "reciprocal": lambda x: 1 / x,
-    "erf": np.vectorize(math.erf), "gelu": lambda x: x * (1 + np.vectorize(math.erf)(x / math.sqrt(2))) / 2,
+    "identity": lambda x: x,
+    "abs": np.abs,
+    "neg": np.negative,
+    "exp": np.exp,
+    "tanh": np.tanh,
+    "floor": np.floor,
+    "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
+    "silu": lambda x: x / (1 + np.exp(-x)),
+    "reciprocal": lambda x: 1 / x,
+    "erf": np.vectorize(math.erf),
+    "gelu": lambda x: x * (1 + np.vectorize(math.erf)(x / math.sqrt(2))) / 2,
     "gelu_tanh": lambda x: x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))) / 2,
-    "hard_swish": lambda x: x * np.clip(x / 6 + 0.5, 0, 1), "clip": lambda x: np.clip(x, 0.25, 0.5),
-    "leaky_relu": lambda x: np.where(x >= 0, x, 0.25 * x), "elu": lambda x: np.where(x >= 0, x, 0.25 * np.expm1(x)),
+    "hard_swish": lambda x: x * np.clip(x / 6 + 0.5, 0, 1),
+    "clip": lambda x: np.clip(x, 0.25, 0.5),
+    "leaky_relu": lambda x: np.where(x >= 0, x, 0.25 * x),
+    "elu": lambda x: np.where(x >= 0, x, 0.25 * np.expm1(x)),
     "hard_sigmoid": lambda x: np.clip(0.25 * x + 0.5, 0, 1),
-    "log": lambda x: np.log(np.abs(x)), "sqrt": lambda x: np.sqrt(np.abs(x)),
+    "log": lambda x: np.log(np.abs(x)),
+    "sqrt": lambda x: np.sqrt(np.abs(x)),
 }
-BINARY = {"add": np.add, "sub": np.subtract, "mul": np.multiply, "div": np.divide,
-          "pow": lambda a, b: np.abs(a) ** b, "prelu": lambda a, b: np.where(a >= 0, a, a * b)}
+BINARY = {
+    "add": np.add,
+    "sub": np.subtract,
+    "mul": np.multiply,
+    "div": np.divide,
+    "pow": lambda a, b: np.abs(a) ** b,
+    "prelu": lambda a, b: np.where(a >= 0, a, a * b),
+}
 
 
 def test_lists_are_complete():
@@ -46,8 +63,9 @@ def test_unary_by_strides(dtype):
 
 
 @pytest.mark.parametrize("name", BINARY)
-@pytest.mark.parametrize("shapes", [((16, 40), (16, 40)), ((3, 5, 7), (3, 5, 7)), ((2, 3, 4, 5), (3, 1, 5)),
-                                    ((1,), (9,))])
+@pytest.mark.parametrize(
+    "shapes", [((16, 40), (16, 40)), ((3, 5, 7), (3, 5, 7)), ((2, 3, 4, 5), (3, 1, 5)), ((1,), (9,))]
+)
 def test_binary(name, shapes):
     a, b = (normals(*shape) for shape in shapes)
     a = np.abs(a) if name == "pow" else a
@@ -59,10 +77,15 @@ def test_binary(name, shapes):
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32])
-@pytest.mark.parametrize(("shape", "gate", "kernel"), [
-    ((3, 24, 5, 4), (3, 24, 1, 1), "binary_rows"), ((2, 16, 3, 3), (16, 1, 1), "binary_rows"),
-    ((1, 8, 7, 1), (1, 8, 1, 1), "binary_rows"), ((3, 20, 2, 2), (3, 20, 1, 1), "binary_strided"),
-])
+@pytest.mark.parametrize(
+    ("shape", "gate", "kernel"),
+    [
+        ((3, 24, 5, 4), (3, 24, 1, 1), "binary_rows"),
+        ((2, 16, 3, 3), (16, 1, 1), "binary_rows"),
+        ((1, 8, 7, 1), (1, 8, 1, 1), "binary_rows"),
+        ((3, 20, 2, 2), (3, 20, 1, 1), "binary_strided"),
+    ],
+)
 def test_gates_and_biases_by_rows(shape, gate, kernel, dtype):
     a, b = laid_out(normals(*shape), (0, 2, 3, 1)), normals(*gate, dtype=dtype)
     y = laid_out(poisoned(shape), (0, 2, 3, 1))

@@ -8,8 +8,18 @@ from tests.cuda.launching import address, halves, poisoned, run
 from tests.cuda.products import half_bound, packed, raw_weight, scratch_for, shift_weight
 
 # rows, k, outputs, multiprocessors
-SHAPES = [(1, 64, 16, 1), (1, 72, 17, 1), (8, 520, 100, 4), (3, 1000, 10, 132), (9, 128, 70, 4), (33, 136, 20, 1),
-          (2, 1, 1, 1), (5, 13, 9, 4), (70, 72, 40, 1), (3, 8192, 24, 132)]
+SHAPES = [
+    (1, 64, 16, 1),
+    (1, 72, 17, 1),
+    (8, 520, 100, 4),
+    (3, 1000, 10, 132),
+    (9, 128, 70, 4),
+    (33, 136, 20, 1),
+    (2, 1, 1, 1),
+    (5, 13, 9, 4),
+    (70, 72, 40, 1),
+    (3, 8192, 24, 132),
+]
 
 
 def run_linear(x, weight, stored, value, role, bias, residual, sms, low=-np.inf, high=np.inf, overflow=None):
@@ -20,8 +30,19 @@ def run_linear(x, weight, stored, value, role, bias, residual, sms, low=-np.inf,
     scratch, y = scratch_for(*linear.scratch_bytes(tiles, **shape)), poisoned((rows, outputs))
     held = halves(x), bias, None if residual is None else halves(residual)
     at = [0 if array is None else address(array) for array in held]
-    launches = linear.launches(at[0], tiles, at[1], at[2], address(y), address(scratch), **shape, low=low, high=high,
-                               overflow=0 if overflow is None else address(overflow), tag=7)
+    launches = linear.launches(
+        at[0],
+        tiles,
+        at[1],
+        at[2],
+        address(y),
+        address(scratch),
+        **shape,
+        low=low,
+        high=high,
+        overflow=0 if overflow is None else address(overflow),
+        tag=7,
+    )
     run(launches, y, scratch=(scratch,))
     assert memory
     return y, launches[0]
@@ -45,8 +66,9 @@ def test_within_bound(shape, role):
 
 
 @pytest.mark.parametrize("rows, kernel", [(1, "linear_narrow"), (8, "linear_narrow"), (9, "conv_windows")])
-@pytest.mark.parametrize("bits, zero", [(5, True), (5, False), (4, True), (4, False), (3, True), (2, True), (1, False),
-                                        (6, True)])
+@pytest.mark.parametrize(
+    "bits, zero", [(5, True), (5, False), (4, True), (4, False), (3, True), (2, True), (1, False), (6, True)]
+)
 def test_every_format_is_exact_on_powers(rows, kernel, bits, zero):
     """One x is 1 and the others 0, so that every output is one weight: all codes come through unchanged."""
     weight, stored, value = shift_weight((48, 128), "linear", bits, zero)

@@ -41,9 +41,21 @@ def multiply(a, b, a_order, b_order, **more):
     m, k, n = a.shape[-2], a.shape[-1], b.shape[-1]
     (a_memory, a_strides), (b_memory, b_strides) = laid_out(a, a_order), laid_out(b, b_order)
     y = poisoned((*batch, m, n))
-    run(mat_mul.launches(address(a_memory), address(b_memory), address(y), batch=batch, m=m, n=n, k=k,
-                         a_strides=strides_of(a_strides, a.shape, batch),
-                         b_strides=strides_of(b_strides, b.shape, batch), **more), y)
+    run(
+        mat_mul.launches(
+            address(a_memory),
+            address(b_memory),
+            address(y),
+            batch=batch,
+            m=m,
+            n=n,
+            k=k,
+            a_strides=strides_of(a_strides, a.shape, batch),
+            b_strides=strides_of(b_strides, b.shape, batch),
+            **more,
+        ),
+        y,
+    )
     return y.astype(np.float64)
 
 

@@ -15,8 +15,11 @@ def as_matrices(value, role, group):
         rows = value.reshape(group, -1, *value.shape[1:])
         return np.moveaxis(rows, 2, -1).reshape(group, rows.shape[1], -1)
     if role == "conv_transpose":
-        inputs = value.reshape(group, -1, *value.shape[1:])[..., ::-1, ::-1] if value.ndim == 4 else \
-            value.reshape(group, -1, *value.shape[1:])[..., ::-1]
+        inputs = (
+            value.reshape(group, -1, *value.shape[1:])[..., ::-1, ::-1]
+            if value.ndim == 4
+            else value.reshape(group, -1, *value.shape[1:])[..., ::-1]
+        )
         rows = np.moveaxis(np.swapaxes(inputs, 1, 2), 2, -1)
         return rows.reshape(group, rows.shape[1], -1)
     return (value if role == "linear" else value.T)[None]
@@ -49,15 +52,18 @@ def test_every_codebook(bits, zero):
     check(*shift_weight((20, 72), "linear", bits, zero, scaled=True, seed=bits), "linear")
 
 
-@pytest.mark.parametrize("shape, role, group", [
-    ((33, 24, 3, 3), "conv", 1),
-    ((6, 3, 2, 5), "conv", 3),
-    ((20, 8, 7), "conv", 2),
-    ((5, 7, 3, 2), "conv_transpose", 1),
-    ((8, 5, 2, 3), "conv_transpose", 2),
-    ((8, 5, 3), "conv_transpose", 4),
-    ((70, 20), "linear_transposed", 1),
-])
+@pytest.mark.parametrize(
+    "shape, role, group",
+    [
+        ((33, 24, 3, 3), "conv", 1),
+        ((6, 3, 2, 5), "conv", 3),
+        ((20, 8, 7), "conv", 2),
+        ((5, 7, 3, 2), "conv_transpose", 1),
+        ((8, 5, 2, 3), "conv_transpose", 2),
+        ((8, 5, 3), "conv_transpose", 4),
+        ((70, 20), "linear_transposed", 1),
+    ],
+)
 def test_every_role(shape, role, group):
     check(*shift_weight(shape, role, scaled=True), role, group)
 

@@ -8,10 +8,18 @@ from tests.cuda.launching import poisoned, run
 from tests.cuda.windows import laid_out, near, normals, of
 
 
-@pytest.mark.parametrize(("shape", "order", "axes"), [
-    ((3, 600), (0, 1), (1,)), ((3, 31), (0, 1), (1,)), ((40, 70), (0, 1), (0,)), ((2, 5, 6, 7), (0, 1, 2, 3), (1, 3)),
-    ((2, 40, 5, 7), (0, 2, 3, 1), (2, 3)), ((4, 5), (0, 1), (0, 1)), ((3, 4, 5), (2, 0, 1), (-1,)),
-])
+@pytest.mark.parametrize(
+    ("shape", "order", "axes"),
+    [
+        ((3, 600), (0, 1), (1,)),
+        ((3, 31), (0, 1), (1,)),
+        ((40, 70), (0, 1), (0,)),
+        ((2, 5, 6, 7), (0, 1, 2, 3), (1, 3)),
+        ((2, 40, 5, 7), (0, 2, 3, 1), (2, 3)),
+        ((4, 5), (0, 1), (0, 1)),
+        ((3, 4, 5), (2, 0, 1), (-1,)),
+    ],
+)
 @pytest.mark.parametrize("op", ["sum", "mean", "max"])
 @pytest.mark.parametrize("dtype", [np.float16, np.float32])
 def test_agrees(shape, order, axes, op, dtype):

@@ -16,8 +16,9 @@ def test_agrees(sizes, mode):
     x = laid_out(normals(2, 3, 4, 5), (0, 2, 3, 1))
     attributes = {"sizes": [2, 3, *sizes], "mode": "linear", "coordinate_transformation_mode": mode}
     want = resize(x.astype(np.float32), **attributes)
-    tables = [neighbours(coordinates_of(x.shape[a], want.shape[a], a, attributes), x.shape[a], want.shape[a])
-              for a in (2, 3)]
+    tables = [
+        neighbours(coordinates_of(x.shape[a], want.shape[a], a, attributes), x.shape[a], want.shape[a]) for a in (2, 3)
+    ]
     y = poisoned(want.shape)
     run(resize_linear(*of(x), *map(address, tables), *of(y)), y)
     near(y, want, 16)

@@ -8,10 +8,19 @@ from tests.cuda.launching import address, poisoned, run
 from tests.cuda.windows import laid_out, near, normals, of
 
 
-@pytest.mark.parametrize(("shape", "order", "axis"), [
-    ((3, 5), (0, 1), 1), ((2, 1000), (0, 1), 1), ((3, 40, 4), (0, 1, 2), 1), ((2, 6, 3, 3), (0, 2, 3, 1), 1),
-    ((7,), (0,), 0), ((5, 16), (0, 1), 1), ((2, 3, 2048), (0, 1, 2), 2), ((2, 16, 3), (0, 1, 2), 1),
-])
+@pytest.mark.parametrize(
+    ("shape", "order", "axis"),
+    [
+        ((3, 5), (0, 1), 1),
+        ((2, 1000), (0, 1), 1),
+        ((3, 40, 4), (0, 1, 2), 1),
+        ((2, 6, 3, 3), (0, 2, 3, 1), 1),
+        ((7,), (0,), 0),
+        ((5, 16), (0, 1), 1),
+        ((2, 3, 2048), (0, 1, 2), 2),
+        ((2, 16, 3), (0, 1, 2), 1),
+    ],
+)
 @pytest.mark.parametrize("logarithm", [False, True])
 def test_softmax(shape, order, axis, logarithm):
     x = laid_out(normals(*shape) * 4, order)
@@ -28,10 +37,17 @@ def test_softmax(shape, order, axis, logarithm):
     np.testing.assert_array_equal(y[~finite], want[~finite])
 
 
-@pytest.mark.parametrize(("shape", "order", "axis"), [((3, 40), (0, 1), 1), ((2, 3, 5, 7), (0, 1, 2, 3), 2),
-                                                      ((2, 4, 3, 50), (0, 2, 3, 1), 3), ((1, 1000), (0, 1), 1),
-                                                      ((3, 5, 36), (0, 1, 2), 2),
-                                                      ((2, 2, 4, 6), (0, 1, 2, 3), 1)])
+@pytest.mark.parametrize(
+    ("shape", "order", "axis"),
+    [
+        ((3, 40), (0, 1), 1),
+        ((2, 3, 5, 7), (0, 1, 2, 3), 2),
+        ((2, 4, 3, 50), (0, 2, 3, 1), 3),
+        ((1, 1000), (0, 1), 1),
+        ((3, 5, 36), (0, 1, 2), 2),
+        ((2, 2, 4, 6), (0, 1, 2, 3), 1),
+    ],
+)
 @pytest.mark.parametrize("with_bias", [True, False])
 def test_layer_norm(shape, order, axis, with_bias):
     x = laid_out(normals(*shape), order)

@@ -10,10 +10,17 @@ from tests.cuda.windows import RANDOM, normals, of
 
 
 @pytest.mark.parametrize("largest", [True, False])
-@pytest.mark.parametrize("x", [
-    normals(3, 70), RANDOM.integers(-2, 3, (2, 40)).astype(np.float16), RANDOM.integers(-(2**40), 2**40, (2, 9)),
-    np.array([[1, np.nan, np.inf, -np.inf, np.nan, 0, -0.0]], np.float16), normals(4, 130),
-], ids=["normal", "ties", "int64", "odd", "long"])
+@pytest.mark.parametrize(
+    "x",
+    [
+        normals(3, 70),
+        RANDOM.integers(-2, 3, (2, 40)).astype(np.float16),
+        RANDOM.integers(-(2**40), 2**40, (2, 9)),
+        np.array([[1, np.nan, np.inf, -np.inf, np.nan, 0, -0.0]], np.float16),
+        normals(4, 130),
+    ],
+    ids=["normal", "ties", "int64", "odd", "long"],
+)
 def test_agrees(x, largest):
     for k in (1, x.shape[1] // 2, x.shape[1]):
         values, indices = top_k(x, k=k, largest=int(largest))

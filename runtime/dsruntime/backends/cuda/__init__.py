@@ -1,15 +1,15 @@
 """cuda: kernels of our own on an NVIDIA GPU. Importing this touches nothing of CUDA; open_runner does.
 
-    a Model ──lower──▶ Plan ──────▶ launches ──▶ one CUDA graph         for each batch size
-              lower/    plan.py, arena.py           runner.py
+a Model ──lower──▶ Plan ──────▶ launches ──▶ one CUDA graph         for each batch size
+          lower/    plan.py, arena.py           runner.py
 
-    driver.py, pycuda_driver.py, emulated_driver.py     what a GPU is asked for, and who answers
-    compile.py, cache.py                                kernel sources to cubins
-    runner.py, prepared.py, device_model.py             a session, its plans and graphs, the weights they share
-    kernels/                                            NAME.cu beside NAME.py, its launcher
-    tensor.py, builder.py, fuse.py, plan.py             a graph to steps in one arena
-    lower/                                              one function an op
-    interop.py                                          arrays of other libraries on the GPU, in and out
+driver.py, pycuda_driver.py, emulated_driver.py     what a GPU is asked for, and who answers
+compile.py, cache.py                                kernel sources to cubins
+runner.py, prepared.py, device_model.py             a session, its plans and graphs, the weights they share
+kernels/                                            NAME.cu beside NAME.py, its launcher
+tensor.py, builder.py, fuse.py, plan.py             a graph to steps in one arena
+lower/                                              one function an op
+interop.py                                          arrays of other libraries on the GPU, in and out
 """
 
 from __future__ import annotations
@@ -28,6 +28,10 @@ def open_runner(model, threads, options):
     refuse_precision("cuda", options)
     usable, found = (True, "") if pycuda_driver.is_started() else availability()
     if not usable:
-        raise BackendError("cuda", found, "an NVIDIA GPU with its driver, PyCUDA and compiled kernels",
-                           "install what is missing (docs/cuda.md), or use backend cpu")
+        raise BackendError(
+            "cuda",
+            found,
+            "an NVIDIA GPU with its driver, PyCUDA and compiled kernels",
+            "install what is missing (docs/cuda.md), or use backend cpu",
+        )
     return Runner(model, options.keep_values, options.profile)

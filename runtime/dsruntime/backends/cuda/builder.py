@@ -84,8 +84,12 @@ class Builder:
         strides = dense_strides(shape, order or range(len(shape)))
         tensor = Tensor(len(self.buffers), 0, shape, strides, dtype)
         if tensor.count * max(SIZES[dtype], 4) > MOST_BYTES:
-            raise ModelError(f"{self.where}: batch size {self.batch}", f"a value of {tensor.count} elements",
-                             f"at most {MOST_BYTES // 4}", "run smaller batches")
+            raise ModelError(
+                f"{self.where}: batch size {self.batch}",
+                f"a value of {tensor.count} elements",
+                f"at most {MOST_BYTES // 4}",
+                "run smaller batches",
+            )
         self.buffers.append(Buffer(tensor.bytes, len(self.steps), len(self.steps)))
         return tensor
 
@@ -150,8 +154,9 @@ class Builder:
             self.step(lambda at: copies.copy(source, at(source), target, at(target)), source, target, op=op)
 
     def copy_clipped(self, source: Tensor, target: Tensor, low: float, high: float) -> None:
-        self.step(lambda at: elementwise.unary("clip", source, at(source), target, at(target), low, high), source,
-                  target)
+        self.step(
+            lambda at: elementwise.unary("clip", source, at(source), target, at(target), low, high), source, target
+        )
 
     # layouts
 

@@ -27,7 +27,8 @@ def key(parts: Iterable[bytes]) -> str:
 
 def folder_path() -> Path:
     root = os.environ.get("DSCOMPRESS_CACHE") or os.path.join(
-        os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "dscompress")
+        os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "dscompress"
+    )
     return Path(root) / "kernels"
 
 

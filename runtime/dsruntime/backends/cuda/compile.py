@@ -116,8 +116,12 @@ def compiler():
     path = nvcc_path()
     if path:
         return nvcc_version(path), compile_by_nvcc
-    raise BackendError("cuda", "there are no compiled kernels for this GPU and no compiler",
-                       "NVRTC or nvcc, or a wheel with cubins", 'pip install "dscompress[cuda]", which brings NVRTC')
+    raise BackendError(
+        "cuda",
+        "there are no compiled kernels for this GPU and no compiler",
+        "NVRTC or nvcc, or a wheel with cubins",
+        'pip install "dscompress[cuda]", which brings NVRTC',
+    )
 
 
 def has_nvrtc() -> bool:
@@ -142,8 +146,14 @@ def compile_by_nvrtc(source: str, architecture: str) -> bytes:
 
     files = texts(source)
     headers = {name: text for name, text in files.items() if name.endswith(".h")}
-    program = nvrtc_call("nvrtcCreateProgram", files[f"{source}.cu"], f"{source}.cu".encode(), len(headers),
-                         list(headers.values()), [name.encode() for name in headers])
+    program = nvrtc_call(
+        "nvrtcCreateProgram",
+        files[f"{source}.cu"],
+        f"{source}.cu".encode(),
+        len(headers),
+        list(headers.values()),
+        [name.encode() for name in headers],
+    )
     try:
         options = [option.encode() for option in (*OPTIONS, f"--gpu-architecture={architecture}")]
         error = nvrtc.nvrtcCompileProgram(program, len(options), options)[0]
@@ -163,8 +173,9 @@ def nvrtc_call(function: str, *arguments):
 
     error, *results = getattr(nvrtc, function)(*arguments)
     if int(error):
-        raise BackendError("cuda", f"{function} says {error.name}", "a working NVRTC",
-                           "install nvidia-cuda-nvrtc again")
+        raise BackendError(
+            "cuda", f"{function} says {error.name}", "a working NVRTC", "install nvidia-cuda-nvrtc again"
+        )
     return results[0] if results else None
 
 
@@ -184,8 +195,16 @@ def compile_by_nvcc(source: str, architecture: str) -> bytes:
     assert path is not None
     with tempfile.TemporaryDirectory(prefix="dscompress-nvcc-") as folder:
         made = os.path.join(folder, "kernels.cubin")
-        command = [path, *OPTIONS, f"--gpu-architecture={architecture}", "-cubin", "-o", made, f"-I{KERNELS}",
-                   str(KERNELS / f"{source}.cu")]
+        command = [
+            path,
+            *OPTIONS,
+            f"--gpu-architecture={architecture}",
+            "-cubin",
+            "-o",
+            made,
+            f"-I{KERNELS}",
+            str(KERNELS / f"{source}.cu"),
+        ]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
             raise not_compiled(source, architecture, "nvcc", done.stderr)
@@ -194,5 +213,9 @@ def compile_by_nvcc(source: str, architecture: str) -> bytes:
 
 def not_compiled(source: str, architecture: str, name: str, log: str) -> BackendError:
     lines = [line.strip() for line in log.splitlines() if "error" in line] or ["no reason given"]
-    return BackendError("cuda", f"{name} does not compile {source}.cu for {architecture}: {lines[0]}",
-                        f"a compiler that knows {architecture}", "install another version of nvidia-cuda-nvrtc")
+    return BackendError(
+        "cuda",
+        f"{name} does not compile {source}.cu for {architecture}: {lines[0]}",
+        f"a compiler that knows {architecture}",
+        "install another version of nvidia-cuda-nvrtc",
+    )

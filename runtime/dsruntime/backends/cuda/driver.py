@@ -111,6 +111,9 @@ def open_driver(number: int = 0) -> Driver:
 def refuse_after_fork(owner: int) -> None:
     """owner: the process that started CUDA. A child made by fork has the parent's handles, and they do not work."""
     if os.getpid() != owner:
-        raise BackendError("cuda", f"CUDA was started in process {owner}, of which this one ({os.getpid()}) is a fork",
-                           "CUDA started in the process that uses it",
-                           "start workers by multiprocessing's 'spawn', or open sessions in them alone")
+        raise BackendError(
+            "cuda",
+            f"CUDA was started in process {owner}, of which this one ({os.getpid()}) is a fork",
+            "CUDA started in the process that uses it",
+            "start workers by multiprocessing's 'spawn', or open sessions in them alone",
+        )

@@ -20,8 +20,18 @@ from dsruntime.errors import BackendError
 
 KERNELS = Path(__file__).parent / "kernels"
 HEADERS = sorted(KERNELS.glob("*.h"))
-FLAGS = ("-std=c++17", "-O2", "-fPIC", "-shared", "-ffp-contract=off", "-Wall", "-Wextra", "-Wno-unused-function",
-         "-x", "c++")
+FLAGS = (
+    "-std=c++17",
+    "-O2",
+    "-fPIC",
+    "-shared",
+    "-ffp-contract=off",
+    "-Wall",
+    "-Wextra",
+    "-Wno-unused-function",
+    "-x",
+    "c++",
+)
 SANITIZE = ("-Og", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer", "-g1")
 
 
@@ -84,7 +94,8 @@ def compile_to(target: Path, command: list[str]) -> None:
 
 def cache_folder() -> Path:
     root = os.environ.get("DSCOMPRESS_CACHE") or os.path.join(
-        os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "dscompress")
+        os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "dscompress"
+    )
     folder = Path(root) / "emulation"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder

@@ -110,8 +110,11 @@ class Fusion:
             if group is None or group.bias is not None or group.residual is not None or other not in self.weights:
                 continue
             row = self.shapes[value][-1:]
-            if group.node.inputs[1] in self.weights and self.shapes[other] == row and self.shapes[node.outputs[0]] == \
-                    self.shapes[value]:
+            if (
+                group.node.inputs[1] in self.weights
+                and self.shapes[other] == row
+                and self.shapes[node.outputs[0]] == self.shapes[value]
+            ):
                 group.bias = other
                 return group
         return None

@@ -1,10 +1,10 @@
 """Arrays on the GPU, in and out, without a copy through the host: torch, CuPy, Numba and others.
 
-    in     whatever has __cuda_array_interface__ (version 2 or 3) or __dlpack__
-    out    DeviceArray, which has both, and numpy()
+in     whatever has __cuda_array_interface__ (version 2 or 3) or __dlpack__
+out    DeviceArray, which has both, and numpy()
 
-    https://numba.readthedocs.io/en/stable/cuda/cuda_array_interface.html
-    https://dmlc.github.io/dlpack/latest/python_spec.html and c_api.html
+https://numba.readthedocs.io/en/stable/cuda/cuda_array_interface.html
+https://dmlc.github.io/dlpack/latest/python_spec.html and c_api.html
 """
 
 from __future__ import annotations
@@ -55,8 +55,12 @@ def borrow(x, kind: int, number: int, stream: int, where: str) -> Borrowed:
         return from_interface(x, where)
     device = tuple(int(part) for part in x.__dlpack_device__())
     if device not in ((kind, number), (MANAGED, number)):
-        raise ModelError(where, f"an array on device {device[1]} (DLPack type {device[0]})",
-                         f"one on the session's GPU, {number}", "copy it there")
+        raise ModelError(
+            where,
+            f"an array on device {device[1]} (DLPack type {device[0]})",
+            f"one on the session's GPU, {number}",
+            "copy it there",
+        )
     return from_capsule(x.__dlpack__(stream=stream) if kind == 2 else x.__dlpack__(), where)
 
 
@@ -85,9 +89,15 @@ class DataType(ctypes.Structure):
 
 
 class Array(ctypes.Structure):
-    _fields_ = [("data", ctypes.c_void_p), ("device", Device), ("rank", ctypes.c_int32), ("dtype", DataType),
-                ("shape", ctypes.POINTER(ctypes.c_int64)), ("strides", ctypes.POINTER(ctypes.c_int64)),
-                ("offset", ctypes.c_uint64)]
+    _fields_ = [
+        ("data", ctypes.c_void_p),
+        ("device", Device),
+        ("rank", ctypes.c_int32),
+        ("dtype", DataType),
+        ("shape", ctypes.POINTER(ctypes.c_int64)),
+        ("strides", ctypes.POINTER(ctypes.c_int64)),
+        ("offset", ctypes.c_uint64),
+    ]
 
 
 class Managed(ctypes.Structure):
@@ -106,7 +116,8 @@ python.PyCapsule_New.restype = ctypes.py_object
 python.PyCapsule_New.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p]
 # By address: a capsule in its destructor must not become a Python object again.
 pointer_of_dying = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.c_void_p, ctypes.c_char_p)(
-    ("PyCapsule_GetPointer", python))
+    ("PyCapsule_GetPointer", python)
+)
 USED = b"used_dltensor"  # capsules keep the address of their name
 
 
@@ -127,8 +138,9 @@ def from_capsule(capsule, where: str) -> Borrowed:
     array = owned.managed.array
     kinds = {code: kind for kind, code in CODES.items()}
     if array.dtype.lanes != 1 or array.dtype.code not in kinds:
-        raise ModelError(where, f"DLPack type {array.dtype.code} with {array.dtype.bits} bits", "a plain number type",
-                         "convert it")
+        raise ModelError(
+            where, f"DLPack type {array.dtype.code} with {array.dtype.bits} bits", "a plain number type", "convert it"
+        )
     dtype = np.dtype(f"{kinds[array.dtype.code]}{array.dtype.bits // 8}")
     shape = tuple(array.shape[: array.rank])
     strides = tuple(array.strides[: array.rank]) if array.strides else dense(shape)
@@ -159,8 +171,9 @@ class DeviceArray:
     Keep it until whatever reads it has been queued on the stream that was given to run(), or is finished.
     """
 
-    def __init__(self, address: int, shape, dtype, kind: int, number: int, stream: int | None, download,
-                 follow) -> None:
+    def __init__(
+        self, address: int, shape, dtype, kind: int, number: int, stream: int | None, download, follow
+    ) -> None:
         """stream: where the result is being written; follow(stream, other) makes a stream wait for another."""
         self.address, self.shape, self.dtype = address, tuple(shape), np.dtype(dtype)
         self._device, self._stream, self._download, self._follow = (kind, number), stream, download, follow
@@ -168,8 +181,14 @@ class DeviceArray:
     @property
     def __cuda_array_interface__(self) -> dict:
         """stream: where the result is being written, None if it is there."""
-        return {"shape": self.shape, "typestr": self.dtype.str, "data": (self.address, False), "strides": None,
-                "version": 3, "stream": self._stream or None}
+        return {
+            "shape": self.shape,
+            "typestr": self.dtype.str,
+            "data": (self.address, False),
+            "strides": None,
+            "version": 3,
+            "stream": self._stream or None,
+        }
 
     def __dlpack_device__(self) -> tuple[int, int]:
         return self._device

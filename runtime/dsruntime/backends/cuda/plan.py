@@ -42,8 +42,9 @@ class Plan:
         for group in groups_of(self.graph, self.builder.shapes, fuse and not keep_values):
             self.builder.group = group
             if group.op not in OPS:
-                raise BackendError("cuda", f"no kernel for {group.op!r}", "an op of dscompress ops",
-                                   "use --backend cpu")
+                raise BackendError(
+                    "cuda", f"no kernel for {group.op!r}", "an op of dscompress ops", "use --backend cpu"
+                )
             OPS[group.op](self.builder, group)
         self.builder.group = None
         self.end = len(self.builder.steps)
@@ -54,9 +55,12 @@ class Plan:
         self.arena_bytes = place([buffer for buffer in self.builder.buffers if not buffer.address])
         limit = model.limits.activation_bytes or ACTIVATION_BYTES
         if self.arena_bytes > limit:
-            raise ModelError(f"{self.builder.where}: batch size {batch}",
-                             f"its activations need {self.arena_bytes} bytes", f"at most {limit}",
-                             "run smaller batches, or " + raise_limit("activation_bytes"))
+            raise ModelError(
+                f"{self.builder.where}: batch size {batch}",
+                f"its activations need {self.arena_bytes} bytes",
+                f"at most {limit}",
+                "run smaller batches, or " + raise_limit("activation_bytes"),
+            )
         self.arena = 0
 
     @property

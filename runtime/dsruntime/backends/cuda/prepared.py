@@ -93,8 +93,12 @@ class Prepared:
             raise ModelError("gather", f"index {index}", "one that the axis has", "check the indices you gave")
         if step and not keep_values:
             made = self.plan.steps[step - 1]
-            raise ModelError(made.node or made.op, "a result beyond 65504", "activations that float16 holds",
-                             "run this model with --backend cpu")
+            raise ModelError(
+                made.node or made.op,
+                "a result beyond 65504",
+                "activations that float16 holds",
+                "run this model with --backend cpu",
+            )
 
     def free(self) -> None:
         for graph in self.graphs.values():

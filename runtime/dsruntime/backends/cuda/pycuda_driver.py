@@ -31,17 +31,27 @@ def import_pycuda():
         import pycuda.driver as cuda
     except ImportError as error:
         if not has_library():
-            raise BackendError("cuda", "no CUDA driver (libcuda.so.1)", "an NVIDIA GPU with its driver",
-                               "install the driver, or use --backend cpu") from None
-        raise BackendError("cuda", f"PyCUDA cannot be loaded: {error}", "a driver as new as the PyCUDA wheel",
-                           "update the driver, or build PyCUDA with older CUDA headers (docs/cuda.md)") from None
+            raise BackendError(
+                "cuda",
+                "no CUDA driver (libcuda.so.1)",
+                "an NVIDIA GPU with its driver",
+                "install the driver, or use --backend cpu",
+            ) from None
+        raise BackendError(
+            "cuda",
+            f"PyCUDA cannot be loaded: {error}",
+            "a driver as new as the PyCUDA wheel",
+            "update the driver, or build PyCUDA with older CUDA headers (docs/cuda.md)",
+        ) from None
     try:
         cuda.init()
     except cuda.Error as error:
         raise backend_error(name_of(error), "starting CUDA") from None
     if cuda.get_driver_version() < 1000 * cuda.get_version()[0]:
-        raise backend_error("INSUFFICIENT_DRIVER", f"the driver knows CUDA {cuda.get_driver_version() // 1000}, PyCUDA "
-                            f"was built for {cuda.get_version()[0]}")
+        raise backend_error(
+            "INSUFFICIENT_DRIVER",
+            f"the driver knows CUDA {cuda.get_driver_version() // 1000}, PyCUDA was built for {cuda.get_version()[0]}",
+        )
     return cuda
 
 
@@ -58,8 +68,12 @@ def import_bindings():
     try:
         from cuda.bindings import driver
     except ImportError:
-        raise BackendError("cuda", "cuda-bindings is not installed", "NVIDIA's cuda-bindings, for CUDA graphs",
-                           'pip install "dscompress[cuda]", or use --backend cpu') from None
+        raise BackendError(
+            "cuda",
+            "cuda-bindings is not installed",
+            "NVIDIA's cuda-bindings, for CUDA graphs",
+            'pip install "dscompress[cuda]", or use --backend cpu',
+        ) from None
     return driver
 
 
@@ -224,8 +238,15 @@ class PycudaDriver:
     def launch(self, launch: Launch, stream: int) -> None:
         function = self._functions.get((launch.source, launch.kernel)) or self._function(launch)
         packed = np.frombuffer(argument_buffer(launch.args), np.uint8)
-        self._try(f"launching {launch.kernel}", function, packed, grid=launch.grid, block=launch.block,
-                  shared=launch.shared, stream=self._streams[stream])
+        self._try(
+            f"launching {launch.kernel}",
+            function,
+            packed,
+            grid=launch.grid,
+            block=launch.block,
+            shared=launch.shared,
+            stream=self._streams[stream],
+        )
 
     def _function(self, launch: Launch):
         with self._lock:
@@ -233,13 +254,18 @@ class PycudaDriver:
             if module is None:
                 from dsruntime.backends.cuda.compile import cubin
 
-                module = self._try(f"loading {launch.source}", self._cuda.module_from_buffer,
-                                   cubin(launch.source, self.architecture))
+                module = self._try(
+                    f"loading {launch.source}", self._cuda.module_from_buffer, cubin(launch.source, self.architecture)
+                )
                 self._modules[launch.source] = module
             function = self._try(f"finding {launch.kernel}", module.get_function, launch.kernel)
             if launch.shared > 48 << 10:  # more than that is given on request only
-                self._try(f"asking for {launch.shared} bytes of shared memory", function.set_attribute,
-                          self._cuda.function_attribute.MAX_DYNAMIC_SHARED_SIZE_BYTES, launch.shared)
+                self._try(
+                    f"asking for {launch.shared} bytes of shared memory",
+                    function.set_attribute,
+                    self._cuda.function_attribute.MAX_DYNAMIC_SHARED_SIZE_BYTES,
+                    launch.shared,
+                )
                 return function  # asked for anew by launches of other sizes
             self._functions[launch.source, launch.kernel] = function
             return function

@@ -1,7 +1,7 @@
 """A session's runs: a prepared plan for each batch size; host arrays, or arrays that are on the GPU.
 
-    host arrays      staging ─▶ upload, convert, steps, convert, download ─▶ staging      one graph
-    arrays on a GPU  convert from where they lie, the graph of the steps, convert to where the caller reads
+host arrays      staging ─▶ upload, convert, steps, convert, download ─▶ staging      one graph
+arrays on a GPU  convert from where they lie, the graph of the steps, convert to where the caller reads
 """
 
 from __future__ import annotations
@@ -46,8 +46,12 @@ class Runner:
         self.cancelled.clear()
         if any(isinstance(array, Borrowed) or self.is_pixels(array, i) for i, array in enumerate(arrays)):
             if self.keep_values or self.profiles:
-                raise ModelError("run", "arrays on the GPU, or pixels, in a session that keeps values or profiles",
-                                 "float32 host arrays", "use an ordinary session")
+                raise ModelError(
+                    "run",
+                    "arrays on the GPU, or pixels, in a session that keeps values or profiles",
+                    "float32 host arrays",
+                    "use an ordinary session",
+                )
             results = self.run_on_device(arrays, batch, None)
             return [result.numpy() for result in results]
         with active(self.driver):
@@ -67,9 +71,12 @@ class Runner:
         if not any(is_on_device(array, self.driver.kind) for array in given):
             return given
         with active(self.driver):
-            return [borrow(array, self.driver.kind, self.driver.number, self.stream, f"input {info.name!r}")
-                    if is_on_device(array, self.driver.kind) else array
-                    for array, info in zip(given, infos, strict=True)]
+            return [
+                borrow(array, self.driver.kind, self.driver.number, self.stream, f"input {info.name!r}")
+                if is_on_device(array, self.driver.kind)
+                else array
+                for array, info in zip(given, infos, strict=True)
+            ]
 
     def run_on_device(self, arrays, batch: int, stream: int | None) -> list[DeviceArray]:
         """Results stay on the GPU. With a stream, work is queued behind and before it and nobody waits."""
@@ -118,8 +125,16 @@ class Runner:
         bytes = end.raw.bytes
         address = self.spare.take(bytes) or self.driver.allocate(bytes)
         prepared.launch(prepared.plan.converted_output(end, address), self.stream)
-        result = DeviceArray(address, end.raw.shape, end.raw.dtype, self.driver.kind, self.driver.number, stream,
-                             self.download, self.follow)
+        result = DeviceArray(
+            address,
+            end.raw.shape,
+            end.raw.dtype,
+            self.driver.kind,
+            self.driver.number,
+            stream,
+            self.download,
+            self.follow,
+        )
         weakref.finalize(result, self.spare.give, bytes, address)
         return result
 
@@ -127,8 +142,9 @@ class Runner:
         """A result without elements, at an address of its own."""
         with active(self.driver):
             address = self.spare.take(1) or self.driver.allocate(1)
-        result = DeviceArray(address, tuple(shape), dtype, self.driver.kind, self.driver.number, None, self.download,
-                             self.follow)
+        result = DeviceArray(
+            address, tuple(shape), dtype, self.driver.kind, self.driver.number, None, self.download, self.follow
+        )
         weakref.finalize(result, self.spare.give, 1, address)
         return result
 
@@ -185,8 +201,17 @@ class Runner:
     def profile(self) -> list[Step]:
         assert self.last is not None
         timed = zip(self.last.plan.steps, self.seconds, strict=True)
-        return [Step(step.op, step.node, step.module, "+".join(dict.fromkeys(one.kernel for one in step.launches)),
-                     seconds, step.arithmetic) for step, seconds in timed]
+        return [
+            Step(
+                step.op,
+                step.node,
+                step.module,
+                "+".join(dict.fromkeys(one.kernel for one in step.launches)),
+                seconds,
+                step.arithmetic,
+            )
+            for step, seconds in timed
+        ]
 
     def values(self) -> dict[str, np.ndarray]:
         """Every value but weights, as the file says it is."""

@@ -30,8 +30,12 @@ def examine() -> dict:
         "pycuda": examine_package("pycuda", "no PyCUDA: build a wheel with tools/build_pycuda_wheel.sh (docs/cuda.md)"),
         "bindings": examine_package("cuda-bindings", 'no cuda-bindings: pip install "dscompress[cuda]"'),
         "kernels": examine_kernels([device["architecture"] for device in driver["devices"]]),
-        "cache": {"folder": str(cache.folder_path()), "usable": cache.folder() is not None, "entries": count,
-                  "bytes": size},
+        "cache": {
+            "folder": str(cache.folder_path()),
+            "usable": cache.folder() is not None,
+            "entries": count,
+            "bytes": size,
+        },
     }
 
 
@@ -64,8 +68,11 @@ def examine_device(library, number: int) -> dict:
     library.cuDeviceTotalMem_v2(ctypes.byref(memory), device)
     library.cuDeviceGetAttribute(ctypes.byref(major), 75, device)  # ..._COMPUTE_CAPABILITY_MAJOR
     library.cuDeviceGetAttribute(ctypes.byref(minor), 76, device)
-    return {"name": name.value.decode(errors="replace"), "architecture": f"sm_{major.value}{minor.value}",
-            "memory": memory.value}
+    return {
+        "name": name.value.decode(errors="replace"),
+        "architecture": f"sm_{major.value}{minor.value}",
+        "memory": memory.value,
+    }
 
 
 def examine_package(name: str, sentence: str) -> dict:

@@ -69,8 +69,9 @@ class Tensor:
         """NumPy's rule: axes of one entry, and new ones in front, repeat with stride 0."""
         shape = tuple(shape)
         extra = len(shape) - len(self.shape)
-        strides = [0] * extra + [0 if n == 1 != m else s
-                                 for n, m, s in zip(self.shape, shape[extra:], self.strides, strict=True)]
+        strides = [0] * extra + [
+            0 if n == 1 != m else s for n, m, s in zip(self.shape, shape[extra:], self.strides, strict=True)
+        ]
         return replace(self, shape=shape, strides=tuple(strides))
 
 

@@ -43,8 +43,12 @@ def four() -> list[list[Piece]]:
     """Bits 15, 12..10 | 9, 6..4 | 14, 2..0 | 13, 8, 7, 3."""
     pairs: list[list[Piece]] = []
     for w in range(4):
-        pairs += [[(w, 0, 0x9C009C00)], [(w, 6, 0x9C009C00)], [(w, 10, 0x1C001C00), (w, 1, SIGN)],
-                  [(w, 2, SIGN), (w, 4, 0x18001800), (w, 7, 0x04000400)]]
+        pairs += [
+            [(w, 0, 0x9C009C00)],
+            [(w, 6, 0x9C009C00)],
+            [(w, 10, 0x1C001C00), (w, 1, SIGN)],
+            [(w, 2, SIGN), (w, 4, 0x18001800), (w, 7, 0x04000400)],
+        ]
     return pairs
 
 
@@ -217,9 +221,11 @@ def loads(layout: Format) -> list[str]:
 
 
 def stores(layout: Format) -> list[str]:
-    return [f"reinterpret_cast<{kind}*>(tile + {start})[lane] = {kind}{{"
-            f"{', '.join(f'w[{word + i}]' for i in range(size))}}};"
-            for _, word, start, kind, _, size in each_chunk(layout)]
+    return [
+        f"reinterpret_cast<{kind}*>(tile + {start})[lane] = {kind}{{"
+        f"{', '.join(f'w[{word + i}]' for i in range(size))}}};"
+        for _, word, start, kind, _, size in each_chunk(layout)
+    ]
 
 
 def decodes(layout: Format) -> list[str]:

@@ -30,10 +30,29 @@ ROLES = {"conv": "ocyx", "conv_transpose": "coyx", "linear": "oc", "linear_trans
 class Source(ctypes.Structure):
     """pack.cu's Source."""
 
-    _fields_ = [(name, ctypes.c_int32) for name in (
-        "groups", "rows", "kernel_h", "kernel_w", "channels",
-        "group_stride", "row_stride", "y_stride", "x_stride", "channel_stride", "flip",
-        "plane0", "plane1", "width0", "width1", "zero", "panels", "tiles")]
+    _fields_ = [
+        (name, ctypes.c_int32)
+        for name in (
+            "groups",
+            "rows",
+            "kernel_h",
+            "kernel_w",
+            "channels",
+            "group_stride",
+            "row_stride",
+            "y_stride",
+            "x_stride",
+            "channel_stride",
+            "flip",
+            "plane0",
+            "plane1",
+            "width0",
+            "width1",
+            "zero",
+            "panels",
+            "tiles",
+        )
+    ]
 
 
 @dataclass(frozen=True)
@@ -82,7 +101,6 @@ class Prepared:
             return [Launch("pack", "pack_taps", (blocks(self.tap_count, 256), 1, 1), (256, 1, 1), taps), scales]
         tiles = (self.source, pointer(source), pointer(source + self.factors_at), pointer(packed))
         return [Launch("pack", self.kernel, (blocks(self.tile_count, 8), 1, 1), (256, 1, 1), tiles), scales]
-
 
     def at(self, address: int) -> Packed:
         return Packed(self, address)
@@ -165,9 +183,26 @@ def logical(shape, order, role: str, group: int) -> Source:
     else:
         rows, group_stride = rows // group, rows // group * strides["o"]
     depth = sizes.get("y", 1) * sizes.get("x", 1) * channels
-    return Source(group, rows, sizes.get("y", 1), sizes.get("x", 1), channels, group_stride, strides["o"],
-                  strides.get("y", 0), strides.get("x", 0), strides["c"], int(role == "conv_transpose"),
-                  0, 0, 0, 0, -1, blocks(rows, ROWS), blocks(depth, DEPTH))
+    return Source(
+        group,
+        rows,
+        sizes.get("y", 1),
+        sizes.get("x", 1),
+        channels,
+        group_stride,
+        strides["o"],
+        strides.get("y", 0),
+        strides.get("x", 0),
+        strides["c"],
+        int(role == "conv_transpose"),
+        0,
+        0,
+        0,
+        0,
+        -1,
+        blocks(rows, ROWS),
+        blocks(depth, DEPTH),
+    )
 
 
 def set_planes(source: Source, shift) -> None:
@@ -223,6 +258,10 @@ def with_arrays(name, kernel, source, stored, scales, factors=None, fill: int = 
         at.append(sum(len(part) for part in parts))
         parts.append(np.frombuffer(array.astype("<f4").tobytes(), np.uint8))
     if source.groups * source.panels * source.tiles >= 2**24:
-        raise BackendError("cuda", f"a weight of {source.groups * source.panels * source.tiles} tiles",
-                           "fewer than 2^24", "use backend cpu")
+        raise BackendError(
+            "cuda",
+            f"a weight of {source.groups * source.panels * source.tiles} tiles",
+            "fewer than 2^24",
+            "use backend cpu",
+        )
     return Prepared(name, kernel, source, np.concatenate(parts), at[0], at[1], fill)

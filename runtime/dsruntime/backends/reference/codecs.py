@@ -1,15 +1,15 @@
 """Stored bytes to arrays in NumPy: the oracle of libdsf's decoders.
 
-    raw     the tensor in C order, little-endian
-    shift   value = scale[c] * sign * 2^(base[c] - level), c the index in stored dimension 0
+raw     the tensor in C order, little-endian
+shift   value = scale[c] * sign * 2^(base[c] - level), c the index in stored dimension 0
 
-    A shift weight of n entries is planes of bits, each plane at a multiple of 64 bytes:
+A shift weight of n entries is planes of bits, each plane at a multiple of 64 bytes:
 
-    sign plane     1 bit per weight, 1 is negative
-    level planes   6-bit codes: 4 + 1, 5: 4, 4: 2 + 1, 3: 2, 2: 1, 1: none; the low bits of a level come first
+sign plane     1 bit per weight, 1 is negative
+level planes   6-bit codes: 4 + 1, 5: 4, 4: 2 + 1, 3: 2, 2: 1, 1: none; the low bits of a level come first
 
-    In a plane of p bits weight i sits at bit (i * p) % 8 of byte (i * p) // 8, low bits first. With `zero`, a level
-    whose bits are all set is the weight 0.
+In a plane of p bits weight i sits at bit (i * p) % 8 of byte (i * p) // 8, low bits first. With `zero`, a level
+whose bits are all set is the weight 0.
 """
 
 import numpy as np

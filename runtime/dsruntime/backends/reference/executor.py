@@ -58,9 +58,11 @@ def expect_declared(graph, node, index, array, batch):
     value = graph.values[index]
     shape = tuple(at_batch(value.shape, batch))
     if array.shape != shape or array.dtype != value.dtype:
-        raise ModelError(f"node {node.name!r} ({node.op})",
-                         f"value {value.name!r} is declared as {value.dtype} {shape} at batch size {batch}",
-                         f"{array.dtype} {array.shape}")
+        raise ModelError(
+            f"node {node.name!r} ({node.op})",
+            f"value {value.name!r} is declared as {value.dtype} {shape} at batch size {batch}",
+            f"{array.dtype} {array.shape}",
+        )
 
 
 def at_batch(dimensions, batch):

@@ -42,8 +42,13 @@ class Runner:
         self.activation_bytes = model.limits.activation_bytes or ACTIVATION_BYTES
         values = [model.graph.values[weight.value] for weight in model.graph.weights]
         size = sum(math.prod(value.shape) * np.dtype(value.dtype).itemsize for value in values)
-        check_bytes(self.where, "decoded weights", size, model.limits.weight_bytes or WEIGHT_BYTES,
-                    "use backend cpu with memory low, or " + raise_limit("weight_bytes"))
+        check_bytes(
+            self.where,
+            "decoded weights",
+            size,
+            model.limits.weight_bytes or WEIGHT_BYTES,
+            "use backend cpu with memory low, or " + raise_limit("weight_bytes"),
+        )
         self.weights = [decode(model.graph, weight) for weight in model.graph.weights]
         self.keep_values = keep_values
         self.last: list = []
@@ -53,12 +58,15 @@ class Runner:
     def run(self, arrays, batch):
         self.seconds = []
         self.cancelled.clear()
-        check_bytes(f"{self.where}: batch size {batch}", "activations",
-                    bytes_at_a_time(self.graph, batch, self.keep_values), self.activation_bytes,
-                    "run smaller batches, or " + raise_limit("activation_bytes"))
+        check_bytes(
+            f"{self.where}: batch size {batch}",
+            "activations",
+            bytes_at_a_time(self.graph, batch, self.keep_values),
+            self.activation_bytes,
+            "run smaller batches, or " + raise_limit("activation_bytes"),
+        )
         arrays = [array.copy() for array in arrays]  # an output may be an input; the caller's array stays the caller's
-        values = execute(self.graph, self.weights, arrays, batch, self.keep_values, self.seconds,
-                         self.cancelled.is_set)
+        values = execute(self.graph, self.weights, arrays, batch, self.keep_values, self.seconds, self.cancelled.is_set)
         self.last = values if self.keep_values else []
         return [values[output.value].copy() for output in self.graph.outputs]
 
@@ -68,8 +76,9 @@ class Runner:
 
     def profile(self):
         timed = zip(self.graph.nodes, self.seconds, strict=True)
-        return [Step(node.op, node.name, node.module, "numpy", seconds, self.arithmetic(node))
-                for node, seconds in timed]
+        return [
+            Step(node.op, node.name, node.module, "numpy", seconds, self.arithmetic(node)) for node, seconds in timed
+        ]
 
     def arithmetic(self, node) -> Arithmetic:
         given = next(index for index in (*node.inputs[:1], *node.outputs) if index is not None)

@@ -1,7 +1,7 @@
 """Windows of conv and pooling over the spatial axes, those after batch and channel.
 
-    padded input      |<- pad ->|<------- input ------->|<- pad ->|
-    tap t of a kernel  at  p * stride + t * dilation, p = 0 .. size of the output - 1
+padded input      |<- pad ->|<------- input ------->|<- pad ->|
+tap t of a kernel  at  p * stride + t * dilation, p = 0 .. size of the output - 1
 """
 
 import numpy as np

@@ -1,9 +1,9 @@
 """conv: picks kernel, grid and splits for a convolution. The first row of KERNELS that fits is taken.
 
-    conv_tiled_*    many pixels: a block multiplies 64 or 128 rows by 128 or 64 pixels, staged in shared memory
-    conv_windows    few pixels: the warps of a block share out k
-    conv_gather     channels of a group that are no multiple of 8 (a first layer); weights as halves
-    depthwise       one channel a group (depthwise.py)
+conv_tiled_*    many pixels: a block multiplies 64 or 128 rows by 128 or 64 pixels, staged in shared memory
+conv_windows    few pixels: the warps of a block share out k
+conv_gather     channels of a group that are no multiple of 8 (a first layer); weights as halves
+depthwise       one channel a group (depthwise.py)
 """
 
 from __future__ import annotations
@@ -56,21 +56,26 @@ def anything(problem: Problem, sms: int) -> bool:
 
 def many_pixels(rows: int, columns: int) -> Callable[[Problem, int], bool]:
     """Blocks of this size leave few multiprocessors without one, and coordinates fit 16 bits (conv_tiled.cu)."""
+
     def fits(problem: Problem, sms: int) -> bool:
         in_group = problem.outputs // problem.group
         count = problem.group * blocks(in_group, rows) * blocks(problem.pixels, columns)
         used = in_group / (blocks(in_group, rows) * rows)
         window = [d * k for d, k in zip(problem.dilations, problem.kernel, strict=True)]
-        return (vectors(problem, sms) and problem.ups == (1, 1) and count >= sms and used > 0.5
-                and max(problem.height, problem.width, *problem.pads, *window) < 2**13)
+        return (
+            vectors(problem, sms)
+            and problem.ups == (1, 1)
+            and count >= sms
+            and used > 0.5
+            and max(problem.height, problem.width, *problem.pads, *window) < 2**13
+        )
+
     return fits
 
 
 KERNELS = [
-    Kernel("conv_tiled", "conv_tiled_128x64", 128, 64, many_pixels(128, 64), False, threads=128,
-           shared=4 * 64 * 132),
-    Kernel("conv_tiled", "conv_tiled_64x128", 64, 128, many_pixels(64, 128), False, threads=128,
-           shared=3 * 128 * 128),
+    Kernel("conv_tiled", "conv_tiled_128x64", 128, 64, many_pixels(128, 64), False, threads=128, shared=4 * 64 * 132),
+    Kernel("conv_tiled", "conv_tiled_64x128", 64, 128, many_pixels(64, 128), False, threads=128, shared=3 * 128 * 128),
     Kernel("conv", "conv_windows", 64, 32, vectors),
     Kernel("conv", "conv_gather", 64, 32, anything, warp_bytes=4096),
 ]
@@ -108,8 +113,12 @@ def choose(kernels: list[Kernel], weight: Packed, problem: Problem, sms: int) ->
     across = blocks(problem.pixels, kernel.columns)
     down = source.groups * blocks(source.panels * 16, kernel.rows)
     if down > MOST_BLOCKS_Y:
-        raise BackendError("cuda", f"a convolution of {source.groups} groups and {problem.outputs} outputs",
-                           f"at most {MOST_BLOCKS_Y} blocks of {kernel.rows} outputs", "use backend cpu")
+        raise BackendError(
+            "cuda",
+            f"a convolution of {source.groups} groups and {problem.outputs} outputs",
+            f"at most {MOST_BLOCKS_Y} blocks of {kernel.rows} outputs",
+            "use backend cpu",
+        )
     if not kernel.skinny:
         return Choice(kernel, (across, down, 1), kernel.threads // 32)
     warps = min(MOST_WARPS, source.tiles)
@@ -147,14 +156,29 @@ def scratch(weight: Packed, problem: Problem, sms: int) -> tuple[int, int]:
     return choice.scratch_bytes, choice.counter_bytes
 
 
-def problem_of(*, n, h, w, c, outputs, out_h, out_w, kernel, strides=(1, 1), pads=(0, 0, 0, 0), dilations=(1, 1),
-               group=1) -> Problem:
-    return Problem(n, h, w, c, outputs, out_h, out_w, tuple(kernel), tuple(strides), tuple(pads[:2]), tuple(dilations),
-                   group=group)
+def problem_of(
+    *, n, h, w, c, outputs, out_h, out_w, kernel, strides=(1, 1), pads=(0, 0, 0, 0), dilations=(1, 1), group=1
+) -> Problem:
+    return Problem(
+        n, h, w, c, outputs, out_h, out_w, tuple(kernel), tuple(strides), tuple(pads[:2]), tuple(dilations), group=group
+    )
 
 
-def launches(x: int, weight: Packed, bias: int, residual: int, y: int, scratch: int, *, low: float = -math.inf,
-             high: float = math.inf, overflow: int = 0, tag: int = 0, sms: int = SMS, **shape) -> list[Launch]:
+def launches(
+    x: int,
+    weight: Packed,
+    bias: int,
+    residual: int,
+    y: int,
+    scratch: int,
+    *,
+    low: float = -math.inf,
+    high: float = math.inf,
+    overflow: int = 0,
+    tag: int = 0,
+    sms: int = SMS,
+    **shape,
+) -> list[Launch]:
     """y = clip(conv(x) + bias + residual, low, high), a NaN passing.
 
     x: [n][h][w][c] halves, y and residual [n][out_h][out_w][outputs]; bias: float32[outputs]; 0 where absent.

@@ -59,20 +59,48 @@ class Divider(ctypes.Structure):
 
 class ConvArgs(ctypes.Structure):
     _fields_ = [
-        *((name, ctypes.c_uint64) for name in (
-            "x", "weight", "scale", "bias", "residual", "y", "partial", "arrived", "overflow")),
-        ("tag", ctypes.c_uint32), ("fill", ctypes.c_uint32),
-        *((name, ctypes.c_int32) for name in (
-            "images", "height", "width", "channels", "group_channels", "group_outputs", "outputs", "out_height",
-            "out_width", "kernel_w", "depth", "stride_y", "stride_x", "pad_y", "pad_x", "dilation_y", "dilation_x",
-            "up_y", "up_x", "panels", "tiles", "splits")),
+        *(
+            (name, ctypes.c_uint64)
+            for name in ("x", "weight", "scale", "bias", "residual", "y", "partial", "arrived", "overflow")
+        ),
+        ("tag", ctypes.c_uint32),
+        ("fill", ctypes.c_uint32),
+        *(
+            (name, ctypes.c_int32)
+            for name in (
+                "images",
+                "height",
+                "width",
+                "channels",
+                "group_channels",
+                "group_outputs",
+                "outputs",
+                "out_height",
+                "out_width",
+                "kernel_w",
+                "depth",
+                "stride_y",
+                "stride_x",
+                "pad_y",
+                "pad_x",
+                "dilation_y",
+                "dilation_x",
+                "up_y",
+                "up_x",
+                "panels",
+                "tiles",
+                "splits",
+            )
+        ),
         *((name, Divider) for name in ("by_channels", "by_kernel_w", "by_up_y", "by_up_x")),
-        ("low", ctypes.c_float), ("high", ctypes.c_float),
+        ("low", ctypes.c_float),
+        ("high", ctypes.c_float),
     ]
 
 
-def conv_args(problem: Problem, weight: Packed, at: Pointers, eighths: bool, splits: int = 1, partial: int = 0,
-              arrived: int = 0) -> ConvArgs:
+def conv_args(
+    problem: Problem, weight: Packed, at: Pointers, eighths: bool, splits: int = 1, partial: int = 0, arrived: int = 0
+) -> ConvArgs:
     """eighths: the kernel counts k in eights (columns.h, Windows)."""
     prepared, source = weight.prepared, weight.prepared.source
     in_group = problem.channels // problem.group
@@ -82,13 +110,46 @@ def conv_args(problem: Problem, weight: Packed, at: Pointers, eighths: bool, spl
     (stride_y, stride_x), (pad_y, pad_x), (dilation_y, dilation_x) = problem.strides, problem.pads, problem.dilations
     up_y, up_x = problem.ups
     return ConvArgs(
-        at.x, weight.address, weight.address + prepared.scale_bytes_at, at.bias, at.residual, at.y, partial, arrived,
-        at.overflow, at.tag, prepared.fill, problem.images, problem.height, problem.width, problem.channels, in_group,
-        problem.outputs // problem.group, problem.outputs, problem.out_height, problem.out_width, problem.kernel[1],
-        problem.depth, stride_y, stride_x, pad_y, pad_x, dilation_y, dilation_x, up_y, up_x, source.panels,
-        source.tiles, splits, always_zero() if taps == 1 else divider(in_group // step, reach),
+        at.x,
+        weight.address,
+        weight.address + prepared.scale_bytes_at,
+        at.bias,
+        at.residual,
+        at.y,
+        partial,
+        arrived,
+        at.overflow,
+        at.tag,
+        prepared.fill,
+        problem.images,
+        problem.height,
+        problem.width,
+        problem.channels,
+        in_group,
+        problem.outputs // problem.group,
+        problem.outputs,
+        problem.out_height,
+        problem.out_width,
+        problem.kernel[1],
+        problem.depth,
+        stride_y,
+        stride_x,
+        pad_y,
+        pad_x,
+        dilation_y,
+        dilation_x,
+        up_y,
+        up_x,
+        source.panels,
+        source.tiles,
+        splits,
+        always_zero() if taps == 1 else divider(in_group // step, reach),
         always_zero() if problem.kernel[1] == taps else divider(problem.kernel[1], taps + 1),
-        divider(up_y, 2**21), divider(up_x, 2**21), at.low, at.high)
+        divider(up_y, 2**21),
+        divider(up_x, 2**21),
+        at.low,
+        at.high,
+    )
 
 
 def divider(by: int, below: int) -> Divider:
@@ -99,8 +160,9 @@ def divider(by: int, below: int) -> Divider:
     True
     """
     if by * below >= 2**32:
-        raise BackendError("cuda", f"a convolution that divides {below} by {by}", "products below 2^32",
-                           "use backend cpu")
+        raise BackendError(
+            "cuda", f"a convolution that divides {below} by {by}", "products below 2^32", "use backend cpu"
+        )
     return Divider(0, 1) if by == 1 else Divider(2**32 // by + 1, 0)
 
 

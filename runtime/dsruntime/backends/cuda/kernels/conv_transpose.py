@@ -14,15 +14,41 @@ from dsruntime.backends.cuda.launch import Launch
 from dsruntime.backends.cuda.weights import Packed
 
 
-def problem_of(*, n, h, w, c, outputs, out_h, out_w, kernel, strides=(1, 1), pads=(0, 0, 0, 0), dilations=(1, 1),
-               group=1) -> Problem:
+def problem_of(
+    *, n, h, w, c, outputs, out_h, out_w, kernel, strides=(1, 1), pads=(0, 0, 0, 0), dilations=(1, 1), group=1
+) -> Problem:
     before = tuple(d * (k - 1) - p for d, k, p in zip(dilations, kernel, pads[:2], strict=True))
-    return Problem(n, h, w, c, outputs, out_h, out_w, tuple(kernel), pads=before, dilations=tuple(dilations),
-                   ups=tuple(strides), group=group)
+    return Problem(
+        n,
+        h,
+        w,
+        c,
+        outputs,
+        out_h,
+        out_w,
+        tuple(kernel),
+        pads=before,
+        dilations=tuple(dilations),
+        ups=tuple(strides),
+        group=group,
+    )
 
 
-def launches(x: int, weight: Packed, bias: int, residual: int, y: int, scratch: int, *, low: float = -math.inf,
-             high: float = math.inf, overflow: int = 0, tag: int = 0, sms: int = SMS, **shape) -> list[Launch]:
+def launches(
+    x: int,
+    weight: Packed,
+    bias: int,
+    residual: int,
+    y: int,
+    scratch: int,
+    *,
+    low: float = -math.inf,
+    high: float = math.inf,
+    overflow: int = 0,
+    tag: int = 0,
+    sms: int = SMS,
+    **shape,
+) -> list[Launch]:
     """conv.launches for ONNX's ConvTranspose; strides, pads and dilations as the operator has them."""
     return conv.run(weight, problem_of(**shape), Pointers(x, bias, residual, y, low, high, overflow, tag), scratch, sms)
 

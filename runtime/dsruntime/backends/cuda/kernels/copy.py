@@ -23,8 +23,15 @@ def copy(x, x_at: int, y, y_at: int) -> list[Launch]:
         sizes = (dtype(x.dtype), pointer(x_at), dtype(y.dtype), pointer(y_at), np.int32(rows), np.int32(columns))
         return [Launch("copy", "copy_transposed", grid, BLOCK, sizes)]
     shape, xs, ys = merged(*ordered(y, x, y))
-    args = (dtype(x.dtype), pointer(x_at), window(shape, xs), dtype(y.dtype), pointer(y_at), window(shape, ys),
-            np.uint32(y.count))
+    args = (
+        dtype(x.dtype),
+        pointer(x_at),
+        window(shape, xs),
+        dtype(y.dtype),
+        pointer(y_at),
+        window(shape, ys),
+        np.uint32(y.count),
+    )
     return [Launch("copy", "copy_strided", per_element(y.count), BLOCK, args)]
 
 
@@ -35,14 +42,18 @@ def tiles(x, y) -> tuple[int, int, int] | None:
     shape, xs, ys = merged(x.shape, x.strides, y.strides)
     if len(shape) == 2:
         shape, xs, ys = (1, *shape), (0, *xs), (0, *ys)
-    if len(shape) != 3 or min(shape[1:]) < 16 or shape[0] > MOST_BLOCKS or \
-            max(shape[1:]) > 32 * MOST_BLOCKS:
+    if len(shape) != 3 or min(shape[1:]) < 16 or shape[0] > MOST_BLOCKS or max(shape[1:]) > 32 * MOST_BLOCKS:
         return None
     batch, rows, columns = shape
     dense, swapped = (columns, 1), (1, rows)
-    whole = (batch == 1 or (xs[0] == ys[0] == rows * columns))
-    return (batch, rows, columns) if whole and xs[1:] == dense and ys[1:] == swapped else \
-        (batch, columns, rows) if whole and xs[1:] == swapped and ys[1:] == dense else None
+    whole = batch == 1 or (xs[0] == ys[0] == rows * columns)
+    return (
+        (batch, rows, columns)
+        if whole and xs[1:] == dense and ys[1:] == swapped
+        else (batch, columns, rows)
+        if whole and xs[1:] == swapped and ys[1:] == dense
+        else None
+    )
 
 
 class Strides(ctypes.Structure):
@@ -52,8 +63,16 @@ class Strides(ctypes.Structure):
 def take(x, x_at: int, tables_at: int, value: float, y, y_at: int) -> list[Launch]:
     """y[i0, i1, ...] = x[t0[i0], t1[i1], ...], or value where an index is below 0; tables: int32, axis after axis."""
     strides = Strides((ctypes.c_int32 * MAX_RANK)(*x.strides, *[0] * (MAX_RANK - len(x.strides))))
-    args = (dtype(x.dtype), pointer(x_at), strides, pointer(tables_at), np.float32(value), pointer(y_at),
-            window(y.shape, y.strides), np.uint32(y.count))
+    args = (
+        dtype(x.dtype),
+        pointer(x_at),
+        strides,
+        pointer(tables_at),
+        np.float32(value),
+        pointer(y_at),
+        window(y.shape, y.strides),
+        np.uint32(y.count),
+    )
     return [Launch("copy", "take", per_element(y.count), BLOCK, args)]
 
 
@@ -62,8 +81,19 @@ def gather(x, x_at: int, axis: int, indices_at: int, count: int, y_at: int, faul
     outer = window(*merged(x.shape[:axis], x.strides[:axis]))
     inner = window(*merged(x.shape[axis + 1 :], x.strides[axis + 1 :]))
     n = x.count // x.shape[axis] * count
-    args = (dtype(x.dtype), pointer(x_at), outer, inner, np.int32(x.strides[axis]), np.int32(x.shape[axis]),
-            pointer(indices_at), np.int32(count), pointer(y_at), pointer(fault_at), np.uint32(n))
+    args = (
+        dtype(x.dtype),
+        pointer(x_at),
+        outer,
+        inner,
+        np.int32(x.strides[axis]),
+        np.int32(x.shape[axis]),
+        pointer(indices_at),
+        np.int32(count),
+        pointer(y_at),
+        pointer(fault_at),
+        np.uint32(n),
+    )
     return [Launch("copy", "gather", per_element(n), BLOCK, args)]
 
 

@@ -12,8 +12,27 @@ import numpy as np
 from dsruntime.backends.cuda.kernels.window import THREADS, dtype, merged, per_element, window
 from dsruntime.backends.cuda.launch import Launch, pointer
 
-UNARY = ("identity", "abs", "neg", "clip", "leaky_relu", "elu", "sigmoid", "tanh", "erf", "exp", "log", "sqrt",
-         "reciprocal", "gelu", "gelu_tanh", "hard_sigmoid", "hard_swish", "silu", "floor")
+UNARY = (
+    "identity",
+    "abs",
+    "neg",
+    "clip",
+    "leaky_relu",
+    "elu",
+    "sigmoid",
+    "tanh",
+    "erf",
+    "exp",
+    "log",
+    "sqrt",
+    "reciprocal",
+    "gelu",
+    "gelu_tanh",
+    "hard_sigmoid",
+    "hard_swish",
+    "silu",
+    "floor",
+)
 BINARY = ("add", "sub", "mul", "div", "pow", "prelu")
 BLOCK = (THREADS, 1, 1)
 
@@ -26,8 +45,16 @@ def unary(name, x, x_at: int, y, y_at: int, p: float = 0.0, q: float = 0.0) -> l
         dense = (*head, pointer(x_at), pointer(y_at), np.int32(n))
         return [Launch("elementwise", "unary_dense", per_element(n), BLOCK, dense)]
     shape, xs, ys = merged(*ordered(y, x, y))
-    args = (*head, dtype(x.dtype), pointer(x_at), window(shape, xs), dtype(y.dtype), pointer(y_at), window(shape, ys),
-            np.uint32(y.count))
+    args = (
+        *head,
+        dtype(x.dtype),
+        pointer(x_at),
+        window(shape, xs),
+        dtype(y.dtype),
+        pointer(y_at),
+        window(shape, ys),
+        np.uint32(y.count),
+    )
     return [Launch("elementwise", "unary_strided", per_element(y.count), BLOCK, args)]
 
 
@@ -42,21 +69,50 @@ def binary(name, a, a_at: int, b, b_at: int, y, y_at: int, low: float = -inf, hi
     rows = by_rows(shape, sa, sb, sy, (a, a_at), (b, b_at), (y, y_at))
     if rows:
         n, (pitch, share, groups) = y.count // 8, rows
-        gate = (*head, pointer(a_at), dtype(b.dtype), pointer(b_at), np.int32(pitch), np.int32(share), pointer(y_at),
-                np.int32(groups), np.int32(n))
+        gate = (
+            *head,
+            pointer(a_at),
+            dtype(b.dtype),
+            pointer(b_at),
+            np.int32(pitch),
+            np.int32(share),
+            pointer(y_at),
+            np.int32(groups),
+            np.int32(n),
+        )
         return [Launch("elementwise", "binary_rows", per_element(n), BLOCK, gate)]
-    args = (*head, dtype(a.dtype), pointer(a_at), window(shape, sa), dtype(b.dtype), pointer(b_at), window(shape, sb),
-            dtype(y.dtype), pointer(y_at), window(shape, sy), np.uint32(y.count))
+    args = (
+        *head,
+        dtype(a.dtype),
+        pointer(a_at),
+        window(shape, sa),
+        dtype(b.dtype),
+        pointer(b_at),
+        window(shape, sb),
+        dtype(y.dtype),
+        pointer(y_at),
+        window(shape, sy),
+        np.uint32(y.count),
+    )
     return [Launch("elementwise", "binary_strided", per_element(y.count), BLOCK, args)]
 
 
-def scale_shift(x_at: int, scale_at: int, shift_at: int, y_at: int, count: int, channels: int, low: float = -inf,
-                high: float = inf) -> list[Launch]:
+def scale_shift(
+    x_at: int, scale_at: int, shift_at: int, y_at: int, count: int, channels: int, low: float = -inf, high: float = inf
+) -> list[Launch]:
     """x, y: count halves, the channel fastest; scale, shift: float32 [channels]."""
     by_8 = channels % 8 == 0 and x_at % 16 == 0 and y_at % 16 == 0
     n = count // 8 if by_8 else count
-    args = (pointer(x_at), pointer(scale_at), pointer(shift_at), np.float32(low), np.float32(high), pointer(y_at),
-            np.int32(channels), np.uint32(n))
+    args = (
+        pointer(x_at),
+        pointer(scale_at),
+        pointer(shift_at),
+        np.float32(low),
+        np.float32(high),
+        pointer(y_at),
+        np.int32(channels),
+        np.uint32(n),
+    )
     return [Launch("elementwise", "scale_shift_by_8" if by_8 else "scale_shift", per_element(n), BLOCK, args)]
 
 
@@ -64,7 +120,8 @@ def by_eights(*operands) -> bool:
     """Whether all are halves, packed alike, aligned, and a multiple of eight."""
     first = operands[-1][0]
     return first.count % 8 == 0 and all(
-        t.dtype == "float16" and at % 16 == 0 and t.strides == first.strides and t.is_packed() for t, at in operands)
+        t.dtype == "float16" and at % 16 == 0 and t.strides == first.strides and t.is_packed() for t, at in operands
+    )
 
 
 def by_rows(shape, sa, sb, sy, a, b, y) -> tuple[int, int, int] | None:
@@ -77,8 +134,11 @@ def by_rows(shape, sa, sb, sy, a, b, y) -> tuple[int, int, int] | None:
         return None
     images, share, channels = shape
     whole = ((share * channels if images > 1 else 0), channels, 1)
-    same = all((step if n > 1 else 0) == (want if n > 1 else 0)
-               for s in (sa, sy) for n, step, want in zip(shape, s, whole, strict=True))
+    same = all(
+        (step if n > 1 else 0) == (want if n > 1 else 0)
+        for s in (sa, sy)
+        for n, step, want in zip(shape, s, whole, strict=True)
+    )
     return (sb[0], share, channels // 8) if same and sb[1:] == (0, 1) and sb[0] % 8 == 0 else None
 
 

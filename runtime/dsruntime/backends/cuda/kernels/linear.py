@@ -34,9 +34,23 @@ def problem_of(rows: int, k: int, outputs: int) -> Problem:
     return Problem(rows, 1, 1, k, outputs, 1, 1)
 
 
-def launches(x: int, weight: Packed, bias: int, residual: int, y: int, scratch: int, *, rows: int, k: int,
-             outputs: int, low: float = -math.inf, high: float = math.inf, overflow: int = 0, tag: int = 0,
-             sms: int = SMS) -> list[Launch]:
+def launches(
+    x: int,
+    weight: Packed,
+    bias: int,
+    residual: int,
+    y: int,
+    scratch: int,
+    *,
+    rows: int,
+    k: int,
+    outputs: int,
+    low: float = -math.inf,
+    high: float = math.inf,
+    overflow: int = 0,
+    tag: int = 0,
+    sms: int = SMS,
+) -> list[Launch]:
     """x: [rows][k] halves; y and residual: [rows][outputs]; the rest as conv.launches has it."""
     problem = problem_of(rows, k, outputs)
     at = Pointers(x, bias, residual, y, low, high, overflow, tag)

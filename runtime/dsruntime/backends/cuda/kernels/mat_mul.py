@@ -12,19 +12,49 @@ BATCH_DIMENSIONS, TILE, MOST_BLOCKS = 4, 64, 65535
 
 
 class Operand(ctypes.Structure):
-    _fields_ = [("at", ctypes.c_uint64), ("batch", ctypes.c_int64 * BATCH_DIMENSIONS), ("row", ctypes.c_int64),
-                ("k", ctypes.c_int64), ("rows", ctypes.c_int32), ("along", ctypes.c_int32)]
+    _fields_ = [
+        ("at", ctypes.c_uint64),
+        ("batch", ctypes.c_int64 * BATCH_DIMENSIONS),
+        ("row", ctypes.c_int64),
+        ("k", ctypes.c_int64),
+        ("rows", ctypes.c_int32),
+        ("along", ctypes.c_int32),
+    ]
 
 
 class MatMul(ctypes.Structure):
-    _fields_ = [("a", Operand), ("b", Operand), ("y", ctypes.c_uint64), ("overflow", ctypes.c_uint64),
-                ("tag", ctypes.c_uint32), ("batches", ctypes.c_int32), ("sizes", ctypes.c_int32 * BATCH_DIMENSIONS),
-                ("k", ctypes.c_int32), ("alpha", ctypes.c_float), ("low", ctypes.c_float), ("high", ctypes.c_float)]
+    _fields_ = [
+        ("a", Operand),
+        ("b", Operand),
+        ("y", ctypes.c_uint64),
+        ("overflow", ctypes.c_uint64),
+        ("tag", ctypes.c_uint32),
+        ("batches", ctypes.c_int32),
+        ("sizes", ctypes.c_int32 * BATCH_DIMENSIONS),
+        ("k", ctypes.c_int32),
+        ("alpha", ctypes.c_float),
+        ("low", ctypes.c_float),
+        ("high", ctypes.c_float),
+    ]
 
 
-def launches(a: int, b: int, y: int, *, batch: tuple[int, ...] = (), m: int, n: int, k: int,
-             a_strides: tuple[int, ...], b_strides: tuple[int, ...], alpha: float = 1.0, low: float = -math.inf,
-             high: float = math.inf, overflow: int = 0, tag: int = 0) -> list[Launch]:
+def launches(
+    a: int,
+    b: int,
+    y: int,
+    *,
+    batch: tuple[int, ...] = (),
+    m: int,
+    n: int,
+    k: int,
+    a_strides: tuple[int, ...],
+    b_strides: tuple[int, ...],
+    alpha: float = 1.0,
+    low: float = -math.inf,
+    high: float = math.inf,
+    overflow: int = 0,
+    tag: int = 0,
+) -> list[Launch]:
     """y = clip(alpha * a @ b, low, high), dense [batch...][m][n] halves.
 
     a_strides: of the batch dimensions, m and k; b_strides: of the batch dimensions, k and n; in elements, 0 where

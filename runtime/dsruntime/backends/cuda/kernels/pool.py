@@ -9,16 +9,48 @@ import numpy as np
 from dsruntime.backends.cuda.kernels.window import THREADS, per_element
 from dsruntime.backends.cuda.launch import Launch, pointer
 
-FIELDS = ("h", "w", "channels", "out_h", "out_w", "kernel_h", "kernel_w", "stride_h", "stride_w", "pad_top", "pad_left",
-          "dilation_h", "dilation_w", "counted_low_h", "counted_high_h", "counted_low_w", "counted_high_w")
+FIELDS = (
+    "h",
+    "w",
+    "channels",
+    "out_h",
+    "out_w",
+    "kernel_h",
+    "kernel_w",
+    "stride_h",
+    "stride_w",
+    "pad_top",
+    "pad_left",
+    "dilation_h",
+    "dilation_w",
+    "counted_low_h",
+    "counted_high_h",
+    "counted_low_w",
+    "counted_high_w",
+)
 
 
 class Pool(ctypes.Structure):
     _fields_ = [(name, ctypes.c_int32) for name in FIELDS]
 
 
-def pool(op: str, x: int, y: int, *, n, h, w, channels, out_h, out_w, kernel, strides, pads, dilations,
-         count_include_pad=False) -> list[Launch]:
+def pool(
+    op: str,
+    x: int,
+    y: int,
+    *,
+    n,
+    h,
+    w,
+    channels,
+    out_h,
+    out_w,
+    kernel,
+    strides,
+    pads,
+    dilations,
+    count_include_pad=False,
+) -> list[Launch]:
     """op: max_pool or average_pool; x, y: addresses of [n][h][w][channels] and [n][out_h][out_w][channels] halves.
 
     kernel, strides, dilations: (height, width); pads: (top, left, bottom, right), as declared, without ceil_mode's.

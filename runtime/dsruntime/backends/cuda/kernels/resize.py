@@ -21,9 +21,18 @@ class Axes(ctypes.Structure):
 
 def resize_linear(x, x_at: int, rows_at: int, columns_at: int, y, y_at: int) -> list[Launch]:
     """x, y: rank 4. rows_at, columns_at: left int32, right int32, share float32, each of the size of y's axis."""
-    args = (dtype(x.dtype), pointer(x_at), Strides(fill(x.strides)), neighbours(rows_at, y.shape[2]),
-            neighbours(columns_at, y.shape[3]), dtype(y.dtype), pointer(y_at), Axes(4, fill(y.shape)),
-            Strides(fill(y.strides)), np.uint32(y.count))
+    args = (
+        dtype(x.dtype),
+        pointer(x_at),
+        Strides(fill(x.strides)),
+        neighbours(rows_at, y.shape[2]),
+        neighbours(columns_at, y.shape[3]),
+        dtype(y.dtype),
+        pointer(y_at),
+        Axes(4, fill(y.shape)),
+        Strides(fill(y.strides)),
+        np.uint32(y.count),
+    )
     return [Launch("resize", "resize_linear", per_element(y.count), (THREADS, 1, 1), args)]
 
 

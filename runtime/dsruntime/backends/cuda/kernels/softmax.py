@@ -19,8 +19,18 @@ def softmax(logarithm: bool, x, x_at: int, axis: int, y, y_at: int) -> list[Laun
     if by_eights(x, x_at, y, y_at, n) and axis == len(x.shape) - 1:
         dense = (np.int32(logarithm), pointer(x_at), pointer(y_at), np.int32(n // 8))
         return [Launch("softmax", "softmax_by_8", (prod(shape), 1, 1), (threads(n // 8), 1, 1), dense)]
-    args = (np.int32(logarithm), dtype(x.dtype), pointer(x_at), window(shape, xs), np.int32(x.strides[axis]),
-            dtype(y.dtype), pointer(y_at), window(shape, ys), np.int32(y.strides[axis]), np.int32(n))
+    args = (
+        np.int32(logarithm),
+        dtype(x.dtype),
+        pointer(x_at),
+        window(shape, xs),
+        np.int32(x.strides[axis]),
+        dtype(y.dtype),
+        pointer(y_at),
+        window(shape, ys),
+        np.int32(y.strides[axis]),
+        np.int32(n),
+    )
     return [Launch("softmax", "softmax", (prod(shape), 1, 1), (threads(n), 1, 1), args)]
 
 
@@ -30,18 +40,35 @@ def layer_norm(x, x_at: int, axis: int, scale_at: int, bias_at: int, epsilon: fl
     rows, inner = merged(*picked(x, range(axis))), merged(*picked(x, range(axis, rank)))
     n = prod(inner[0])
     if by_eights(x, x_at, y, y_at, n):
-        dense = (pointer(x_at), pointer(scale_at), pointer(bias_at), np.float32(epsilon), pointer(y_at),
-                 np.int32(n // 8))
+        dense = (
+            pointer(x_at),
+            pointer(scale_at),
+            pointer(bias_at),
+            np.float32(epsilon),
+            pointer(y_at),
+            np.int32(n // 8),
+        )
         return [Launch("softmax", "layer_norm_by_8", (prod(rows[0]), 1, 1), (threads(n // 8), 1, 1), dense)]
-    args = (dtype(x.dtype), pointer(x_at), window(*rows), window(*inner), pointer(scale_at), pointer(bias_at),
-            np.float32(epsilon), dtype(y.dtype), pointer(y_at), np.int32(n))
+    args = (
+        dtype(x.dtype),
+        pointer(x_at),
+        window(*rows),
+        window(*inner),
+        pointer(scale_at),
+        pointer(bias_at),
+        np.float32(epsilon),
+        dtype(y.dtype),
+        pointer(y_at),
+        np.int32(n),
+    )
     return [Launch("softmax", "layer_norm", (prod(rows[0]), 1, 1), (threads(n), 1, 1), args)]
 
 
 def by_eights(x, x_at: int, y, y_at: int, n: int) -> bool:
     """Whether rows of n are halves side by side in x and in y."""
     return n % 8 == 0 and all(
-        t.dtype == "float16" and t.is_dense() and at % 16 == 0 for t, at in ((x, x_at), (y, y_at)))
+        t.dtype == "float16" and t.is_dense() and at % 16 == 0 for t, at in ((x, x_at), (y, y_at))
+    )
 
 
 def threads(n: int) -> int:

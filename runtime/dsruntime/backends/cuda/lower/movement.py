@@ -94,8 +94,9 @@ def gather(builder, group) -> None:
     if x.dtype != y.dtype:
         x = builder.packed(x, dtype=y.dtype)
     if y.count:
-        builder.step(lambda at: copies.gather(x, at(x), axis, at(index), index.count, at(y), at(fault)), x, index, y,
-                     fault)
+        builder.step(
+            lambda at: copies.gather(x, at(x), axis, at(index), index.count, at(y), at(fault)), x, index, y, fault
+        )
 
 
 def gather_constant(builder, x, axis: int, indices: np.ndarray, output: int) -> None:
@@ -106,8 +107,11 @@ def gather_constant(builder, x, axis: int, indices: np.ndarray, output: int) -> 
     indices = np.where(indices < 0, indices + size, indices)
     shape = builder.shapes[output]
     if indices.size == 1:
-        builder.set(output, x.sliced(axis, int(indices.reshape(-1)[0]), 1).reshaped(shape) or
-                    builder.packed(x.sliced(axis, int(indices.reshape(-1)[0]), 1)).reshaped(shape))
+        builder.set(
+            output,
+            x.sliced(axis, int(indices.reshape(-1)[0]), 1).reshaped(shape)
+            or builder.packed(x.sliced(axis, int(indices.reshape(-1)[0]), 1)).reshaped(shape),
+        )
         return
     flat = (*x.shape[:axis], indices.size, *x.shape[axis + 1 :])
     tables = [np.arange(n) for n in x.shape]
@@ -130,8 +134,9 @@ def pad(builder, group) -> None:
     y = builder.result(group.outputs[0], x.order() if x.is_packed() else None)
     rank = len(x.shape)
     before, after = a["pads"][:rank], a["pads"][rank:]
-    tables = [padded_indices(n, b, e, a.get("mode", "constant"))
-              for n, b, e in zip(x.shape, before, after, strict=True)]
+    tables = [
+        padded_indices(n, b, e, a.get("mode", "constant")) for n, b, e in zip(x.shape, before, after, strict=True)
+    ]
     take(builder, x, tables, a.get("value", 0.0), y)
 
 
@@ -155,8 +160,10 @@ def resize(builder, group) -> None:
     order = x.order() if x.is_packed() else None
     if a.get("mode", "nearest") == "nearest":
         rounded: Callable = NEAREST[a.get("nearest_mode", "round_prefer_floor")]  # type: ignore[assignment]
-        tables = [np.arange(n) if at is None else np.clip(rounded(at), 0, n - 1).astype(np.int64)
-                  for at, n in zip(axes, x.shape, strict=True)]
+        tables = [
+            np.arange(n) if at is None else np.clip(rounded(at), 0, n - 1).astype(np.int64)
+            for at, n in zip(axes, x.shape, strict=True)
+        ]
         take(builder, x, tables, 0.0, builder.result(output, order))
         return
     y = builder.result(output, channels_last(len(shape)))
@@ -165,8 +172,12 @@ def resize(builder, group) -> None:
         tables.insert(0, builder.constant(neighbours(None, 1, 1)))
     source, target = four_axes(x), four_axes(y)
     if y.count:
-        builder.step(lambda at: resize_linear(source, at(source), at(tables[0]), at(tables[1]), target, at(target)),
-                     source, *tables, target)
+        builder.step(
+            lambda at: resize_linear(source, at(source), at(tables[0]), at(tables[1]), target, at(target)),
+            source,
+            *tables,
+            target,
+        )
 
 
 def coordinates_of(size: int, resized: int, axis: int, attributes) -> np.ndarray | None:

@@ -40,8 +40,9 @@ def binary(builder, group) -> None:
         a, b = b, a  # the smaller one on the right, where kernels repeat it
     a, b = a.broadcast(shape), b.broadcast(shape)
     if y.count:
-        builder.step(lambda at: elementwise.binary(group.node.op, a, at(a), b, at(b), y, at(y), group.low, group.high),
-                     a, b, y)
+        builder.step(
+            lambda at: elementwise.binary(group.node.op, a, at(a), b, at(b), y, at(y), group.low, group.high), a, b, y
+        )
 
 
 def batch_normalization(builder, group) -> None:
@@ -59,8 +60,15 @@ def batch_normalization(builder, group) -> None:
     y = builder.result(group.outputs[0], order)
     channels = y.shape[1]
     if y.count:
-        builder.step(lambda at: elementwise.scale_shift(at(source), at(scales), at(shifts), at(y), y.count, channels,
-                                                        group.low, group.high), source, scales, shifts, y)
+        builder.step(
+            lambda at: elementwise.scale_shift(
+                at(source), at(scales), at(shifts), at(y), y.count, channels, group.low, group.high
+            ),
+            source,
+            scales,
+            shifts,
+            y,
+        )
 
 
 def of_computed_parameters(builder, group) -> None:
@@ -79,15 +87,20 @@ def of_computed_parameters(builder, group) -> None:
 
     widened = apply("add", variance, epsilon, variance.shape)
     deviation = builder.new(widened.shape, "float32")
-    builder.step(lambda at: elementwise.unary("sqrt", widened, at(widened), deviation, at(deviation)), widened,
-                 deviation)
+    builder.step(
+        lambda at: elementwise.unary("sqrt", widened, at(widened), deviation, at(deviation)), widened, deviation
+    )
     factor = apply("div", scale, deviation, scale.shape)
     distance = apply("sub", x, mean, shape)
     scaled = apply("mul", distance, factor, shape)
     y = builder.result(group.outputs[0])
     shift = bias.broadcast(shape)
-    builder.step(lambda at: elementwise.binary("add", scaled, at(scaled), shift, at(shift), y, at(y), group.low,
-                                               group.high), scaled, shift, y)
+    builder.step(
+        lambda at: elementwise.binary("add", scaled, at(scaled), shift, at(shift), y, at(y), group.low, group.high),
+        scaled,
+        shift,
+        y,
+    )
 
 
 def order_like(x) -> tuple[int, ...]:

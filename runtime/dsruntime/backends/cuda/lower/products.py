@@ -23,18 +23,32 @@ def conv(builder, group) -> None:
     node, a = group.node, group.node.attributes
     transposed, parts = node.op == "conv_transpose", a.get("group", 1)
     x_index, w_index, b_index = (*node.inputs, None)[:3]
-    weight = builder.weight(w_index, node.op, parts) if builder.is_weight(w_index) else \
-        computed_weight(builder, w_index, node.op, parts)
+    weight = (
+        builder.weight(w_index, node.op, parts)
+        if builder.is_weight(w_index)
+        else computed_weight(builder, w_index, node.op, parts)
+    )
     x = builder.images(x_index)
     y_shape = builder.shapes[group.outputs[0]]
     rank = len(y_shape) - 2
-    size = dict(n=x.shape[0], h=x.shape[2], w=x.shape[3], c=x.shape[1], outputs=y_shape[1],
-                out_h=y_shape[2] if rank == 2 else 1, out_w=y_shape[-1], kernel=both(builder.shapes[w_index][2:], 1),
-                strides=both(a.get("strides") or [1] * rank, 1), pads=four_pads(a.get("pads") or [0] * 2 * rank),
-                dilations=both(a.get("dilations") or [1] * rank, 1), group=parts)
+    size = dict(
+        n=x.shape[0],
+        h=x.shape[2],
+        w=x.shape[3],
+        c=x.shape[1],
+        outputs=y_shape[1],
+        out_h=y_shape[2] if rank == 2 else 1,
+        out_w=y_shape[-1],
+        kernel=both(builder.shapes[w_index][2:], 1),
+        strides=both(a.get("strides") or [1] * rank, 1),
+        pads=four_pads(a.get("pads") or [0] * 2 * rank),
+        dilations=both(a.get("dilations") or [1] * rank, 1),
+        group=parts,
+    )
     bias = None if b_index is None else builder.packed(builder.value(b_index), dtype="float32")
-    residual = None if group.residual is None else builder.halves(builder.value(group.residual),
-                                                                  channels_last(rank + 2))
+    residual = (
+        None if group.residual is None else builder.halves(builder.value(group.residual), channels_last(rank + 2))
+    )
     y = builder.result(group.outputs[0])
     product(builder, group, transposed_convs if transposed else convs, weight, x, bias, residual, y, size)
 
@@ -49,8 +63,20 @@ def product(builder, group, launcher, weight, x, bias, residual, y, size) -> Non
     def make(at):
         bias_at, residual_at, scratch_at = (0 if t is None else at(t) for t in (bias, residual, scratch))
         placed = packed if tensor is None else Packed(packed.prepared, at(tensor))
-        return launcher.launches(at(x), placed, bias_at, residual_at, at(y), scratch_at, low=low, high=high, sms=sms,
-                                 overflow=at(fault) + OVERFLOW_AT, tag=tag, **size)
+        return launcher.launches(
+            at(x),
+            placed,
+            bias_at,
+            residual_at,
+            at(y),
+            scratch_at,
+            low=low,
+            high=high,
+            sms=sms,
+            overflow=at(fault) + OVERFLOW_AT,
+            tag=tag,
+            **size,
+        )
 
     builder.step(make, *(t for t in (x, bias, residual, scratch, tensor, fault, y) if t is not None))
 
@@ -122,8 +148,12 @@ def scaled_gemm(builder, group, left, right, c, alpha: float, beta: float) -> No
     added = (scaled(builder, added, beta) if beta != 1 else added).broadcast(shape)
     z = builder.result(group.outputs[0], (0, 1))
     total = y
-    builder.step(lambda at: elementwise.binary("add", total, at(total), added, at(added), z, at(z), group.low,
-                                               group.high), total, added, z)
+    builder.step(
+        lambda at: elementwise.binary("add", total, at(total), added, at(added), z, at(z), group.low, group.high),
+        total,
+        added,
+        z,
+    )
 
 
 def scaled(builder, x, factor: float):
@@ -159,8 +189,13 @@ def matrix_product(builder, a, b, y, low: float, high: float, alpha: float = 1.0
     out = y if y.dtype == "float16" else builder.new(y.shape, "float16")
     fault, tag = builder.fault(), len(builder.steps) + 1
     size = dict(batch=batch, m=m, n=n, k=k, a_strides=a.strides, b_strides=b.strides, alpha=alpha, low=low, high=high)
-    builder.step(lambda at: mat_muls.launches(at(a), at(b), at(out), overflow=at(fault) + OVERFLOW_AT, tag=tag, **size),
-                 a, b, fault, out)
+    builder.step(
+        lambda at: mat_muls.launches(at(a), at(b), at(out), overflow=at(fault) + OVERFLOW_AT, tag=tag, **size),
+        a,
+        b,
+        fault,
+        out,
+    )
     if out is not y:
         builder.copy(out, y)
 

@@ -17,11 +17,19 @@ def pool(builder, group) -> None:
     y = builder.result(group.outputs[0])
     rank = len(y.shape) - 2
     shape = (y.shape[0], y.shape[1], 1, y.shape[2]) if rank == 1 else y.shape
-    size = dict(n=x.shape[0], channels=x.shape[1], h=x.shape[2], w=x.shape[3], out_h=shape[2], out_w=shape[3],
-                kernel=both(a["kernel_shape"], 1), strides=both(a.get("strides") or [1] * rank, 1),
-                pads=four_pads(a.get("pads") or [0] * 2 * rank),
-                dilations=both(a.get("dilations") or [1] * rank, 1),
-                count_include_pad=bool(a.get("count_include_pad", 0)))
+    size = dict(
+        n=x.shape[0],
+        channels=x.shape[1],
+        h=x.shape[2],
+        w=x.shape[3],
+        out_h=shape[2],
+        out_w=shape[3],
+        kernel=both(a["kernel_shape"], 1),
+        strides=both(a.get("strides") or [1] * rank, 1),
+        pads=four_pads(a.get("pads") or [0] * 2 * rank),
+        dilations=both(a.get("dilations") or [1] * rank, 1),
+        count_include_pad=bool(a.get("count_include_pad", 0)),
+    )
     if y.count:
         builder.step(lambda at: pool_launches(op, at(x), at(y), **size), x, y)
 
@@ -71,8 +79,10 @@ def layer_normalization(builder, group) -> None:
     y = builder.result(group.outputs[0], range(len(x.shape)))
     used = [t for t in (x, scale, bias, y) if t is not None]
     if y.count:
-        builder.step(lambda at: softmaxes.layer_norm(x, at(x), axis, at(scale), at(bias) if bias else 0, epsilon, y,
-                                                     at(y)), *used)
+        builder.step(
+            lambda at: softmaxes.layer_norm(x, at(x), axis, at(scale), at(bias) if bias else 0, epsilon, y, at(y)),
+            *used,
+        )
 
 
 def parameters(builder, index, shape):
@@ -90,8 +100,7 @@ def top_k(builder, group) -> None:
     axis = a.get("axis", -1) % len(x.shape)
     values, indices = group.outputs
     order = range(len(x.shape))
-    x = builder.packed(x, x.order() if x.is_packed() else None,
-                       "float16" if x.dtype.startswith("float") else x.dtype)
+    x = builder.packed(x, x.order() if x.is_packed() else None, "float16" if x.dtype.startswith("float") else x.dtype)
     y, z = builder.result(values, order), builder.result(indices, order)
     largest = bool(a.get("largest", 1))
     if y.count:
