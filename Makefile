@@ -1,15 +1,17 @@
 # make demo runs the whole road once, make test proves it. Both set up everything first; a second run finds it done.
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint bench setup clean FORCE
+.PHONY: help demo test lint format bench setup clean FORCE
 
 VENV := .venv
 BIN := $(VENV)/bin
+NATIVE_SOURCES = $(shell find runtime/libdsf tests/libdsf tools/fuzz -name '*.cpp' -o -name '*.h' -o -name '*.inl' -o -name '*.c')
 NATIVE := schema/dsf.fbs $(shell find runtime -name CMakeLists.txt -o -path '*/libdsf/*' -type f)
 
 help:
 	@echo "make demo    train digits, export, predict, verify, inspect (sets up everything)"
 	@echo "make test    lint and the full test suite (sets up everything)"
-	@echo "make lint    ruff, and mypy on the runtime"
+	@echo "make lint    ruff, clang-format, and mypy on the runtime"
+	@echo "make format  lay Python, C and C++ out as make lint wants them"
 	@echo "make bench   the project's figures, measured on this machine"
 	@echo "make setup   .venv with the project installed for development"
 	@echo "make clean   remove what make made, .venv included"
@@ -22,7 +24,14 @@ test: setup lint
 
 lint: setup
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/clang-format --dry-run -Werror $(NATIVE_SOURCES)
 	$(BIN)/mypy
+
+format: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/clang-format -i $(NATIVE_SOURCES)
 
 bench: setup
 	$(BIN)/python tools/bench/spine.py

@@ -13,12 +13,12 @@ using namespace dsf;
 
 namespace {
 
-constexpr int64_t LENGTHS[] = {1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 23, 31, 32, 33, 47, 63, 64, 65, 129, 511, 512, 513, 1100};
+constexpr int64_t LENGTHS[] = {1,  2,  3,  4,  5,  7,  8,  9,   15,  16,  17,  23,
+                               31, 32, 33, 47, 63, 64, 65, 129, 511, 512, 513, 1100};
 
 float number(int64_t i) { return static_cast<float>(i * 37 % 101) * 0.11f - 5.47f; }  // never 0
 
-void expect_near(const std::string& what, int64_t count, int64_t i, double found, double expected,
-                 double size = 1) {
+void expect_near(const std::string& what, int64_t count, int64_t i, double found, double expected, double size = 1) {
     if (std::fabs(found - expected) <= 2e-6 * (size + std::fabs(expected))) return;
     std::fprintf(stderr, "%s of %ld: element %ld is %.9g, the scalar kernel has %.9g\n", what.c_str(),
                  static_cast<long>(count), static_cast<long>(i), found, expected);
@@ -40,7 +40,8 @@ void check_map(const std::string& what, const ArrayF32& kernels, const Map& f) {
             for (int64_t i = 0; i < count; ++i) {
                 const size_t at = static_cast<size_t>(i);
                 expect_near(what, count, i, static_cast<double>(y[at]), static_cast<double>(expected[at]));
-                expect_near(what + " in place", count, i, static_cast<double>(x[at]), static_cast<double>(expected[at]));
+                expect_near(what + " in place", count, i, static_cast<double>(x[at]),
+                            static_cast<double>(expected[at]));
             }
         }
 }
@@ -85,37 +86,56 @@ using Unary = void (*ArrayF32::*)(const float*, float*, int64_t);
 using Binary = void (*ArrayF32::*)(const float*, int64_t, const float*, int64_t, float*, int64_t);
 
 void check_all(const ArrayF32& kernels) {
-    const std::pair<const char*, Unary> unary[] = {
-        {"exp", &ArrayF32::exp}, {"tanh", &ArrayF32::tanh}, {"sigmoid", &ArrayF32::sigmoid}, {"erf", &ArrayF32::erf},
-        {"gelu", &ArrayF32::gelu}, {"gelu_tanh", &ArrayF32::gelu_tanh}, {"hard_swish", &ArrayF32::hard_swish}};
+    const std::pair<const char*, Unary> unary[] = {{"exp", &ArrayF32::exp},
+                                                   {"tanh", &ArrayF32::tanh},
+                                                   {"sigmoid", &ArrayF32::sigmoid},
+                                                   {"erf", &ArrayF32::erf},
+                                                   {"gelu", &ArrayF32::gelu},
+                                                   {"gelu_tanh", &ArrayF32::gelu_tanh},
+                                                   {"hard_swish", &ArrayF32::hard_swish}};
     for (auto [what, function] : unary)
-        check_map(what, kernels, [f = function](const ArrayF32& k, const float* x, float* y, int64_t n) { (k.*f)(x, y, n); });
+        check_map(what, kernels,
+                  [f = function](const ArrayF32& k, const float* x, float* y, int64_t n) { (k.*f)(x, y, n); });
     check_map("log", kernels, [](const ArrayF32& k, const float* x, float* y, int64_t n) {
         k.multiply(x, 1, x, 1, y, n);
         k.log(y, y, n);
     });
-    const std::pair<const char*, Binary> binary[] = {{"add", &ArrayF32::add}, {"subtract", &ArrayF32::subtract},
-                                                     {"multiply", &ArrayF32::multiply}, {"divide", &ArrayF32::divide}};
+    const std::pair<const char*, Binary> binary[] = {{"add", &ArrayF32::add},
+                                                     {"subtract", &ArrayF32::subtract},
+                                                     {"multiply", &ArrayF32::multiply},
+                                                     {"divide", &ArrayF32::divide}};
     for (auto [what, function] : binary) {
         const float three = 3;
-        check_map(what, kernels, [f = function](const ArrayF32& k, const float* x, float* y, int64_t n) { (k.*f)(x, 1, x, 1, y, n); });
-        check_map(what, kernels, [f = function, &three](const ArrayF32& k, const float* x, float* y, int64_t n) { (k.*f)(x, 1, &three, 0, y, n); });
-        check_map(what, kernels, [f = function, &three](const ArrayF32& k, const float* x, float* y, int64_t n) { (k.*f)(&three, 0, x, 1, y, n); });
-        check_map(what, kernels, [f = function](const ArrayF32& k, const float* x, float* y, int64_t n) { (k.*f)(x, 1, x, 0, y, n); });
+        check_map(what, kernels,
+                  [f = function](const ArrayF32& k, const float* x, float* y, int64_t n) { (k.*f)(x, 1, x, 1, y, n); });
+        check_map(what, kernels, [f = function, &three](const ArrayF32& k, const float* x, float* y, int64_t n) {
+            (k.*f)(x, 1, &three, 0, y, n);
+        });
+        check_map(what, kernels, [f = function, &three](const ArrayF32& k, const float* x, float* y, int64_t n) {
+            (k.*f)(&three, 0, x, 1, y, n);
+        });
+        check_map(what, kernels,
+                  [f = function](const ArrayF32& k, const float* x, float* y, int64_t n) { (k.*f)(x, 1, x, 0, y, n); });
     }
     check_map("clip", kernels, [](const ArrayF32& k, const float* x, float* y, int64_t n) { k.clip(x, -1, 2, y, n); });
-    check_map("normalize", kernels, [](const ArrayF32& k, const float* x, float* y, int64_t n) { k.normalize(x, 0.5f, 1.5f, x, x, y, n); });
-    check_map("normalize without bias", kernels, [](const ArrayF32& k, const float* x, float* y, int64_t n) { k.normalize(x, 0.5f, 1.5f, x, nullptr, y, n); });
+    check_map("normalize", kernels,
+              [](const ArrayF32& k, const float* x, float* y, int64_t n) { k.normalize(x, 0.5f, 1.5f, x, x, y, n); });
+    check_map("normalize without bias", kernels, [](const ArrayF32& k, const float* x, float* y, int64_t n) {
+        k.normalize(x, 0.5f, 1.5f, x, nullptr, y, n);
+    });
     check_map("exp_sum", kernels, [](const ArrayF32& k, const float* x, float* y, int64_t n) {
         const float sum = static_cast<float>(k.exp_sum(x, 5, y, n));
         k.divide(y, 1, &sum, 0, y, n);
     });
-    check_fold("max", kernels, [](const ArrayF32& k, const float* x, int64_t n) { return static_cast<double>(k.max(x, n)); });
+    check_fold("max", kernels,
+               [](const ArrayF32& k, const float* x, int64_t n) { return static_cast<double>(k.max(x, n)); });
     check_fold("sum", kernels, [](const ArrayF32& k, const float* x, int64_t n) { return k.sum(x, n); });
-    check_fold("sum_squares", kernels, [](const ArrayF32& k, const float* x, int64_t n) { return k.sum_squares(x, 0.25f, n); });
+    check_fold("sum_squares", kernels,
+               [](const ArrayF32& k, const float* x, int64_t n) { return k.sum_squares(x, 0.25f, n); });
     for (int64_t rows : {1, 3, 70})
         check_fold("add_rows", kernels, [rows](const ArrayF32& k, const float* x, int64_t n) {
-            const int64_t columns = std::max<int64_t>(1, n / rows);  // rows one after the other, the last ends at the page
+            const int64_t columns =
+                std::max<int64_t>(1, n / rows);  // rows one after the other, the last ends at the page
             const int64_t some = std::min(rows, n / columns);
             Guarded<double> sums(static_cast<size_t>(columns), Guard::after);
             k.add_rows(x + n - some * columns, columns, some, sums.data(), columns);

@@ -40,20 +40,33 @@ struct Weights {
     }
 
     explicit Weights(const Case& c)
-        : sign(bytes(c, 1), c.guard), low(bytes(c, low_width(c.bits)), c.guard),
-          high(bytes(c, high_width(c.bits)), c.guard), base(static_cast<size_t>(c.outputs), c.guard),
+        : sign(bytes(c, 1), c.guard),
+          low(bytes(c, low_width(c.bits)), c.guard),
+          high(bytes(c, high_width(c.bits)), c.guard),
+          base(static_cast<size_t>(c.outputs), c.guard),
           scale(static_cast<size_t>(c.outputs), c.guard) {
         auto stride = [&](const Guarded<uint8_t>& plane) { return static_cast<int64_t>(plane.size()) / c.outputs; };
-        rows = {sign.data(), low_width(c.bits) ? low.data() : nullptr, high_width(c.bits) ? high.data() : nullptr,
-                stride(sign), stride(low), stride(high), c.k, c.bits, c.zero, base.data(), 1,
-                c.exact ? nullptr : scale.data(), 1};
+        rows = {sign.data(),
+                low_width(c.bits) ? low.data() : nullptr,
+                high_width(c.bits) ? high.data() : nullptr,
+                stride(sign),
+                stride(low),
+                stride(high),
+                c.k,
+                c.bits,
+                c.zero,
+                base.data(),
+                1,
+                c.exact ? nullptr : scale.data(),
+                1};
         const int levels = 1 << (c.bits - 1);
         for (int64_t o = 0; o < c.outputs; ++o) {
             const size_t row = static_cast<size_t>(o);
             base[row] = static_cast<int8_t>(c.exact ? levels - 1 : random_below(9) - 6);
             scale[row] = 0.5f + static_cast<float>(random_below(1000)) / 999.0f;
             for (int64_t i = 0; i < c.k; ++i) {
-                const int level = random_below(c.exact && levels > 8 ? 8 : levels) + (c.exact && levels > 8 ? levels - 8 : 0);
+                const int level =
+                    random_below(c.exact && levels > 8 ? 8 : levels) + (c.exact && levels > 8 ? levels - 8 : 0);
                 const bool is_zero = c.zero && level == levels - 1, negative = !is_zero && random_below(2) == 1;
                 put(sign, stride(sign), o, i, 1, negative);
                 put(low, stride(low), o, i, low_width(c.bits), level & ((1 << low_width(c.bits)) - 1));
@@ -90,10 +103,12 @@ void check(const Case& c, const GemvShiftF32& kernel, bool bf16) {
     Guarded<float> row(static_cast<size_t>(c.k), c.guard), arranged(m * static_cast<size_t>(stride), c.guard);
     for (int i = 0; i < c.m; ++i)
         for (int64_t k = 0; k < c.k; ++k)
-            x[static_cast<size_t>(i * stride + k)] = static_cast<float>(random_below(15) - 7) * (c.exact ? 1.0f : 0.37f);
+            x[static_cast<size_t>(i * stride + k)] =
+                static_cast<float>(random_below(15) - 7) * (c.exact ? 1.0f : 0.37f);
     for (size_t i = 0; i < count; ++i) residual[i] = static_cast<float>(random_below(9));
     for (size_t i = 0; i < bias.size(); ++i) bias[i] = static_cast<float>(random_below(9));
-    GemvShift g{weights.rows, x.data(), stride, c.m, bias.data(), residual.data(), true, -1e30f, 40.0f, y.data(), c.outputs};
+    GemvShift g{weights.rows, x.data(), stride, c.m,      bias.data(), residual.data(),
+                true,         -1e30f,   40.0f,  y.data(), c.outputs};
     for (int64_t i = 0; i < c.m && (bf16 || kernel.arrange); ++i) {
         std::memcpy(row.data(), x.data() + i * stride, row.size() * sizeof(float));
         if (bf16) kernel.arrange_bf16(c.bits, row.data(), half.data() + i * stride, c.k);
@@ -110,16 +125,18 @@ void check(const Case& c, const GemvShiftF32& kernel, bool bf16) {
             double sum = 0, size = 0;
             for (int64_t k = 0; k < c.k; ++k) {
                 const double input = x[static_cast<size_t>(i * stride + k)];
-                const double product = (bf16 ? rounded_to_bf16(input) : input) * weights.values[static_cast<size_t>(o * c.k + k)];
+                const double product =
+                    (bf16 ? rounded_to_bf16(input) : input) * weights.values[static_cast<size_t>(o * c.k + k)];
                 sum += product;
                 size += std::fabs(product);
             }
             const double expected = std::fmin(sum + bias[static_cast<size_t>(o)] + residual[at], 40.0);
             const double bound = c.exact ? 0 : 1e-6 * (size + 20);
             if (!(std::fabs(y[at] - expected) <= bound)) {
-                std::fprintf(stderr, "%s%s bits %d zero %d k %ld outputs %ld m %d: output %ld is %g, expected %g\n", kernel.name,
-                             bf16 ? " bf16" : "", c.bits, c.zero, static_cast<long>(c.k), static_cast<long>(c.outputs),
-                             c.m, static_cast<long>(o), static_cast<double>(y[at]), expected);
+                std::fprintf(stderr, "%s%s bits %d zero %d k %ld outputs %ld m %d: output %ld is %g, expected %g\n",
+                             kernel.name, bf16 ? " bf16" : "", c.bits, c.zero, static_cast<long>(c.k),
+                             static_cast<long>(c.outputs), c.m, static_cast<long>(o), static_cast<double>(y[at]),
+                             expected);
                 std::exit(1);
             }
         }
@@ -140,7 +157,8 @@ int main() {
                         for (int m : {1, 2, 4}) {
                             if ((zero && bits == 1) || (k > 200 && outputs > 7 && m != 4)) continue;
                             for (bool exact : {true, false}) {
-                                const Case c{bits, zero, k, outputs, m, exact, cases % 2 ? Guard::before : Guard::after};
+                                const Case c{
+                                    bits, zero, k, outputs, m, exact, cases % 2 ? Guard::before : Guard::after};
                                 check(c, *isa.gemv, false);
                                 if (isa.gemv->rows_bf16) check(c, *isa.gemv, true);
                                 ++cases;

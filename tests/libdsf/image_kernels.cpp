@@ -28,8 +28,17 @@ void check_depthwise(const DepthwiseF32& kernel, int taps, int64_t channels, int
     for (Guarded<float>* array : {&x, &w, &bias, &residual}) fill(*array);
     std::vector<const float*> from;
     for (int t = 0; t < taps; ++t) from.push_back(x.data() + t * row);
-    kernel.pixels({from.data(), taps, count, step, channels, channels, w.data(), bias.data(), residual.data(),
-                   {Activation::clip, -50, 60}, y.data()});
+    kernel.pixels({from.data(),
+                   taps,
+                   count,
+                   step,
+                   channels,
+                   channels,
+                   w.data(),
+                   bias.data(),
+                   residual.data(),
+                   {Activation::clip, -50, 60},
+                   y.data()});
     for (int64_t i = 0; i < count; ++i)
         for (int64_t c = 0; c < channels; ++c) {
             float sum = bias[size(c)] + residual[size(i * channels + c)];
@@ -84,7 +93,7 @@ void check_plane(const DepthwiseF32& kernel, int side, int64_t rows, int64_t wid
     EXPECT(std::memcmp(y.data(), expected.data(), y.size() * sizeof(float)) == 0);
 }
 
-const double B[6][6] = {{4, 0, -5, 0, 1, 0}, {0, -4, -4, 1, 1, 0}, {0, 4, -4, -1, 1, 0},
+const double B[6][6] = {{4, 0, -5, 0, 1, 0},  {0, -4, -4, 1, 1, 0}, {0, 4, -4, -1, 1, 0},
                         {0, -2, -1, 2, 1, 0}, {0, 2, -1, -2, 1, 0}, {0, 4, 0, -5, 0, 1}};
 const double G[6][3] = {{1, 0, 0}, {1, 1, 1}, {1, -1, 1}, {1, 2, 4}, {1, -2, 4}, {0, 0, 1}};
 const double A32[4][6] = {{6, -4, -4, 1, 1, 0}, {0, -4, 4, 2, -2, 0}, {0, -4, -4, 4, 4, 0}, {0, -4, 4, 8, -8, 24}};
@@ -126,12 +135,14 @@ void check_winograd_product(const WinogradF32& kernel, int64_t channels, int til
         floats[i] = level == 3 ? 0 : std::ldexp(sign ? -1.0f : 1.0f, -static_cast<int>(level));
     }
     for (bool coded : {true, false}) {
-        kernel.filters({coded ? codes.data() : nullptr, coded ? nullptr : floats.data(), channels, half.data(), stride});
+        kernel.filters({coded ? codes.data() : nullptr, coded ? nullptr : floats.data(), channels, half.data(),
+                        stride});
         for (int64_t y = 0; y < 6; ++y) {
             fill(m);
             const std::vector<float> before(m.data(), m.data() + m.size());
             const char* const ahead = reinterpret_cast<const char*>(half.data());
-            kernel.product({v.data(), half.data() + y * stride, channels, ahead, ahead + 128, m.data(), y % 2 == 0}, tiles);
+            kernel.product({v.data(), half.data() + y * stride, channels, ahead, ahead + 128, m.data(), y % 2 == 0},
+                           tiles);
             for (int64_t at = 0; at < 6 * tiles * width; ++at) {
                 const int64_t x = at / width / tiles, tile = at / width % tiles, f = at % width;
                 double sum = y % 2 ? static_cast<double>(before[size(at)]) : 0;
@@ -159,8 +170,18 @@ void check_winograd_output(const WinogradF32& kernel, int64_t channels, Guard gu
             Guarded<float> bias(size(channels), guard);
             fill(residual);
             fill(bias);
-            kernel.output({m.data(), whole, channels, rows, columns, y.data(), columns * channels, channels, scale.data(),
-                           bias.data(), residual.data(), {Activation::clip, -30, 40}});
+            kernel.output({m.data(),
+                           whole,
+                           channels,
+                           rows,
+                           columns,
+                           y.data(),
+                           columns * channels,
+                           channels,
+                           scale.data(),
+                           bias.data(),
+                           residual.data(),
+                           {Activation::clip, -30, 40}});
             for (int64_t c = 0; c < channels; ++c)
                 for (int i = 0; i < rows; ++i)
                     for (int j = 0; j < columns; ++j) {
@@ -168,7 +189,8 @@ void check_winograd_output(const WinogradF32& kernel, int64_t channels, Guard gu
                         double sum = 0;
                         for (int n = 0; n < 36; ++n)
                             sum += A32[i][n / 6] * static_cast<double>(m[size(n * whole + c)]) * A32[j][n % 6] / 1024;
-                        sum = sum * static_cast<double>(scale[size(c)]) + static_cast<double>(bias[size(c)] + residual[at]);
+                        sum = sum * static_cast<double>(scale[size(c)]) +
+                              static_cast<double>(bias[size(c)] + residual[at]);
                         EXPECT(static_cast<double>(y[at]) == std::fmin(std::fmax(sum, -30.0), 40.0));
                     }
         }

@@ -171,11 +171,11 @@ static void instruction_sets(void) {
 }
 
 /* Runs with one field of the only input changed. */
-#define REFUSED_WITH(change)                                                       \
-    do {                                                                           \
-        dsf_tensor x = row(data), y = DSF_INIT(dsf_tensor);                        \
-        change;                                                                    \
-        EXPECT(refused(dsf_session_run(session, &x, 1, &y, 1, &error)));            \
+#define REFUSED_WITH(change)                                                                   \
+    do {                                                                                       \
+        dsf_tensor x = row(data), y = DSF_INIT(dsf_tensor);                                    \
+        change;                                                                                \
+        EXPECT(refused(dsf_session_run(session, &x, 1, &y, 1, &error)));                       \
         EXPECT(dsf_session_step_count(session) == 0 && dsf_session_arena_bytes(session) == 0); \
     } while (0)
 

@@ -22,10 +22,10 @@ void* __libc_realloc(void* memory, size_t bytes);
 void* __libc_memalign(size_t alignment, size_t bytes);
 void __libc_free(void* memory);
 
-static long count;        /* allocations since counting began */
-static long fails_at;     /* 0: none; the first is 1 */
-static int and_the_rest;  /* all after it fail, too */
-static long held;         /* allocations not yet freed */
+static long count;       /* allocations since counting began */
+static long fails_at;    /* 0: none; the first is 1 */
+static int and_the_rest; /* all after it fail, too */
+static long held;        /* allocations not yet freed */
 
 static int fails(void) {
     const long now = __atomic_add_fetch(&count, 1, __ATOMIC_RELAXED);
@@ -75,7 +75,7 @@ typedef struct Task {
     const char* path;
     dsf_session_options options;
     dsf_tensor inputs[MOST];
-    dsf_tensor expected[MOST];  /* outputs; data null before the first run */
+    dsf_tensor expected[MOST]; /* outputs; data null before the first run */
 } Task;
 
 static long step; /* of the sequence: for messages */
@@ -93,15 +93,15 @@ static void refused(const Task* task, dsf_status status, const dsf_error* error)
 }
 
 /* Makes a call that may fail once. */
-#define MUST(call)                                    \
-    do {                                              \
-        ++step;                                       \
-        dsf_error error = DSF_INIT(dsf_error);        \
-        dsf_status status = (call);                   \
-        if (status != DSF_OK) {                       \
-            refused(task, status, &error);            \
-            EXPECT((call) == DSF_OK);                 \
-        }                                             \
+#define MUST(call)                             \
+    do {                                       \
+        ++step;                                \
+        dsf_error error = DSF_INIT(dsf_error); \
+        dsf_status status = (call);            \
+        if (status != DSF_OK) {                \
+            refused(task, status, &error);     \
+            EXPECT((call) == DSF_OK);          \
+        }                                      \
     } while (0)
 
 static void sequence(Task* task) {
@@ -130,10 +130,15 @@ static void sequence(Task* task) {
 
 static size_t element_bytes(dsf_dtype dtype) {
     switch (dtype) {
-        case DSF_FLOAT32: case DSF_INT32: return 4;
-        case DSF_FLOAT16: return 2;
-        case DSF_INT64: return 8;
-        default: return 1;
+        case DSF_FLOAT32:
+        case DSF_INT32:
+            return 4;
+        case DSF_FLOAT16:
+            return 2;
+        case DSF_INT64:
+            return 8;
+        default:
+            return 1;
     }
 }
 
@@ -161,7 +166,7 @@ static void make_inputs(Task* task) {
 /* Returns how many sequences it took. */
 static long sweep(Task* task, long stride) {
     long sequences = 0;
-    sequence(task);  /* remembers the answer; what the C library keeps for itself is there afterwards */
+    sequence(task); /* remembers the answer; what the C library keeps for itself is there afterwards */
     sequence(task);
     for (long k = 1; k == 1 || count >= k - stride; k += stride) {
         const long before = held;

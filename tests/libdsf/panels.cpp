@@ -57,7 +57,8 @@ void pair_up(Guarded<float>& cells) {
 void check(const PanelF32& kernel, const Case& c, bool pairs) {
     const int64_t width = c.vectors * kernel.width, columns = width - kernel.width + c.last, k = c.segments * c.length;
     Guarded<float> x(size(c.rows * k), c.guard), b(size(k * width), c.guard), y(size(c.rows * columns), c.guard);
-    Guarded<float> residual(size(c.rows * columns), c.guard), scale(size(columns), c.guard), bias(size(columns), c.guard);
+    Guarded<float> residual(size(c.rows * columns), c.guard), scale(size(columns), c.guard),
+        bias(size(columns), c.guard);
     for (Guarded<float>* array : {&y, &residual, &bias}) fill(*array);
     for (Guarded<float>* array : {&x, &b}) pairs ? pair_up(*array) : fill(*array);
     for (int64_t j = 0; j < columns; ++j) scale[size(j)] = j % 2 ? 0.5f : 2.0f;
@@ -88,10 +89,11 @@ void check(const PanelF32& kernel, const Case& c, bool pairs) {
             const size_t at = size(i * columns + j);
             float sum = c.first ? 0 : before[at];
             for (int64_t t = 0; t < k; ++t) sum += product(&x[size(i * k + t)], &b[size(t * width + j)], pairs);
-            if (c.epilogue) sum = std::fmin(std::fmax(sum * scale[size(j)] + bias[size(j)] + residual[at], -20.0f), 30.0f);
+            if (c.epilogue)
+                sum = std::fmin(std::fmax(sum * scale[size(j)] + bias[size(j)] + residual[at], -20.0f), 30.0f);
             if (y[at] != sum) {
-                std::fprintf(stderr, "%s %d rows %d vectors %d last: (%d, %ld) is %g, expected %g\n", kernel.name, c.rows,
-                             c.vectors, c.last, i, static_cast<long>(j), static_cast<double>(y[at]),
+                std::fprintf(stderr, "%s %d rows %d vectors %d last: (%d, %ld) is %g, expected %g\n", kernel.name,
+                             c.rows, c.vectors, c.last, i, static_cast<long>(j), static_cast<double>(y[at]),
                              static_cast<double>(sum));
                 std::exit(1);
             }
@@ -127,10 +129,11 @@ void check_activations(const PanelF32& kernel) {
             tile.activation.kind = kind;
             kernel.tile(tile, 1, 1);
             const double v = static_cast<double>(value);
-            const double gate = kind == Activation::silu ? 1 / (1 + std::exp(-v)) : std::fmin(std::fmax(v / 6 + 0.5, 0), 1);
+            const double gate =
+                kind == Activation::silu ? 1 / (1 + std::exp(-v)) : std::fmin(std::fmax(v / 6 + 0.5, 0), 1);
             for (size_t j = 0; j < 3; ++j)
-                EXPECT(std::fabs(static_cast<double>(y[j]) - v * gate) <= 5e-7 * std::fabs(v * gate) + 1e-6 * gate + 1e-35 +
-                                                                             (std::fabs(v) < 4 ? 1e-6 : 0));
+                EXPECT(std::fabs(static_cast<double>(y[j]) - v * gate) <=
+                       5e-7 * std::fabs(v * gate) + 1e-6 * gate + 1e-35 + (std::fabs(v) < 4 ? 1e-6 : 0));
         }
 }
 
@@ -146,10 +149,12 @@ void check_products(const PanelF32& kernel) {
                 for (float& v : x) v = small();
                 std::vector<int64_t> order;
                 for (int64_t t = 0; t < k; ++t) order.push_back(k - 1 - t);
-                Guarded<float> packed(size(product_of.packed_floats()), Guard::after), y(size(rows * columns), Guard::after);
+                Guarded<float> packed(size(product_of.packed_floats()), Guard::after),
+                    y(size(rows * columns), Guard::after);
                 for (int p = 0; p < product_of.panels(); ++p)
-                    product_of.pack(p, values.data() + product_of.panel(p).column * k, k, order, 1, [](float w) { return w; },
-                                    packed.data());
+                    product_of.pack(
+                        p, values.data() + product_of.panel(p).column * k, k, order, 1, [](float w) { return w; },
+                        packed.data());
                 std::vector<const float*> table;
                 for (int64_t s = 0; s < segments; ++s)
                     for (int64_t i = 0; i < rows; ++i) table.push_back(x.data() + i * k + s * length);

@@ -29,8 +29,9 @@ void write(const std::string& path, const std::string& text) {
 }
 
 const std::string V2 = "31 23 0:28 / /cg rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n";
-const std::string V1 = "20 23 0:27 / /other rw - cgroup cgroup rw,memory\n"
-                       "32 31 0:29 / /cg\\040v1 rw,relatime - cgroup cgroup rw,cpu,cpuacct\n";
+const std::string V1 =
+    "20 23 0:27 / /other rw - cgroup cgroup rw,memory\n"
+    "32 31 0:29 / /cg\\040v1 rw,relatime - cgroup cgroup rw,cpu,cpuacct\n";
 
 std::string process(const std::string& cgroup, const std::string& mountinfo) {
     std::string root = folder_of_its_own();
@@ -40,7 +41,7 @@ std::string process(const std::string& cgroup, const std::string& mountinfo) {
 }
 
 void no_quota() {
-    EXPECT(dsf::processors_allowed(folder_of_its_own()) == 0);  // no /proc at all
+    EXPECT(dsf::processors_allowed(folder_of_its_own()) == 0);    // no /proc at all
     EXPECT(dsf::processors_allowed(process("0::/\n", V2)) == 0);  // no cpu.max: the root group has none
     const std::string root = process("0::/a\n", V2);
     write(root + "/cg/a/cpu.max", "max 100000\n");

@@ -12,10 +12,15 @@ enum { MOST = 16, CAPACITY = 1 << 22 };
 
 static size_t element_bytes(dsf_dtype dtype) {
     switch (dtype) {
-        case DSF_FLOAT32: case DSF_INT32: return 4;
-        case DSF_FLOAT16: return 2;
-        case DSF_INT64: return 8;
-        default: return 1;
+        case DSF_FLOAT32:
+        case DSF_INT32:
+            return 4;
+        case DSF_FLOAT16:
+            return 2;
+        case DSF_INT64:
+            return 8;
+        default:
+            return 1;
     }
 }
 
@@ -103,7 +108,9 @@ int main(int count, char** arguments) {
         dsf_limits limits = {sizeof limits, .activation_bytes = 64u << 20};
         dsf_status status = dsf_model_open(arguments[i], &limits, &model, &error);
         dsf_session_options options[] = {
-            {.threads = 1}, {.threads = 2, .profile = 1}, {.threads = 2, .keep_values = 1},
+            {.threads = 1},
+            {.threads = 2, .profile = 1},
+            {.threads = 2, .keep_values = 1},
             {.threads = 2, .memory = DSF_MEMORY_LOW},
             {.threads = 1, .precision = DSF_PRECISION_BF16},
             {.threads = 2, .memory = DSF_MEMORY_LOW, .precision = DSF_PRECISION_BF16},

@@ -26,7 +26,10 @@ template <class T> void put(uint8_t* bytes, size_t at, T value) { std::memcpy(by
 // Magic, version, lengths and checksum as they must be; the graph's length is left as it is where it can be true.
 inline void repair(uint8_t* data, size_t size) {
     if (size < PREFIX) return;
-    std::memcpy(data, "\x89" "DSF\r\n\x1a\n\1\0\0\0\0\0\0\0", 16);
+    std::memcpy(data,
+                "\x89"
+                "DSF\r\n\x1a\n\1\0\0\0\0\0\0\0",
+                16);
     uint32_t graph = 0;
     std::memcpy(&graph, data + 28, sizeof graph);
     if (graph == 0 || graph > size - PREFIX) graph = static_cast<uint32_t>(size - PREFIX);
@@ -46,8 +49,29 @@ inline void repair(uint8_t* data, size_t size) {
 
 // Half of the time a number in the graph becomes another one, so that every offset stays; else libFuzzer's own choice.
 inline size_t mutate(uint8_t* data, size_t size, size_t max_size, unsigned seed) {
-    static const int64_t NUMBERS[] = {0, 1, -1, 2, -2, 3, 5, 7, 8, 16, 63, 64, 127, -128, 255, 1 << 20, (1 << 20) + 1,
-                                      INT32_MAX, INT32_MIN, INT64_MAX, INT64_MIN, int64_t{1} << 32, int64_t{1} << 62};
+    static const int64_t NUMBERS[] = {0,
+                                      1,
+                                      -1,
+                                      2,
+                                      -2,
+                                      3,
+                                      5,
+                                      7,
+                                      8,
+                                      16,
+                                      63,
+                                      64,
+                                      127,
+                                      -128,
+                                      255,
+                                      1 << 20,
+                                      (1 << 20) + 1,
+                                      INT32_MAX,
+                                      INT32_MIN,
+                                      INT64_MAX,
+                                      INT64_MIN,
+                                      int64_t{1} << 32,
+                                      int64_t{1} << 62};
     std::mt19937 random(seed);
     if (size < PREFIX + 16 || random() % 8 == 0) {
         size = LLVMFuzzerMutate(data, size, max_size);

@@ -32,8 +32,9 @@ bool make_inputs(const dsf_model* model, int64_t batch, std::vector<dsf_tensor>*
         if (total > MOST_BYTES) return false;
         memory->emplace_back(tensor.bytes + 1);
         for (size_t at = 0; at < tensor.bytes; ++at)
-            memory->back()[at] = info.dtype == DSF_FLOAT32 ? static_cast<uint8_t>(at % 4 == 3 ? 0x3F : at * 37)
-                                                           : static_cast<uint8_t>(at % size_of(info.dtype) == 0 ? at & 1 : 0);
+            memory->back()[at] = info.dtype == DSF_FLOAT32
+                                     ? static_cast<uint8_t>(at % 4 == 3 ? 0x3F : at * 37)
+                                     : static_cast<uint8_t>(at % size_of(info.dtype) == 0 ? at & 1 : 0);
         tensor.data = memory->back().data();
         inputs->push_back(tensor);
     }

@@ -54,7 +54,13 @@ typedef enum dsf_status {
 } dsf_status;
 
 typedef enum dsf_dtype {
-    DSF_FLOAT32 = 1, DSF_FLOAT16 = 2, DSF_INT8 = 3, DSF_UINT8 = 4, DSF_INT32 = 5, DSF_INT64 = 6, DSF_BOOL = 7,
+    DSF_FLOAT32 = 1,
+    DSF_FLOAT16 = 2,
+    DSF_INT8 = 3,
+    DSF_UINT8 = 4,
+    DSF_INT32 = 5,
+    DSF_INT64 = 6,
+    DSF_BOOL = 7,
     DSF_BFLOAT16 = 8 /* only inside a step: no value of a file has it */
 } dsf_dtype;
 
@@ -92,7 +98,7 @@ typedef struct dsf_limits {
     uint64_t activation_bytes; /* arena of one session, default 1 GiB */
     uint64_t plan_bytes;       /* what a plan notes down, its steps and their tables; default 256 MiB */
     uint64_t weight_bytes;     /* weights in the forms that the sessions of one model compute with; default 4 GiB */
-    uint64_t multiply_adds;    /* of a run, for each image of its batch; default 2^41. All work counts: see the README */
+    uint64_t multiply_adds; /* of a run, for each image of its batch; default 2^41. All work counts: see the README */
 } dsf_limits;
 
 /* What is expanded when weights are prepared; runtime/README.md says what each layer does. */
@@ -109,21 +115,21 @@ typedef enum dsf_precision {
 
 typedef struct dsf_session_options {
     size_t struct_size;
-    int32_t threads;      /* 0: one per processor that the affinity mask and the cgroup quota allow */
-    int32_t keep_values;  /* 1: nothing is fused or overwritten, so that dsf_session_value can show every value */
-    int32_t profile;      /* 1: dsf_session_profile has the seconds of each step of the last run */
-    int32_t memory;       /* a dsf_memory */
-    int32_t precision;    /* a dsf_precision */
+    int32_t threads;     /* 0: one per processor that the affinity mask and the cgroup quota allow */
+    int32_t keep_values; /* 1: nothing is fused or overwritten, so that dsf_session_value can show every value */
+    int32_t profile;     /* 1: dsf_session_profile has the seconds of each step of the last run */
+    int32_t memory;      /* a dsf_memory */
+    int32_t precision;   /* a dsf_precision */
 } dsf_session_options;
 
 /* A row of the table that kernels are chosen from: the first one that is available, unless DSF_ISA names another. */
 typedef struct dsf_isa_info {
     size_t struct_size;
-    const char* name;   /* "avx512bf16", "avx512", "avx2", "neon", "scalar" */
-    const char* needs;  /* CPU features, or "any CPU" */
-    int32_t available;  /* this CPU has them */
+    const char* name;  /* "avx512bf16", "avx512", "avx2", "neon", "scalar" */
+    const char* needs; /* CPU features, or "any CPU" */
+    int32_t available; /* this CPU has them */
     int32_t chosen;
-    int32_t bf16;       /* runs sessions of DSF_PRECISION_BF16 */
+    int32_t bf16; /* runs sessions of DSF_PRECISION_BF16 */
 } dsf_isa_info;
 
 /* Describes one value (input, output or any other). image and labels are read with the functions below. */
@@ -138,10 +144,10 @@ typedef struct dsf_value_info {
 /* One step of a session's plan: a node, or several fused into one. */
 typedef struct dsf_step_profile {
     size_t struct_size;
-    const char* op;      /* "conv", or "conv+add+relu" */
-    const char* node;    /* node name in the file */
-    const char* module;  /* torch module path, or "" */
-    const char* kernel;  /* the implementation chosen on this machine: a name for people */
+    const char* op;     /* "conv", or "conv+add+relu" */
+    const char* node;   /* node name in the file */
+    const char* module; /* torch module path, or "" */
+    const char* kernel; /* the implementation chosen on this machine: a name for people */
     double seconds;
     dsf_dtype activation_type; /* what its inputs are rounded to, if they are not of it already, before it computes */
     dsf_dtype sum_type;        /* what its products, sums and functions are rounded to */
@@ -150,7 +156,8 @@ typedef struct dsf_step_profile {
 
 DSF_API uint32_t dsf_abi_version(void);
 DSF_API const char* dsf_version(void);
-DSF_API const char* dsf_isa(void); /* the instruction set whose kernels run; "" where DSF_ISA names none of this CPU's */
+/* The instruction set whose kernels run; "" where DSF_ISA names none of this CPU's. */
+DSF_API const char* dsf_isa(void);
 DSF_API dsf_status dsf_isa_check(dsf_error* error); /* DSF_OK, or what is wrong with the environment's DSF_ISA */
 DSF_API int32_t dsf_isa_count(void);
 DSF_API dsf_status dsf_isa_row(int32_t index, dsf_isa_info* info, dsf_error* error); /* best first */

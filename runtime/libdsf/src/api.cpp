@@ -65,8 +65,8 @@ template <class Struct> Struct read(const void* given, const char* function, con
     const uint8_t* all = static_cast<const uint8_t*>(given);
     for (size_t i = sizeof known; i < size; ++i)
         if (all[i] != 0)
-            model_error(function, std::string("a field of ") + name + " is set that this libdsf does not know",
-                        "zero", "use a newer libdsf");
+            model_error(function, std::string("a field of ") + name + " is set that this libdsf does not know", "zero",
+                        "use a newer libdsf");
     return known;
 }
 
@@ -90,8 +90,9 @@ void read_all(const dsf_tensor* given, std::vector<dsf_tensor>* tensors, const c
     for (size_t i = 0; i < tensors->size(); ++i) {
         const dsf_tensor* one = at(given, static_cast<int32_t>(i));
         if (i > 0 && size_in(one) != size_in(given))
-            model_error(function, std::string("the struct_size of ") + name + "[" + std::to_string(i) + "] is " +
-                                      std::to_string(size_in(one)),
+            model_error(function,
+                        std::string("the struct_size of ") + name + "[" + std::to_string(i) + "] is " +
+                            std::to_string(size_in(one)),
                         std::to_string(size_in(given)) + " as in the first", "make each with DSF_INIT");
         (*tensors)[i] = read<dsf_tensor>(one, function, name);
     }
@@ -123,7 +124,8 @@ dsf_status report_no_memory(dsf_error* error) {
     put(full.found, "no memory is left");
     put(full.expected, "more free memory");
     put(full.what_to_do, "end other programs, or run smaller batches");
-    put(full.message, "libdsf: no memory is left; expected more free memory; end other programs, or run smaller batches");
+    put(full.message,
+        "libdsf: no memory is left; expected more free memory; end other programs, or run smaller batches");
     write(full, error);
     return DSF_BACKEND_ERROR;
 }
@@ -328,8 +330,7 @@ const char* dsf_model_metadata_find(const dsf_model* model, const char* key) {
     return nullptr;
 }
 
-dsf_status dsf_model_decode_weight(const dsf_model* model, int32_t index, void* data, size_t bytes,
-                                   dsf_error* error) {
+dsf_status dsf_model_decode_weight(const dsf_model* model, int32_t index, void* data, size_t bytes, dsf_error* error) {
     return guard(error, [&] {
         need(model, "dsf_model_decode_weight", "model");
         need(data, "dsf_model_decode_weight", "data");
@@ -417,8 +418,7 @@ int32_t dsf_session_step_count(const dsf_session* session) {
     return session && session->session.steps() ? static_cast<int32_t>(session->session.steps()->size()) : 0;
 }
 
-dsf_status dsf_session_profile(const dsf_session* session, int32_t step, dsf_step_profile* profile,
-                               dsf_error* error) {
+dsf_status dsf_session_profile(const dsf_session* session, int32_t step, dsf_step_profile* profile, dsf_error* error) {
     return guard(error, [&] {
         need(session, "dsf_session_profile", "session");
         need(profile, "dsf_session_profile", "profile");

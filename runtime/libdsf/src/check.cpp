@@ -62,8 +62,8 @@ private:
         model_.name = graph_.name()->str();
         model_.producer = graph_.producer()->str();
         if (graph_.mode()->str() != "float")
-            refuse("graph", "its mode is " + quoted(graph_.mode()->str()), "'float', the only one that libdsf "
-                   DSF_VERSION " runs", "install a newer dscompress");
+            refuse("graph", "its mode is " + quoted(graph_.mode()->str()),
+                   "'float', the only one that libdsf " DSF_VERSION " runs", "install a newer dscompress");
         count("values", graph_.values()->size(), 1, MAX_VALUES);
         count("nodes", graph_.nodes()->size(), 0, MAX_NODES);
         count("weights", graph_.weights()->size(), 0, MAX_VALUES);
@@ -150,8 +150,8 @@ private:
             if (!over.empty()) refuse(part, "it has " + over, "dimensions of " + between(1, MAX_DIM));
             const Codec* codec = find_codec(weight.codec);
             if (!codec)
-                refuse(part, "its codec is " + quoted(weight.codec), "'raw' or 'shift', which libdsf " DSF_VERSION
-                       " reads", "install a newer dscompress");
+                refuse(part, "its codec is " + quoted(weight.codec),
+                       "'raw' or 'shift', which libdsf " DSF_VERSION " reads", "install a newer dscompress");
             shift(part, weight, entry->shift());
             codec->check(model_, weight, type);
             model_.weights.push_back(std::move(weight));
@@ -218,8 +218,9 @@ private:
             refuse(part, "the input has shape " + value.shape.text(), std::to_string(channels) + " channels");
         sides(part, "size", image.size(), resize == "none" ? 0 : resize == "shorter" ? 1 : 2);
         if ((resize == "letterbox") != (image.pad() != nullptr))
-            refuse(part, std::string(image.pad() ? "pad is there" : "pad is not there") + " and resize is " +
-                             quoted(resize), "a colour with letterbox, and none else");
+            refuse(part,
+                   std::string(image.pad() ? "pad is there" : "pad is not there") + " and resize is " + quoted(resize),
+                   "a colour with letterbox, and none else");
         if (image.pad() && image.pad()->size() != static_cast<uint64_t>(channels))
             refuse(part, "pad has " + std::to_string(image.pad()->size()) + " entries", std::to_string(channels));
         if (image.crop()) sides(part, "crop", image.crop(), 2);
@@ -261,8 +262,9 @@ private:
                        "install a newer dscompress; `dscompress ops` lists what this one runs");
             if (entry->inputs()->size() > MAX_NODE_ENDS || entry->outputs()->size() > MAX_NODE_ENDS ||
                 entry->outputs()->size() == 0)
-                refuse(part, "it has " + std::to_string(entry->inputs()->size()) + " inputs and " +
-                                 std::to_string(entry->outputs()->size()) + " outputs",
+                refuse(part,
+                       "it has " + std::to_string(entry->inputs()->size()) + " inputs and " +
+                           std::to_string(entry->outputs()->size()) + " outputs",
                        "at most " + std::to_string(MAX_NODE_ENDS) + ", and one output at least");
             ends += entry->inputs()->size() + entry->outputs()->size();
             if (ends > MAX_ALL_ENDS)
@@ -336,8 +338,7 @@ private:
         attribute.f = entry.f();
         if (entry.s()) attribute.s = entry.s()->str();
         uint64_t entries = entry.ints() ? entry.ints()->size() : entry.floats() ? entry.floats()->size() : 0;
-        if (entries > MAX_LIST)
-            refuse(part, "it has " + std::to_string(entries) + " entries", between(0, MAX_LIST));
+        if (entries > MAX_LIST) refuse(part, "it has " + std::to_string(entries) + " entries", between(0, MAX_LIST));
         if (entry.ints()) attribute.ints.assign(entry.ints()->begin(), entry.ints()->end());
         if (entry.floats()) attribute.floats.assign(entry.floats()->begin(), entry.floats()->end());
     }
@@ -362,8 +363,10 @@ private:
             if (entry->labels()) {
                 int64_t last = value.shape.rank == 0 ? 0 : value.shape[value.shape.rank - 1];
                 if (entry->labels()->size() != last)
-                    refuse(part, "it has " + std::to_string(entry->labels()->size()) + " labels and shape " +
-                                     value.shape.text(), "one label for each entry of the last dimension");
+                    refuse(part,
+                           "it has " + std::to_string(entry->labels()->size()) + " labels and shape " +
+                               value.shape.text(),
+                           "one label for each entry of the last dimension");
                 for (const flatbuffers::String* label : *entry->labels()) output.labels.push_back(label->str());
             }
             model_.outputs.push_back(std::move(output));

@@ -15,8 +15,8 @@ void backend_error(std::string where, std::string found, std::string expected, s
 
 std::string raise_limit(const char* name) {
     const std::string limit = name;  // dsruntime/errors.py says the same of its backends
-    return "raise the limit " + limit + " if you trust the file: --limit " + limit + "=NUMBER for a command, limits=Limits(" +
-           limit + "=NUMBER) in Python, dsf_limits in C";
+    return "raise the limit " + limit + " if you trust the file: --limit " + limit +
+           "=NUMBER for a command, limits=Limits(" + limit + "=NUMBER) in Python, dsf_limits in C";
 }
 
 }  // namespace dsf

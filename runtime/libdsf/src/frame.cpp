@@ -87,11 +87,12 @@ Frame check_frame(const std::string& where, const uint8_t* bytes, uint64_t lengt
                     "1 to " + std::to_string(MAX_FLATBUFFER_BYTES), damaged);
     if (!checked_add(PREFIX_BYTES, frame.graph_length, &expected_offset) ||
         !checked_round_up(expected_offset, &expected_offset) || data_offset != expected_offset)
-        model_error(where, "its data section starts at " + std::to_string(data_offset),
-                    std::to_string(expected_offset), damaged);
+        model_error(where, "its data section starts at " + std::to_string(data_offset), std::to_string(expected_offset),
+                    damaged);
     if (data_offset > length || frame.data_length != length - data_offset)
-        model_error(where, "its data section of " + std::to_string(frame.data_length) + " bytes at " +
-                               std::to_string(data_offset) + " does not end with the file",
+        model_error(where,
+                    "its data section of " + std::to_string(frame.data_length) + " bytes at " +
+                        std::to_string(data_offset) + " does not end with the file",
                     "an end at " + std::to_string(length), damaged);
     check_zero(where, bytes, PREFIX_BYTES + frame.graph_length, data_offset);
     frame.graph = bytes + PREFIX_BYTES;

@@ -72,7 +72,8 @@ private:
             if (sigmoid < 0 || std::string(node_at(model_, sigmoid).op->name) != "sigmoid") continue;
             if (node_at(model_, sigmoid).inputs[0] != value || readers_[static_cast<size_t>(other)] != 1) continue;
             Group* group = head(value, 2);
-            if (!group || group->epilogue.activation != Epilogue::Activation::none || !has_activations(*group)) continue;
+            if (!group || group->epilogue.activation != Epilogue::Activation::none || !has_activations(*group))
+                continue;
             group->epilogue.activation = Epilogue::Activation::silu;
             append(*group, sigmoid);
             append(*group, index);

@@ -13,15 +13,15 @@ struct Group {
     std::vector<int> inputs;  // values; of the first node, unless a layout chose copies in another order
     int residual = -1;        // a value
     Epilogue epilogue;
-    int output = -1;          // the first output, of the last node
+    int output = -1;             // the first output, of the last node
     bool channels_last = false;  // images are [N][H][W][C]
     bool input_last = false;     // input 0 is one of those
     ChannelsLast kind = ChannelsLast::never;
-    int beside = -1;             // of a group without nodes: the node it works for, whose name a profile shows
+    int beside = -1;  // of a group without nodes: the node it works for, whose name a profile shows
 };
 
-bool is_view(const Model& model, const Group& group);    // takes no step
-bool is_weight(const Model& model, int value);           // false for -1 and for copies
+bool is_view(const Model& model, const Group& group);  // takes no step
+bool is_weight(const Model& model, int value);         // false for -1 and for copies
 // The values that a group's step writes. A group of several nodes has one: conv, gemm and mat_mul have no other.
 std::vector<int> outputs_of(const Model& model, const Group& group);
 

@@ -25,7 +25,7 @@ struct Layout;
 enum class Form : uint8_t { string, strings, text, table, tables, scalars };
 
 struct Field {
-    uint16_t slot;         // where the vtable holds its place in the table
+    uint16_t slot;  // where the vtable holds its place in the table
     Form form;
     uint8_t size;          // scalars: bytes of one
     const Layout* layout;  // table, tables
@@ -37,6 +37,7 @@ struct Layout {
     std::vector<Field> fields;
 };
 
+// clang-format off
 const Layout ATTRIBUTE = {"Attribute", {
     {fb::Attribute::VT_NAME, Form::string, 0, nullptr},
     {fb::Attribute::VT_S, Form::string, 0, nullptr},
@@ -99,6 +100,7 @@ const Layout MODEL = {"Model", {
     {fb::Model::VT_OUTPUTS, Form::tables, 0, &OUTPUT},
     {fb::Model::VT_METADATA, Form::tables, 0, &KEY_VALUE},
 }};
+// clang-format on
 
 class Walk {
 public:

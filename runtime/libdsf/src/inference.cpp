@@ -11,11 +11,16 @@ namespace {
 
 const char* name_of(Attribute::Kind kind) {
     switch (kind) {
-        case Attribute::Kind::integer: return "an integer";
-        case Attribute::Kind::real: return "a float";
-        case Attribute::Kind::text: return "a string";
-        case Attribute::Kind::integers: return "a list of integers";
-        case Attribute::Kind::reals: return "a list of floats";
+        case Attribute::Kind::integer:
+            return "an integer";
+        case Attribute::Kind::real:
+            return "a float";
+        case Attribute::Kind::text:
+            return "a string";
+        case Attribute::Kind::integers:
+            return "a list of integers";
+        case Attribute::Kind::reals:
+            return "a list of floats";
     }
     return "unknown";
 }
@@ -38,9 +43,7 @@ int Inference::input_count() const { return static_cast<int>(inputs_.size()); }
 
 int Inference::output_count() const { return static_cast<int>(node_.outputs.size()); }
 
-bool Inference::has(int input) const {
-    return input < input_count() && inputs_[static_cast<size_t>(input)] != nullptr;
-}
+bool Inference::has(int input) const { return input < input_count() && inputs_[static_cast<size_t>(input)] != nullptr; }
 
 const TensorType& Inference::input(int input) const {
     if (!has(input)) refuse("input " + std::to_string(input) + " is absent", "it to be there");
@@ -60,8 +63,7 @@ void Inference::expect_outputs(int least, int most) const {
 
 void Inference::expect_float(int index) const {
     Dtype dtype = input(index).dtype;
-    if (dtype != Dtype::float32)
-        refuse("input " + std::to_string(index) + " is " + dsf::name_of(dtype), "float32");
+    if (dtype != Dtype::float32) refuse("input " + std::to_string(index) + " is " + dsf::name_of(dtype), "float32");
 }
 
 void Inference::expect_rank(int index, int least, int most) const {
@@ -127,9 +129,7 @@ std::string Inference::text(const char* name, const char* absent) const {
 
 bool Inference::has_attribute(const char* name) const { return find(name) != nullptr; }
 
-std::vector<int64_t> Inference::integers(const char* name) const {
-    return need(name, Attribute::Kind::integers).ints;
-}
+std::vector<int64_t> Inference::integers(const char* name) const { return need(name, Attribute::Kind::integers).ints; }
 
 std::vector<int64_t> Inference::integers(const char* name, std::vector<int64_t> absent) const {
     const Attribute* attribute = find(name, Attribute::Kind::integers);

@@ -24,8 +24,13 @@ bool has_one_order(const TensorType& type) {
 class Layout {
 public:
     Layout(const Model& model, int64_t batch, const PlanOptions& options, std::vector<TensorType>& types)
-        : model_(model), batch_(batch), options_(options), types_(types), is_last_(types.size()),
-          other_(types.size(), -1), wanted_last_(types.size()) {}
+        : model_(model),
+          batch_(batch),
+          options_(options),
+          types_(types),
+          is_last_(types.size()),
+          other_(types.size(), -1),
+          wanted_last_(types.size()) {}
 
     std::vector<Group> run(std::vector<Group> groups) {
         for (size_t i = groups.size(); i-- > 0;) find_wanted(groups[i]);
@@ -101,9 +106,8 @@ private:
         if (kind == ChannelsLast::prefers || kind == ChannelsLast::lays_out)
             return stays(group, preparation) ? ChannelsLast::never : kind;
         if (kind == ChannelsLast::never) return kind;
-        const bool any = std::any_of(group.inputs.begin(), group.inputs.end(), [&](int input) {
-            return input >= 0 && is_last_[static_cast<size_t>(input)];
-        });
+        const bool any = std::any_of(group.inputs.begin(), group.inputs.end(),
+                                     [&](int input) { return input >= 0 && is_last_[static_cast<size_t>(input)]; });
         if (!any || (kind == ChannelsLast::elements && !operands_fit(group))) return ChannelsLast::never;
         return kind;
     }
@@ -112,8 +116,8 @@ private:
 
     Preparation preparation_of(const Group& group) const {
         const Node& node = node_of(group);
-        Preparation preparation{model_, node, batch_, {}, {}, group.epilogue, options_.threads, options_.low_memory,
-                                options_.bf16};
+        Preparation preparation{
+            model_, node, batch_, {}, {}, group.epilogue, options_.threads, options_.low_memory, options_.bf16};
         for (int input : node.inputs)
             preparation.inputs.push_back(input < 0 ? nullptr : &types_[static_cast<size_t>(input)]);
         for (int output : node.outputs) preparation.outputs.push_back(types_[static_cast<size_t>(output)]);
@@ -159,8 +163,8 @@ private:
     int64_t batch_;
     const PlanOptions& options_;
     std::vector<TensorType>& types_;
-    std::vector<bool> is_last_;  // by value, copies included
-    std::vector<int> other_;     // by value: the same in the other order, or -1
+    std::vector<bool> is_last_;      // by value, copies included
+    std::vector<int> other_;         // by value: the same in the other order, or -1
     std::vector<bool> wanted_last_;  // by the model's values: something that reads it may want its channels last
     std::vector<Group> groups_;
 };

@@ -17,8 +17,8 @@ constexpr int MAX_RANK = DSF_MAX_RANK;
 
 enum class Dtype : uint8_t { float32 = 1, float16, int8, uint8, int32, int64, boolean };
 
-int64_t size_of(Dtype dtype);         // bytes of one element
-const char* name_of(Dtype dtype);     // "float32", ...
+int64_t size_of(Dtype dtype);      // bytes of one element
+const char* name_of(Dtype dtype);  // "float32", ...
 
 // Up to six dimensions. In a file's declaration a dimension -k means k * N; after at_batch() all are >= 0.
 struct Shape {
@@ -82,10 +82,10 @@ struct Node {
 struct Value {
     std::string name;
     Dtype dtype;
-    Shape shape;       // as declared: -k means k * N
-    int weight = -1;   // index into Model::weights, or -1
-    int input = -1;    // index into Model::inputs, or -1
-    int node = -1;     // index into Model::nodes, or -1
+    Shape shape;      // as declared: -k means k * N
+    int weight = -1;  // index into Model::weights, or -1
+    int input = -1;   // index into Model::inputs, or -1
+    int node = -1;    // index into Model::nodes, or -1
 };
 
 // value = scale[c] * sign * 2^(base[c] - level); see codecs/shift.cpp.
@@ -154,7 +154,7 @@ struct Model {
     uint64_t length = 0;
     uint16_t major = 0, minor = 0;
     uint64_t activation_limit = 0, plan_limit = 0, work_limit = 0;  // of the caller
-    std::string path;  // for messages: the path, or "model in memory"
+    std::string path;                                               // for messages: the path, or "model in memory"
     std::string name, producer;
     std::vector<Value> values;
     std::vector<Node> nodes;

@@ -38,8 +38,11 @@ Arithmetic Step::arithmetic() const {
 }
 
 Plan::Plan(std::shared_ptr<const Model> model, int64_t batch, const PlanOptions& options)
-    : model_(std::move(model)), batch_(batch), options_(options),
-      types_(infer_types(*model_, batch)), constants_(model_->weights.size()) {
+    : model_(std::move(model)),
+      batch_(batch),
+      options_(options),
+      types_(infer_types(*model_, batch)),
+      constants_(model_->weights.size()) {
     const std::vector<Group> groups =
         lay_out(*model_, batch, options_, fuse(*model_, types_, batch, !options_.keep_values), types_, shown_);
     const Lives lives = find_lives(*model_, groups, types_.size());
@@ -229,7 +232,7 @@ Call Plan::prepare(const Group& group, const Step& step, int64_t images) const {
         call.kernel = reorder_kernel(call.outputs[0].type, group.channels_last);
         return call;
     }
-    Preparation preparation{*model_, *step.node, images, {}, {}, group.epilogue,
+    Preparation preparation{*model_,          *step.node,          images,       {}, {}, group.epilogue,
                             options_.threads, options_.low_memory, options_.bf16};
     preparation.channels_last = group.channels_last;
     preparation.input_last = group.input_last;

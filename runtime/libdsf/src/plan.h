@@ -17,9 +17,9 @@ struct Lives;
 // What a session asked for.
 struct PlanOptions {
     int threads = 1;
-    bool keep_values = false;  // nothing is fused, overwritten or reused
-    bool low_memory = false;   // weights stay packed where a kernel can decode them as it goes
-    bool bf16 = false;         // products of bfloat16 activations
+    bool keep_values = false;          // nothing is fused, overwritten or reused
+    bool low_memory = false;           // weights stay packed where a kernel can decode them as it goes
+    bool bf16 = false;                 // products of bfloat16 activations
     const Threads* running = nullptr;  // of the session whose run waits for the plan, and may be cancelled
 };
 
@@ -33,13 +33,13 @@ struct Call {
 
 // A node, or several fused into one.
 struct Step {
-    const Node* node;  // the node that computes; the others follow it
-    std::string op;    // "conv+add+relu"
-    std::vector<int> values;         // the node's inputs
+    const Node* node;         // the node that computes; the others follow it
+    std::string op;           // "conv+add+relu"
+    std::vector<int> values;  // the node's inputs
     std::vector<int> output_values;
-    int residual = -1;               // a value
-    std::array<Call, 2> calls;       // for the images of a turn, and for one less where there are such turns
-    double seconds = 0;  // of the last run, in a session that profiles
+    int residual = -1;          // a value
+    std::array<Call, 2> calls;  // for the images of a turn, and for one less where there are such turns
+    double seconds = 0;         // of the last run, in a session that profiles
 
     Arithmetic arithmetic() const;
 };
@@ -47,20 +47,20 @@ struct Step {
 // A pointer in a step that is set before each turn: to the caller's input or output, or to the turn's images in the arena.
 struct Pointer {
     void** place;
-    int input;            // of the model, or -1
-    int output;           // of the model, or -1
-    void* base;           // in the arena, if it is neither
+    int input;   // of the model, or -1
+    int output;  // of the model, or -1
+    void* base;  // in the arena, if it is neither
     int64_t image_bytes;
-    size_t stretch;       // its image 0 is the first of a turn of this stretch
+    size_t stretch;  // its image 0 is the first of a turn of this stretch
 };
 
 // Steps that run a few images at a time: turns.h.
 struct Stretch {
-    int first, last;           // [first, last)
-    int64_t images;            // of a turn; the last turns may have one less
-    int64_t turns = 1;         // of each turn of the next stretch
-    bool has_shorter = false;  // turns of images - 1
-    int64_t image = 0;         // while running: the first one of this turn
+    int first, last;                                 // [first, last)
+    int64_t images;                                  // of a turn; the last turns may have one less
+    int64_t turns = 1;                               // of each turn of the next stretch
+    bool has_shorter = false;                        // turns of images - 1
+    int64_t image = 0;                               // while running: the first one of this turn
     std::array<std::vector<Pointer>, 2> pointers{};  // of the steps' calls
 };
 
@@ -92,7 +92,7 @@ public:
     // Where model output `index` lies after a run: in outputs[index], or in the arena.
     void* output(int index) const { return outputs_[static_cast<size_t>(index)]; }
     bool has(const void* memory, size_t bytes) const;  // some of it is the arena's
-    void* value(int value);         // where any value does, with keep_values
+    void* value(int value);                            // where any value does, with keep_values
 
 private:
     // What a run was given.
@@ -109,9 +109,9 @@ private:
         int index;        // of the model input or weight
         int first, last;  // steps between which the bytes are needed
         uint64_t bytes;
-        size_t stretch;         // it holds the images of a turn of this one
-        int64_t image_bytes;    // 0: no images
-        int output = -1;        // of the model, if it may be made in the caller's memory
+        size_t stretch;       // it holds the images of a turn of this one
+        int64_t image_bytes;  // 0: no images
+        int output = -1;      // of the model, if it may be made in the caller's memory
         uint64_t offset = 0;
     };
 
@@ -142,17 +142,17 @@ private:
     std::shared_ptr<const Model> model_;
     int64_t batch_;
     PlanOptions options_;
-    std::vector<TensorType> types_;     // by value; after the model's, copies of some in another order (layout.h)
-    std::vector<int> batch_axes_;       // by value: the axis that holds the batch, or -1
+    std::vector<TensorType> types_;  // by value; after the model's, copies of some in another order (layout.h)
+    std::vector<int> batch_axes_;    // by value: the axis that holds the batch, or -1
     std::vector<Stretch> stretches_;
-    std::vector<int> shown_;            // by the model's values: where it has ONNX's order, itself or a copy
-    std::vector<int> storage_of_;       // by value
+    std::vector<int> shown_;       // by the model's values: where it has ONNX's order, itself or a copy
+    std::vector<int> storage_of_;  // by value
     std::vector<Storage> storages_;
     std::vector<Step> steps_;
-    std::vector<int> scratches_;        // by step: a storage, or -1
-    std::vector<int> output_storages_;  // by model output: where it lies in the arena
-    std::vector<void*> outputs_;        // by model output: where it lies in this run
-    std::vector<Copy> copies_;          // after the steps
+    std::vector<int> scratches_;                             // by step: a storage, or -1
+    std::vector<int> output_storages_;                       // by model output: where it lies in the arena
+    std::vector<void*> outputs_;                             // by model output: where it lies in this run
+    std::vector<Copy> copies_;                               // after the steps
     std::vector<std::shared_ptr<const uint8_t>> constants_;  // by weight; null where the file's bytes serve
     uint64_t arena_bytes_ = 0;
     uint64_t own_bytes_ = 0;  // of steps, their kernels' tables, and where their values lie

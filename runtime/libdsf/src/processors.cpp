@@ -69,7 +69,8 @@ std::vector<Tree> find_trees(const std::string& mountinfo) {
     for (const std::string& line : split(mountinfo, '\n')) {
         const size_t dash = line.find(" - ");
         if (dash == std::string::npos) continue;
-        const std::vector<std::string> mount = split(line.substr(0, dash), ' '), type = split(line.substr(dash + 3), ' ');
+        const std::vector<std::string> mount = split(line.substr(0, dash), ' '),
+                                       type = split(line.substr(dash + 3), ' ');
         if (mount.size() < 5 || type.empty()) continue;
         const bool version_2 = type[0] == "cgroup2";
         if (version_2 || (type[0] == "cgroup" && contains(split(type.back(), ','), "cpu")))

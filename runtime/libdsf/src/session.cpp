@@ -54,8 +54,12 @@ PlanOptions plan_options(const dsf_session_options& options) {
 }
 
 Session::Session(std::shared_ptr<const Model> model, const dsf_session_options& options)
-    : model_(std::move(model)), options_(plan_options(options)), profile_(options.profile != 0),
-      threads_(options_.threads), inputs_(model_->inputs.size()), outputs_(model_->outputs.size()) {}
+    : model_(std::move(model)),
+      options_(plan_options(options)),
+      profile_(options.profile != 0),
+      threads_(options_.threads),
+      inputs_(model_->inputs.size()),
+      outputs_(model_->outputs.size()) {}
 
 void Session::expect(int input_count, int output_count) {
     last_ = nullptr;

@@ -15,7 +15,7 @@ class Session {
 public:
     Session(std::shared_ptr<const Model> model, const dsf_session_options& options);
 
-    void expect(int input_count, int output_count);  // refuses other numbers than the model's
+    void expect(int input_count, int output_count);           // refuses other numbers than the model's
     void run(const dsf_tensor* inputs, dsf_tensor* outputs);  // as many as the model has
     void value(int value, dsf_tensor* tensor);
     void cancel() { threads_.cancel(); }  // the run in progress; by any thread, or a signal handler

@@ -9,23 +9,37 @@ namespace dsf {
 
 int64_t size_of(Dtype dtype) {
     switch (dtype) {
-        case Dtype::float32: case Dtype::int32: return 4;
-        case Dtype::float16: return 2;
-        case Dtype::int8: case Dtype::uint8: case Dtype::boolean: return 1;
-        case Dtype::int64: return 8;
+        case Dtype::float32:
+        case Dtype::int32:
+            return 4;
+        case Dtype::float16:
+            return 2;
+        case Dtype::int8:
+        case Dtype::uint8:
+        case Dtype::boolean:
+            return 1;
+        case Dtype::int64:
+            return 8;
     }
     return 0;
 }
 
 const char* name_of(Dtype dtype) {
     switch (dtype) {
-        case Dtype::float32: return "float32";
-        case Dtype::float16: return "float16";
-        case Dtype::int8: return "int8";
-        case Dtype::uint8: return "uint8";
-        case Dtype::int32: return "int32";
-        case Dtype::int64: return "int64";
-        case Dtype::boolean: return "bool";
+        case Dtype::float32:
+            return "float32";
+        case Dtype::float16:
+            return "float16";
+        case Dtype::int8:
+            return "int8";
+        case Dtype::uint8:
+            return "uint8";
+        case Dtype::int32:
+            return "int32";
+        case Dtype::int64:
+            return "int64";
+        case Dtype::boolean:
+            return "bool";
     }
     return "unknown";
 }

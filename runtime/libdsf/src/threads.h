@@ -26,7 +26,8 @@ public:
 
     // f is called as f(int64_t task); it must not throw. Tasks are handed out dynamically, in increasing order.
     template <class F> void parallel(int64_t tasks, F&& f) {
-        run(tasks, [](void* context, int64_t task) { (*static_cast<std::remove_reference_t<F>*>(context))(task); },
+        run(
+            tasks, [](void* context, int64_t task) { (*static_cast<std::remove_reference_t<F>*>(context))(task); },
             const_cast<void*>(static_cast<const void*>(&f)));
     }
 

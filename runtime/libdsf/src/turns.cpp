@@ -183,7 +183,8 @@ std::vector<bool> find_borders(const Model& model, const std::vector<Group>& gro
         if (is_view(model, group)) continue;
         for (int output : outputs_of(model, group)) {
             if (contents.is_contiguous(output)) continue;
-            for (int i = step + 1; i <= last_use[static_cast<size_t>(output)]; ++i) borders[static_cast<size_t>(i)] = false;
+            for (int i = step + 1; i <= last_use[static_cast<size_t>(output)]; ++i)
+                borders[static_cast<size_t>(i)] = false;
         }
         ++step;
     }

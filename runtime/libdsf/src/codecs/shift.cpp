@@ -253,15 +253,26 @@ constexpr uint64_t BLOCK = 4096;
 
 class Reader {
 public:
-    Reader(const Weight& weight, uint64_t elements)
-        : planes_(lay_out(weight, elements)), groups_(elements / 8) {
+    Reader(const Weight& weight, uint64_t elements) : planes_(lay_out(weight, elements)), groups_(elements / 8) {
         switch (weight.shift.bits) {
-            case 1: unpack_ = unpack_groups<0, 0>; break;
-            case 2: unpack_ = unpack_groups<1, 0>; break;
-            case 3: unpack_ = unpack_groups<2, 0>; break;
-            case 4: unpack_ = unpack_groups<2, 1>; break;
-            case 5: unpack_ = unpack_groups<4, 0>; break;
-            default: unpack_ = unpack_groups<4, 1>; break;
+            case 1:
+                unpack_ = unpack_groups<0, 0>;
+                break;
+            case 2:
+                unpack_ = unpack_groups<1, 0>;
+                break;
+            case 3:
+                unpack_ = unpack_groups<2, 0>;
+                break;
+            case 4:
+                unpack_ = unpack_groups<2, 1>;
+                break;
+            case 5:
+                unpack_ = unpack_groups<4, 0>;
+                break;
+            default:
+                unpack_ = unpack_groups<4, 1>;
+                break;
         }
     }
 
@@ -311,8 +322,7 @@ std::vector<Axis> axes_of(const Weight& weight, const Shape& stored, const std::
         if (stored[axis] == 1) continue;
         if (!axes.empty() && axes.back().stride == stored[axis] * stride)
             axes.back() = {axes.back().size * stored[axis], stride};
-        else
-            axes.push_back({stored[axis], stride});
+        else axes.push_back({stored[axis], stride});
     }
     return axes;
 }
@@ -397,8 +407,18 @@ CodeRows code_rows(const Model& model, const Weight& weight, int64_t rows, int64
     const Planes planes = lay_out(weight, static_cast<uint64_t>(rows * k));
     const Shift& shift = weight.shift;
     CodeRows packed;
-    packed.rows = {planes.sign.bytes, planes.low.bytes, planes.high.bytes, 0, 0, 0, k, shift.bits, shift.zero,
-                   shift.base.data(), shift.base.size() > 1 ? 1 : 0, shift.scale.empty() ? nullptr : shift.scale.data(),
+    packed.rows = {planes.sign.bytes,
+                   planes.low.bytes,
+                   planes.high.bytes,
+                   0,
+                   0,
+                   0,
+                   k,
+                   shift.bits,
+                   shift.zero,
+                   shift.base.data(),
+                   shift.base.size() > 1 ? 1 : 0,
+                   shift.scale.empty() ? nullptr : shift.scale.data(),
                    shift.scale.size() > 1 ? 1 : 0};
     ShiftRows& out = packed.rows;
     if (k % 8 == 0) {

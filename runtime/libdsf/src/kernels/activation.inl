@@ -9,10 +9,14 @@ namespace {
 
 DSF_INLINE Vec activate(Vec x, const Activation& activation) {
     switch (activation.kind) {
-        case Activation::clip: return clamp(x, splat(activation.low), splat(activation.high));
-        case Activation::silu: return silu_of(x);
-        case Activation::hard_swish: return hard_swish_of(x);
-        case Activation::none: break;
+        case Activation::clip:
+            return clamp(x, splat(activation.low), splat(activation.high));
+        case Activation::silu:
+            return silu_of(x);
+        case Activation::hard_swish:
+            return hard_swish_of(x);
+        case Activation::none:
+            break;
     }
     return x;
 }

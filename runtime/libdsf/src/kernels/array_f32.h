@@ -15,20 +15,20 @@ struct ArrayF32 {
     void (*tanh)(const float* x, float* y, int64_t count);
     void (*sigmoid)(const float* x, float* y, int64_t count);
     void (*erf)(const float* x, float* y, int64_t count);
-    void (*gelu)(const float* x, float* y, int64_t count);       // x / 2 * (1 + erf(x / sqrt(2)))
+    void (*gelu)(const float* x, float* y, int64_t count);  // x / 2 * (1 + erf(x / sqrt(2)))
     // x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3)))
     void (*gelu_tanh)(const float* x, float* y, int64_t count);
-    float (*max)(const float* x, int64_t count);                 // count >= 1; NaN if there is one
+    float (*max)(const float* x, int64_t count);  // count >= 1; NaN if there is one
     double (*sum)(const float* x, int64_t count);
-    double (*sum_squares)(const float* x, float mean, int64_t count);            // sum (x - mean)^2
-    double (*exp_sum)(const float* x, float shift, float* y, int64_t count);     // y = exp(x - shift); returns its sum
+    double (*sum_squares)(const float* x, float mean, int64_t count);         // sum (x - mean)^2
+    double (*exp_sum)(const float* x, float shift, float* y, int64_t count);  // y = exp(x - shift); returns its sum
     // y[i] = a[i * a_step] op b[i * b_step]; a step is 0 or 1. y may be a or b.
     void (*add)(const float* a, int64_t a_step, const float* b, int64_t b_step, float* y, int64_t count);
     void (*subtract)(const float* a, int64_t a_step, const float* b, int64_t b_step, float* y, int64_t count);
     void (*multiply)(const float* a, int64_t a_step, const float* b, int64_t b_step, float* y, int64_t count);
     void (*divide)(const float* a, int64_t a_step, const float* b, int64_t b_step, float* y, int64_t count);
-    void (*clip)(const float* x, float low, float high, float* y, int64_t count);       // NaN stays NaN
-    void (*hard_swish)(const float* x, float* y, int64_t count);                        // x * clip(x / 6 + 0.5, 0, 1)
+    void (*clip)(const float* x, float low, float high, float* y, int64_t count);  // NaN stays NaN
+    void (*hard_swish)(const float* x, float* y, int64_t count);                   // x * clip(x / 6 + 0.5, 0, 1)
     // y = (x - mean) * factor * scale + bias; bias may be null
     void (*normalize)(const float* x, float mean, float factor, const float* scale, const float* bias, float* y,
                       int64_t count);

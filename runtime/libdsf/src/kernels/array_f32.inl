@@ -205,7 +205,8 @@ double exp_sum(const float* x, float shift, float* y, int64_t count) {
 
 // f(a, b) for vectors; an operand of step 0 is one value.
 template <class F>
-DSF_INLINE void map_pairs(const float* a, int64_t a_step, const float* b, int64_t b_step, float* y, int64_t count, F f) {
+DSF_INLINE void map_pairs(const float* a, int64_t a_step, const float* b, int64_t b_step, float* y, int64_t count,
+                          F f) {
     int64_t i = 0;
     const float first_a = count > 0 ? *a : 0, first_b = count > 0 ? *b : 0;  // y may be a or b
     if (a_step && b_step)
@@ -220,14 +221,14 @@ DSF_INLINE void map_pairs(const float* a, int64_t a_step, const float* b, int64_
     }
 }
 
-#define DSF_PAIRS(NAME, EXPRESSION)                                                                        \
-    void NAME(const float* a, int64_t a_step, const float* b, int64_t b_step, float* y, int64_t count) {   \
-        map_pairs(a, a_step, b, b_step, y, count,                                                          \
-                  [](Vec l, Vec r) __attribute__((always_inline)) { return EXPRESSION; });                 \
+#define DSF_PAIRS(NAME, EXPRESSION)                                                                      \
+    void NAME(const float* a, int64_t a_step, const float* b, int64_t b_step, float* y, int64_t count) { \
+        map_pairs(a, a_step, b, b_step, y, count,                                                        \
+                  [](Vec l, Vec r) __attribute__((always_inline)) { return EXPRESSION; });               \
     }
 DSF_PAIRS(add, l + r)
 DSF_PAIRS(subtract, l - r)
-DSF_PAIRS(multiply, l * r)
+DSF_PAIRS(multiply, l* r)
 DSF_PAIRS(divide, l / r)
 
 void clip(const float* x, float low, float high, float* y, int64_t count) {
@@ -280,8 +281,8 @@ void add_rows(const float* x, int64_t stride, int64_t rows, double* sums, int64_
 }  // namespace
 
 extern const ArrayF32 ARRAY_NAME;
-const ArrayF32 ARRAY_NAME = {ARRAY_LABEL, exp, log, tanh, sigmoid, erf, gelu, gelu_tanh,
-                             max,         sum, sum_squares, exp_sum, add, subtract, multiply, divide,
-                             clip,        hard_swish, normalize, add_rows};
+const ArrayF32 ARRAY_NAME = {ARRAY_LABEL, exp,    log,  tanh,        sigmoid,   erf,     gelu,
+                             gelu_tanh,   max,    sum,  sum_squares, exp_sum,   add,     subtract,
+                             multiply,    divide, clip, hard_swish,  normalize, add_rows};
 
 }  // namespace dsf

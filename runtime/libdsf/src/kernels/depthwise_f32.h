@@ -14,14 +14,14 @@ namespace dsf {
 
 struct DepthwiseRow {
     const float* row;
-    const int64_t* offsets;   // [taps]
-    const float* weight;      // [taps]
+    const int64_t* offsets;  // [taps]
+    const float* weight;     // [taps]
     int64_t taps;
     float bias;
-    const float* residual;    // [width], or null
+    const float* residual;  // [width], or null
     bool clip;
     float low, high;
-    float* y;                 // [width]
+    float* y;  // [width]
     int64_t width;
 };
 
@@ -31,13 +31,13 @@ struct DepthwiseRow {
 struct DepthwisePixels {
     const float* const* taps;  // [tap_count]: where each tap of pixel 0 lies
     int tap_count;
-    int64_t count;             // pixels
-    int64_t step;              // floats between the taps of neighbouring pixels
+    int64_t count;  // pixels
+    int64_t step;   // floats between the taps of neighbouring pixels
     int64_t channels;
-    int64_t stride;            // floats between two pixels of y and residual, and two taps of weight
+    int64_t stride;  // floats between two pixels of y and residual, and two taps of weight
     const float* weight;
-    const float* bias;         // [channels], or null
-    const float* residual;     // or null
+    const float* bias;      // [channels], or null
+    const float* residual;  // or null
     Activation activation;
     float* y;
 };
@@ -48,23 +48,23 @@ struct DepthwisePixels {
 //
 // The sums are made as those of DepthwisePixels.
 struct DepthwisePlane {
-    const float* padded;       // [rows + kernel - 1][pitch]
-    int64_t pitch;             // padded_pitch(width + kernel - 1)
-    const float* weight;       // [kernel][kernel]
-    int kernel;                // 3 or 5
+    const float* padded;  // [rows + kernel - 1][pitch]
+    int64_t pitch;        // padded_pitch(width + kernel - 1)
+    const float* weight;  // [kernel][kernel]
+    int kernel;           // 3 or 5
     float bias;
-    const float* residual;     // [rows][width], or null
+    const float* residual;  // [rows][width], or null
     Activation activation;
-    float* y;                  // [rows][width]
+    float* y;  // [rows][width]
     int64_t rows, width;
 };
 
 // Rows with zeros before and after them: to[i][before + j] = x[i][j].
 struct DepthwisePadding {
-    const float* x;            // [rows][width]
+    const float* x;  // [rows][width]
     int64_t rows, width, before;
-    int64_t padded;            // numbers of a row with its zeros
-    float* to;                 // [rows][padded_pitch(padded)]
+    int64_t padded;  // numbers of a row with its zeros
+    float* to;       // [rows][padded_pitch(padded)]
 };
 
 // Floats from one padded row to the next: whole vectors are read and written past its end.

@@ -41,7 +41,8 @@ void row(const DepthwiseRow& d) {
 // One vector of channels of P pixels from i on, whose weights are read once for all of them. Each one's sums are made as
 // those of a pixel alone: in two chains, for a chain of 9 is long to wait for.
 template <int P, bool WHOLE, class Finish>
-DSF_INLINE void pixels_together(const DepthwisePixels& d, int64_t channel, int count, Vec bias, int64_t i, Finish finish) {
+DSF_INLINE void pixels_together(const DepthwisePixels& d, int64_t channel, int count, Vec bias, int64_t i,
+                                Finish finish) {
     auto get = [&](const float* from) { return WHOLE ? load(from) : load_some(from, count); };
     Vec sum[P][2];
 #pragma GCC unroll 8
@@ -75,8 +76,7 @@ template <int T, bool WHOLE> DSF_INLINE void channel_vector(const DepthwisePixel
     int64_t i = 0;
     if (!T) {
         constexpr int PIXELS = WIDTH == 16 ? 8 : 4;
-        for (; i + PIXELS <= d.count; i += PIXELS)
-            pixels_together<PIXELS, WHOLE>(d, channel, count, bias, i, finish);
+        for (; i + PIXELS <= d.count; i += PIXELS) pixels_together<PIXELS, WHOLE>(d, channel, count, bias, i, finish);
         for (; i < d.count; ++i) pixels_together<1, WHOLE>(d, channel, count, bias, i, finish);
         return;
     }
@@ -140,7 +140,8 @@ DSF_INLINE void plane_block(const DepthwisePlane& d, const Vec weight[K * K], Ve
     }
 }
 
-template <int K, int R> DSF_INLINE void plane_rows(const DepthwisePlane& d, const Vec weight[K * K], Vec bias, int64_t y) {
+template <int K, int R> DSF_INLINE void plane_rows(const DepthwisePlane& d, const Vec weight[K * K], Vec bias,
+                                                   int64_t y) {
     int64_t x = 0;
     for (; x + WIDTH <= d.width; x += WIDTH) plane_block<K, R, true>(d, weight, bias, y, x);
     if (x < d.width) plane_block<K, R, false>(d, weight, bias, y, x);

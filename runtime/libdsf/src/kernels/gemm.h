@@ -40,7 +40,7 @@ inline int64_t block_of_k(int64_t k) { return divide_up(k, divide_up(k, 384)); }
 
 // What the store of a tile does; pointers are to the whole y's row 0, column 0.
 struct GemmOutput {
-    float* y = nullptr;            // [m][stride]
+    float* y = nullptr;  // [m][stride]
     int64_t stride = 0;
     const float* row_bias = nullptr;     // [m]
     const float* column_bias = nullptr;  // [n]
@@ -48,7 +48,7 @@ struct GemmOutput {
     bool accumulate = false;             // y holds what the sums are added to
     bool clip = false;
     float low = 0, high = 0;
-    const Threads* threads = nullptr;    // if given: the product ends early where the run is cancelled
+    const Threads* threads = nullptr;  // if given: the product ends early where the run is cancelled
 };
 
 // a: packed in advance as [row panel][k][ROWS].

@@ -16,18 +16,18 @@ namespace dsf {
 
 // One tile of c.
 struct GemmTile {
-    const float* a;             // [k][ROWS]
-    const float* b;             // [k][vectors * WIDTH]
-    float* c;                   // [rows][stride]
+    const float* a;  // [k][ROWS]
+    const float* b;  // [k][vectors * WIDTH]
+    float* c;        // [rows][stride]
     int64_t stride;
     int64_t k;
-    bool first;                 // c is written; otherwise added to
-    bool last;                  // bias, residual and clip are applied
+    bool first;  // c is written; otherwise added to
+    bool last;   // bias, residual and clip are applied
     bool clip;
-    const float* row_bias;      // [rows], or null
-    const float* column_bias;   // [vectors * WIDTH], or null
-    const float* residual;      // [rows][stride], or null
-    float low, high;            // c = min(max(c, low), high) if clip; NaN stays NaN
+    const float* row_bias;     // [rows], or null
+    const float* column_bias;  // [vectors * WIDTH], or null
+    const float* residual;     // [rows][stride], or null
+    float low, high;           // c = min(max(c, low), high) if clip; NaN stays NaN
 };
 
 // Copies runs of image pixels into a packed b panel:
@@ -41,19 +41,19 @@ struct PixelRun {
     int64_t from;
 };
 struct PixelPack {
-    float* to;                // [k][width], and WIDTH floats of slack
-    int64_t width;            // floats between two rows of to
+    float* to;      // [k][width], and WIDTH floats of slack
+    int64_t width;  // floats between two rows of to
     const float* base;
-    const int64_t* offsets;   // [k]
+    const int64_t* offsets;  // [k]
     int64_t k;
-    const PixelRun* runs;     // in order of column
+    const PixelRun* runs;  // in order of column
     int run_count;
 };
 
 struct GemmF32 {
     const char* name;
-    int rows, columns, width;                                       // ROWS, COLUMNS, WIDTH
-    void (*tile)(const GemmTile& tile, int rows, int vectors);      // 1..ROWS, 1..COLUMNS / WIDTH
+    int rows, columns, width;                                   // ROWS, COLUMNS, WIDTH
+    void (*tile)(const GemmTile& tile, int rows, int vectors);  // 1..ROWS, 1..COLUMNS / WIDTH
     void (*pack_pixels)(const PixelPack& pack);
 };
 

@@ -21,8 +21,8 @@ template <class T> GEMV_INLINE T word(const uint8_t* from) {
 
 // 32 bits, each as a byte of all ones or zeros, in order.
 GEMV_INLINE __m256i spread_bits(uint32_t bits) {
-    const __m256i byte_of = _mm256_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 2, 3, 3,
-                                             3, 3, 3, 3, 3, 3);
+    const __m256i byte_of = _mm256_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 2, 3,
+                                             3, 3, 3, 3, 3, 3, 3);
     const __m256i bit_of = _mm256_set1_epi64x((long long)0x8040201008040201);
     const __m256i bytes = _mm256_shuffle_epi8(_mm256_set1_epi32((int)bits), byte_of);
     return _mm256_cmpeq_epi8(_mm256_and_si256(bytes, bit_of), bit_of);
@@ -32,8 +32,8 @@ GEMV_INLINE __m256i spread_bits(uint32_t bits) {
 template <int WIDTH> GEMV_INLINE __m256i fields(const uint8_t* plane, int half) {
     if (WIDTH == 1) return _mm256_and_si256(spread_bits(word<uint32_t>(plane + half * 4)), _mm256_set1_epi8(1));
     // Each byte holds four weights: four copies, of which the multiplication moves the wanted two bits to the top.
-    const __m256i byte_of = _mm256_setr_epi8(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 6, 6,
-                                             6, 6, 7, 7, 7, 7);
+    const __m256i byte_of = _mm256_setr_epi8(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 6,
+                                             6, 6, 6, 7, 7, 7, 7);
     const __m256i bytes = _mm256_shuffle_epi8(_mm256_set1_epi64x(word<long long>(plane + half * 8)), byte_of);
     const __m256i low_nibble = _mm256_and_si256(bytes, _mm256_set1_epi8(15));
     const __m256i high_nibble = _mm256_and_si256(_mm256_srli_epi16(bytes, 4), _mm256_set1_epi8(15));
@@ -79,8 +79,7 @@ template <int BITS> GEMV_INLINE Halves decode(const CodeBlock& codes, int half, 
     __m256i upper = bytes.upper[0], lower = bytes.lower[0];
     if (BITS > 1) {
         __m256i level = fields<LOW>(codes.low, half);
-        if (BITS == 4)
-            level = _mm256_or_si256(level, _mm256_slli_epi16(fields<1>(codes.high, half), 2));
+        if (BITS == 4) level = _mm256_or_si256(level, _mm256_slli_epi16(fields<1>(codes.high, half), 2));
         upper = _mm256_shuffle_epi8(bytes.upper[0], level);
         lower = _mm256_shuffle_epi8(bytes.lower[0], level);
     }
@@ -89,8 +88,8 @@ template <int BITS> GEMV_INLINE Halves decode(const CodeBlock& codes, int half, 
 
 // Bits 2 i + PARITY of 64, each as a byte of all ones or zeros.
 template <int PARITY> GEMV_INLINE __m256i every_second_bit(const uint8_t* plane) {
-    const __m256i byte_of = _mm256_setr_epi8(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 6, 6,
-                                             6, 6, 7, 7, 7, 7);
+    const __m256i byte_of = _mm256_setr_epi8(0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 6,
+                                             6, 6, 6, 7, 7, 7, 7);
     const __m256i bit_of = _mm256_set1_epi32(PARITY ? (int)0x80200802 : 0x40100401);
     const __m256i bytes = _mm256_shuffle_epi8(_mm256_set1_epi64x(word<long long>(plane)), byte_of);
     return _mm256_cmpeq_epi8(_mm256_and_si256(bytes, bit_of), bit_of);
@@ -143,7 +142,8 @@ template <int M> GEMV_INLINE void add(const float* x, int64_t x_stride, const Ha
 
 // Two sums for each row of x: even and odd weights, or halves of a block. They are added at the end.
 template <int BITS, int M>
-GEMV_INLINE void add_block(const float* x, int64_t x_stride, const CodeBlock& codes, const Bytes& bytes, __m256 (&sums)[2][M]) {
+GEMV_INLINE void add_block(const float* x, int64_t x_stride, const CodeBlock& codes, const Bytes& bytes,
+                           __m256 (&sums)[2][M]) {
     constexpr bool NIBBLES = low_width(BITS) == 4;
     add<M>(x, x_stride, NIBBLES ? decode_nibbles<BITS, 0>(codes, bytes) : decode<BITS>(codes, 0, bytes), sums[0]);
     add<M>(x + 32, x_stride, NIBBLES ? decode_nibbles<BITS, 1>(codes, bytes) : decode<BITS>(codes, 1, bytes), sums[1]);

@@ -30,8 +30,8 @@ template <int WIDTH, int POSITION> GEMV_INLINE __m512i fields(const uint8_t* pla
     __m512i all;
     if (WIDTH == 2) all = _mm512_set1_epi32(word<int>(plane + group * 4));
     else all = _mm512_set1_epi16(word<short>(plane + group * 2));
-    const __m512i turns = _mm512_sub_epi32(_mm512_mullo_epi32(lanes(), _mm512_set1_epi32(WIDTH)),
-                                           _mm512_set1_epi32(POSITION));
+    const __m512i turns =
+        _mm512_sub_epi32(_mm512_mullo_epi32(lanes(), _mm512_set1_epi32(WIDTH)), _mm512_set1_epi32(POSITION));
     return _mm512_rorv_epi32(all, turns);
 }
 
@@ -110,7 +110,8 @@ void add_products(const GemvShift& g, int64_t first, int64_t k0, int64_t k1, __m
         for (int group = 0; group < 4; ++group) {
             const __m512 weights = levels[r].decode(last.codes(), group);
             for (int i = 0; i < M; ++i)
-                sums[r][i] = _mm512_fmadd_ps(weights, _mm512_loadu_ps(x + i * g.x_stride + whole + group * 16), sums[r][i]);
+                sums[r][i] =
+                    _mm512_fmadd_ps(weights, _mm512_loadu_ps(x + i * g.x_stride + whole + group * 16), sums[r][i]);
         }
     }
     for (int r = 0; r < ROWS; ++r)
@@ -192,7 +193,9 @@ struct FloatProducts {
         return _mm512_castsi512_ps(PART % 2 == 0 ? _mm512_slli_epi32(pairs, 16)
                                                  : _mm512_and_si512(pairs, _mm512_set1_epi32((int)0xffff0000)));
     }
-    static GEMV_INLINE_METHOD __m512 add(__m512 sum, Vector x, Vector weights) { return _mm512_fmadd_ps(weights, x, sum); }
+    static GEMV_INLINE_METHOD __m512 add(__m512 sum, Vector x, Vector weights) {
+        return _mm512_fmadd_ps(weights, x, sum);
+    }
 };
 
 // Even and odd numbers of two vectors.
@@ -307,7 +310,8 @@ template <class Products, int BITS, int M> void outputs_of_nibbles(const GemvShi
         for (int64_t k0 = 0; k0 < g.weight.k;) {
             const int64_t k1 = g.weight.k - k0 > step ? k0 + step : g.weight.k;
             int64_t r = 0;
-            for (; count - r >= ROWS; r += ROWS) add_nibbles<Products, BITS, M, ROWS>(g, table, first + r, k0, k1, sums + r);
+            for (; count - r >= ROWS; r += ROWS)
+                add_nibbles<Products, BITS, M, ROWS>(g, table, first + r, k0, k1, sums + r);
             for (; r < count; ++r) add_nibbles<Products, BITS, M, 1>(g, table, first + r, k0, k1, sums + r);
             k0 = k1;
         }
@@ -321,8 +325,12 @@ using Function = void (*)(const GemvShift&, int64_t, int64_t);
 
 #define GEMV_NIBBLES(P, B) {outputs_of_nibbles<P, B, 1>, outputs_of_nibbles<P, B, 2>, outputs_of_nibbles<P, B, 4>}
 #define GEMV_ROW_COUNTS(B) {outputs_from_to<B, 1>, outputs_from_to<B, 2>, outputs_from_to<B, 4>}
-const Function FUNCTIONS[6][3] = {GEMV_ROW_COUNTS(1), GEMV_ROW_COUNTS(2), GEMV_ROW_COUNTS(3),
-                                  GEMV_ROW_COUNTS(4), GEMV_NIBBLES(FloatProducts, 5), GEMV_NIBBLES(FloatProducts, 6)};
+const Function FUNCTIONS[6][3] = {GEMV_ROW_COUNTS(1),
+                                  GEMV_ROW_COUNTS(2),
+                                  GEMV_ROW_COUNTS(3),
+                                  GEMV_ROW_COUNTS(4),
+                                  GEMV_NIBBLES(FloatProducts, 5),
+                                  GEMV_NIBBLES(FloatProducts, 6)};
 
 void rows(const GemvShift& g, int64_t first, int64_t last) {
     FUNCTIONS[g.weight.bits - 1][g.m == 4 ? 2 : g.m - 1](g, first, last);

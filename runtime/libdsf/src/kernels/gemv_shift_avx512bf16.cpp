@@ -11,8 +11,8 @@ namespace {
 
 // Fields of WIDTH bits of weights 32 * half .. 32 * half + 31 of a block, moved to bit POSITION of 16-bit lanes.
 template <int WIDTH, int POSITION> GEMV_INLINE __m512i fields_16(const uint8_t* plane, int half) {
-    const __m512i words = _mm512_set_epi16(31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 21, 20, 19, 18, 17, 16, 15, 14, 13, 12,
-                                           11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+    const __m512i words = _mm512_set_epi16(31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 21, 20, 19, 18, 17, 16, 15, 14, 13,
+                                           12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
     const __m512i starts = _mm512_sub_epi16(_mm512_mullo_epi16(words, _mm512_set1_epi16(WIDTH)),
                                             _mm512_set1_epi16(POSITION - (WIDTH == 1 ? 32 * half : 0)));
     __m512i all;
@@ -52,8 +52,7 @@ void add_products_bf16(const GemvShift& g, int64_t first, int64_t k0, int64_t k1
         for (int half = 0; half < 2; ++half) {
             __m512bh inputs[M];
 #pragma GCC unroll 8
-            for (int i = 0; i < M; ++i)
-                inputs[i] = (__m512bh)_mm512_loadu_si512(x + i * g.x_stride + at + half * 32);
+            for (int i = 0; i < M; ++i) inputs[i] = (__m512bh)_mm512_loadu_si512(x + i * g.x_stride + at + half * 32);
 #pragma GCC unroll 4
             for (int r = 0; r < ROWS; ++r) {
                 const __m512bh weights = decode_bf16<BITS>(codes[r], half, table);
@@ -117,13 +116,15 @@ void arrange_bf16(int bits, const float* x, uint16_t* to, int64_t k) {
     for (int64_t at = 0; at < k; at += GEMV_BLOCK) {
         Block block = block_of(x, at, k, low_width(bits) == 4);
         for (int half = 0; half < 2; ++half)
-            _mm512_storeu_si512(to + at + half * 32, (__m512i)_mm512_cvtne2ps_pbh(block[2 * half + 1], block[2 * half]));
+            _mm512_storeu_si512(to + at + half * 32,
+                                (__m512i)_mm512_cvtne2ps_pbh(block[2 * half + 1], block[2 * half]));
     }
 }
 
 #define GEMV_BF16_ROW_COUNTS(B) {outputs_bf16_from_to<B, 1>, outputs_bf16_from_to<B, 2>, outputs_bf16_from_to<B, 4>}
-const Function FUNCTIONS_BF16[6][3] = {GEMV_BF16_ROW_COUNTS(1), GEMV_BF16_ROW_COUNTS(2), GEMV_BF16_ROW_COUNTS(3),
-                                       GEMV_BF16_ROW_COUNTS(4), GEMV_NIBBLES(Bf16Products, 5), GEMV_NIBBLES(Bf16Products, 6)};
+const Function FUNCTIONS_BF16[6][3] = {GEMV_BF16_ROW_COUNTS(1),       GEMV_BF16_ROW_COUNTS(2),
+                                       GEMV_BF16_ROW_COUNTS(3),       GEMV_BF16_ROW_COUNTS(4),
+                                       GEMV_NIBBLES(Bf16Products, 5), GEMV_NIBBLES(Bf16Products, 6)};
 
 void rows_bf16(const GemvShift& g, int64_t first, int64_t last) {
     FUNCTIONS_BF16[g.weight.bits - 1][g.m == 4 ? 2 : g.m - 1](g, first, last);

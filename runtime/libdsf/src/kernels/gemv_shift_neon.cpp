@@ -125,8 +125,7 @@ GEMV_INLINE void add_block(const GemvShift& g, const CodeBlock& codes, const Byt
         else decode<BITS>(codes, group, bytes, weights);
         for (int i = 0; i < M; ++i)
             for (int j = 0; j < 4; ++j)
-                sums[i][j] = vfmaq_f32(sums[i][j], weights[j],
-                                       vld1q_f32(x + i * g.x_stride + at + group * 16 + j * 4));
+                sums[i][j] = vfmaq_f32(sums[i][j], weights[j], vld1q_f32(x + i * g.x_stride + at + group * 16 + j * 4));
     }
 }
 

@@ -26,7 +26,7 @@ struct Isa {
     const char* name;
     const char* needs;  // for a person: CPU features
     bool (*available)();
-    bool bf16;          // has kernels for bfloat16 activations
+    bool bf16;  // has kernels for bfloat16 activations
     const GemmF32* gemm;
     const DepthwiseF32* depthwise;
     const ArrayF32* array;
@@ -39,8 +39,8 @@ struct Isa {
     const PanelBf16* panel_bf16;  // null where bf16 is false
 };
 
-const Isa& isa();           // the chosen row; throws an Error where DSF_ISA names none that this CPU has
-const Isa* isa_or_null();   // the same, or null
+const Isa& isa();          // the chosen row; throws an Error where DSF_ISA names none that this CPU has
+const Isa* isa_or_null();  // the same, or null
 int isa_count();
 const Isa& isa_at(int index);
 std::string isas_with_bf16();  // names

@@ -21,29 +21,29 @@ constexpr int PANEL_ROWS = 8;     // the most rows of a tile
 constexpr int PANEL_VECTORS = 4;  // the most vectors of a tile
 
 struct PanelTile {
-    const float* const* rows;   // [segments][pitch]: where each run starts; the tile's rows are the first ones
+    const float* const* rows;  // [segments][pitch]: where each run starts; the tile's rows are the first ones
     int64_t pitch;
-    int64_t offset;             // floats into each run
+    int64_t offset;  // floats into each run
     int64_t segments, length;
-    const float* b;             // [segments * length][vectors * WIDTH]
-    const char* prefetch;       // what the tile brings into the L2 cache meanwhile, or null: a line each step of k
+    const float* b;        // [segments * length][vectors * WIDTH]
+    const char* prefetch;  // what the tile brings into the L2 cache meanwhile, or null: a line each step of k
     const char* prefetch_end;
-    float* c;                   // [rows][stride]
+    float* c;  // [rows][stride]
     int64_t stride;
-    int columns;                // of c, the last vector may be cut short
-    bool first;                 // c is written; otherwise added to
-    bool last;                  // scale, bias, residual and activation are applied
-    const float* scale;         // [columns], or null
-    const float* bias;          // [columns], or null
-    const float* residual;      // [rows][stride], or null
+    int columns;            // of c, the last vector may be cut short
+    bool first;             // c is written; otherwise added to
+    bool last;              // scale, bias, residual and activation are applied
+    const float* scale;     // [columns], or null
+    const float* bias;      // [columns], or null
+    const float* residual;  // [rows][stride], or null
     Activation activation;
 };
 
 struct PanelF32 {
     const char* name;
-    int width;                        // WIDTH: floats a vector
-    int vectors;                      // the widest panel
-    int rows[PANEL_VECTORS + 1];      // the most rows of a tile, by the vectors of its panel
+    int width;                    // WIDTH: floats a vector
+    int vectors;                  // the widest panel
+    int rows[PANEL_VECTORS + 1];  // the most rows of a tile, by the vectors of its panel
     void (*tile)(const PanelTile& tile, int rows, int vectors);
 };
 

@@ -34,8 +34,7 @@ template <class F> DSF_INLINE void map_tile(const PanelTile& tile, int rows, F f
 __attribute__((noinline)) void activate_tile(const PanelTile& tile, int rows) {
     if (tile.activation.kind == Activation::silu)
         map_tile(tile, rows, [](Vec v) __attribute__((always_inline)) { return silu_of(v); });
-    else
-        map_tile(tile, rows, [](Vec v) __attribute__((always_inline)) { return hard_swish_of(v); });
+    else map_tile(tile, rows, [](Vec v) __attribute__((always_inline)) { return hard_swish_of(v); });
 }
 
 template <int R, int V> void panel_tile(const PanelTile& tile) {

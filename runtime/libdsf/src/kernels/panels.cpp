@@ -40,8 +40,8 @@ PanelProduct::PanelProduct(const PanelF32& kernel, int64_t segments, int64_t len
     }
 }
 
-void PanelProduct::run(const PanelWeights& weights, const float* const* table, int64_t pitch, int64_t rows, int first, int last,
-                       const PanelOutput& output) const {
+void PanelProduct::run(const PanelWeights& weights, const float* const* table, int64_t pitch, int64_t rows, int first,
+                       int last, const PanelOutput& output) const {
     PanelTile tile{};
     tile.pitch = pitch;
     tile.stride = output.stride;

@@ -15,10 +15,10 @@
 namespace dsf {
 
 struct Panel {
-    int64_t column;   // the first one
+    int64_t column;  // the first one
     int64_t columns;
     int vectors;
-    int64_t at;       // of the packed floats of each k: where this panel's start, all of the panels before it
+    int64_t at;  // of the packed floats of each k: where this panel's start, all of the panels before it
 };
 
 // Full vectors first; no panel is narrower than it must be. The last one's last vector may be partly empty.
@@ -34,13 +34,13 @@ std::vector<BlockOfK> cut_k(int64_t segments, int64_t length);
 
 // The packed right side: cells of 32 bits, a float or two bfloat16 numbers, or codes that are decoded block by block.
 struct PanelWeights {
-    const float* cells = nullptr;     // packed
-    const float* cells_end = nullptr; // of this product and those that follow it
-    const uint8_t* codes = nullptr;   // packed alike, one byte a number; if cells is null
-    const float* table = nullptr;     // of codes: [DECODE_CODES]
+    const float* cells = nullptr;      // packed
+    const float* cells_end = nullptr;  // of this product and those that follow it
+    const uint8_t* codes = nullptr;    // packed alike, one byte a number; if cells is null
+    const float* table = nullptr;      // of codes: [DECODE_CODES]
     void (*decode)(const uint8_t* codes, const float* table, float* to, int64_t cells) = nullptr;
-    int numbers = 1;                  // of a cell
-    float* block = nullptr;           // [block_floats()]: where a block of codes is decoded to
+    int numbers = 1;         // of a cell
+    float* block = nullptr;  // [block_floats()]: where a block of codes is decoded to
 };
 
 // What the store of a tile does; pointers are to row 0, column 0.

@@ -11,10 +11,10 @@ namespace dsf {
 
 struct PoolPixel {
     const float* from;
-    int64_t rows, columns;              // of the window, those inside the image
+    int64_t rows, columns;  // of the window, those inside the image
     int64_t row_stride, column_stride;
     int64_t channels;
-    float divisor;                      // average
+    float divisor;  // average
     float* y;
 };
 

@@ -137,12 +137,12 @@ void transpose(const float* x, int64_t x_stride, float* y, int64_t y_stride, int
         for (int64_t row = 0; row < rows; row += WIDTH)
             for (int64_t column = 0; column < columns; column += WIDTH)
                 any_square(x + row * x_stride + column, x_stride, y + column * y_stride + row, y_stride, rows - row,
-                             columns - column);
+                           columns - column);
     } else {
         for (int64_t column = 0; column < columns; column += WIDTH)
             for (int64_t row = 0; row < rows; row += WIDTH)
                 any_square(x + row * x_stride + column, x_stride, y + column * y_stride + row, y_stride, rows - row,
-                             columns - column);
+                           columns - column);
     }
 }
 

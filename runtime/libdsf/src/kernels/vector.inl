@@ -84,9 +84,7 @@ DSF_INLINE Vec rounded(Vec x) {
     return x;
 }
 
-DSF_INLINE Vec select(IntVec mask, Vec yes, Vec no) {
-    return (Vec)((mask & (IntVec)yes) | (~mask & (IntVec)no));
-}
+DSF_INLINE Vec select(IntVec mask, Vec yes, Vec no) { return (Vec)((mask & (IntVec)yes) | (~mask & (IntVec)no)); }
 
 // x, or low where x < low. NaN stays NaN: every comparison with it is false; x86's maximum is its second operand then.
 DSF_INLINE Vec at_least(Vec x, Vec low) {

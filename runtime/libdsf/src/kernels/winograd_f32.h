@@ -33,9 +33,9 @@ constexpr int WINOGRAD_TILES = 4;   // the most of a group
 struct WinogradInput {
     const float* const* pixels;  // [36]: the channels of each pixel of the tile
     int64_t channels;
-    float* to;                   // V, where this tile's first number is; the last vector is filled up with 0
-    int64_t stride;              // of V's first dimension
-    int tiles;                   // of the group
+    float* to;       // V, where this tile's first number is; the last vector is filled up with 0
+    int64_t stride;  // of V's first dimension
+    int tiles;       // of the group
 };
 
 // G g of a vector of filters.
@@ -43,31 +43,31 @@ struct WinogradFilters {
     const uint8_t* codes;  // [channels][9][WIDTH]: a power of two as its sign and 7 bits of a float's exponent; or null
     const float* floats;   // the same as floats, where codes is null
     int64_t channels;
-    float* to;             // [6][stride], of which [channels][3][WIDTH] are written
+    float* to;  // [6][stride], of which [channels][3][WIDTH] are written
     int64_t stride;
 };
 
 // M of a group of tiles and a vector of filters, for one y of the 6: sums over channels of V and the transformed filters.
 struct WinogradProduct {
-    const float* v;          // [chunks][6][tiles][WINOGRAD_CHUNK]
-    const float* filters;    // [channels][3][WIDTH]
+    const float* v;        // [chunks][6][tiles][WINOGRAD_CHUNK]
+    const float* filters;  // [channels][3][WIDTH]
     int64_t channels;
-    const char* prefetch;    // what is brought into the L2 cache meanwhile, or null: a line each channel
+    const char* prefetch;  // what is brought into the L2 cache meanwhile, or null: a line each channel
     const char* prefetch_end;
-    float* m;                // [6][tiles][WIDTH]
-    bool first;              // m is written; otherwise added to
+    float* m;    // [6][tiles][WIDTH]
+    bool first;  // m is written; otherwise added to
 };
 
 struct WinogradOutput {
-    const float* from;           // [36][stride]: whole vectors are read
+    const float* from;  // [36][stride]: whole vectors are read
     int64_t stride;
     int64_t channels;
-    int rows, columns;           // of the 4x4 pixels, those that there are
+    int rows, columns;  // of the 4x4 pixels, those that there are
     float* y;
     int64_t row_stride, pixel_stride;
-    const float* scale;          // [channels]
-    const float* bias;           // [channels], or null
-    const float* residual;       // laid out like y, or null
+    const float* scale;     // [channels]
+    const float* bias;      // [channels], or null
+    const float* residual;  // laid out like y, or null
     Activation activation;
 };
 

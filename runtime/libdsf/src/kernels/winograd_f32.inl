@@ -63,7 +63,7 @@ DSF_INLINE Bits sign_extended(Bytes bytes) {
 #elif defined(__AVX2__)
     return (Bits)_mm256_cvtepi8_epi32(_mm_cvtsi64_si128((int64_t)bytes));
 #else
-    return (Bits)__builtin_convertvector(bytes, IntVec);
+    return (Bits) __builtin_convertvector(bytes, IntVec);
 #endif
 }
 

@@ -12,8 +12,8 @@ std::unique_ptr<Kernel> prepare(const Preparation& preparation) { return prepare
 
 namespace ops {
 extern const Op average_pool;
-const Op average_pool = {"average_pool", infer, prepare, false, false, false, follows, by_images,
-                        nullptr, work_of_pool};
+const Op average_pool = {"average_pool", infer,   prepare,   false,   false,
+                         false,          follows, by_images, nullptr, work_of_pool};
 }  // namespace ops
 
 }  // namespace dsf

@@ -14,9 +14,9 @@
 namespace dsf {
 
 struct Broadcast {
-    int rank = 0;                                  // of the outer axes
+    int rank = 0;                                    // of the outer axes
     std::array<int64_t, MAX_RANK> dims{}, a{}, b{};  // outer axes: dimension, strides
-    int64_t row = 1, a_step = 0, b_step = 0;       // the row: its length, strides of 0 or 1
+    int64_t row = 1, a_step = 0, b_step = 0;         // the row: its length, strides of 0 or 1
 };
 
 Broadcast plan_broadcast(const Shape& a, const Shape& b, const Shape& y);

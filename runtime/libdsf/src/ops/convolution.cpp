@@ -12,8 +12,8 @@
 namespace dsf {
 namespace {
 
-constexpr int64_t SLACK = 64;                        // floats behind an image that vectors may read, whatever they are
-constexpr int64_t IMAGE_FLOATS = int64_t(1) << 21;   // prepared images kept at a time: 8 MiB, or one image
+constexpr int64_t SLACK = 64;                       // floats behind an image that vectors may read, whatever they are
+constexpr int64_t IMAGE_FLOATS = int64_t(1) << 21;  // prepared images kept at a time: 8 MiB, or one image
 
 // The prepared image of one channel: rows of phases, and where each tap reads.
 struct ImagePlan {
@@ -132,11 +132,12 @@ protected:
         const Weight* weight = preparation.weight(1);
         if (!weight) return;
         const std::string full = form + (c_.transposed ? " transposed " : " ") + std::to_string(c_.groups);
-        packed_ = preparation.model.prepared.get<Floats>(index_of(preparation, *weight), full, floats_bytes(packed_floats()), [&] {
-            auto packed = std::make_shared<Floats>(packed_floats());
-            pack(*weight, packed->data());
-            return packed;
-        });
+        packed_ = preparation.model.prepared.get<Floats>(index_of(preparation, *weight), full,
+                                                         floats_bytes(packed_floats()), [&] {
+                                                             auto packed = std::make_shared<Floats>(packed_floats());
+                                                             pack(*weight, packed->data());
+                                                             return packed;
+                                                         });
     }
     virtual int64_t packed_floats() const = 0;
 
@@ -164,9 +165,8 @@ class DepthwiseKernel final : public ConvolutionKernel {
 public:
     DepthwiseKernel(const Preparation& preparation, const Convolution& convolution)
         : ConvolutionKernel(preparation, convolution) {
-        pack_now(preparation, kernel_.name, [&](const Weight& weight, float* to) {
-            order(decode_floats(preparation, weight).data(), to);
-        });
+        pack_now(preparation, kernel_.name,
+                 [&](const Weight& weight, float* to) { order(decode_floats(preparation, weight).data(), to); });
     }
     const char* name() const override { return kernel_.name; }
 
@@ -247,9 +247,7 @@ public:
         if (!packed_) floats += round_up(packed_floats(), 16) + round_up(c_.filters * k_, 16);
         return static_cast<size_t>(floats) * sizeof(float);
     }
-    size_t table_bytes() const override {
-        return ConvolutionKernel::table_bytes() + offsets_.size() * sizeof(int64_t);
-    }
+    size_t table_bytes() const override { return ConvolutionKernel::table_bytes() + offsets_.size() * sizeof(int64_t); }
 
     void run(const Run& run) const override {
         float* scratch = static_cast<float*>(run.scratch);

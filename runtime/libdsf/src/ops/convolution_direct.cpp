@@ -12,7 +12,7 @@
 namespace dsf {
 namespace {
 
-constexpr int64_t NARROW = 4;                       // channels
+constexpr int64_t NARROW = 4;                        // channels
 constexpr int64_t PADDED_FLOATS = int64_t(1) << 21;  // laid-out images kept at a time: 8 MiB, or one image
 
 // How the rows and panels of one product are cut into tasks.
@@ -50,7 +50,8 @@ public:
           taps_(c.y.kernel * c.x.kernel),
           form_(panel_form(preparation, narrow_ || c.channels % 2 == 0)),
           cells_(is_bf16(form_) ? divide_up(c.channels, 2) : c.channels),
-          product_(panel_kernel(form_), narrow_ ? c.y.kernel : taps_, narrow_ ? c.x.kernel * cells_ : cells_, c.filters),
+          product_(panel_kernel(form_), narrow_ ? c.y.kernel : taps_, narrow_ ? c.x.kernel * cells_ : cells_,
+                   c.filters),
           packed_(preparation, product_, form_, c.groups, c.filters, order()),
           is_matrix_(taps_ == 1 && c.y.stride == 1 && c.x.stride == 1 && c.y.output == c.y.input &&
                      c.x.output == c.x.input && c.y.before == 0 && c.x.before == 0),
@@ -133,8 +134,8 @@ private:
     // The images as bfloat16, channels in pairs.
     void round(const Run& run, const float* x, int64_t images, float* to) const {
         for_items(run.threads, images * c_.y.input, c_.x.input * all_channels(), [&](int64_t begin, int64_t end) {
-            isa().panel_bf16->round(x + begin * c_.x.input * all_channels(), (end - begin) * c_.x.input * all_channels(),
-                                    to + begin * c_.x.input * all_cells());
+            isa().panel_bf16->round(x + begin * c_.x.input * all_channels(),
+                                    (end - begin) * c_.x.input * all_channels(), to + begin * c_.x.input * all_cells());
         });
     }
 
@@ -221,9 +222,9 @@ private:
             const int64_t some = std::min(SOME, count - i);
             if (input_last_)
                 for (int64_t n = 0; n < some; ++n)
-                    for (int64_t c = 0; c < c_.channels; ++c) pixels[n * numbers + c] = from[(i + n) * pixel + c * plane];
-            else
-                isa().transpose->run(from + i, plane, pixels, numbers, c_.channels, some);
+                    for (int64_t c = 0; c < c_.channels; ++c)
+                        pixels[n * numbers + c] = from[(i + n) * pixel + c * plane];
+            else isa().transpose->run(from + i, plane, pixels, numbers, c_.channels, some);
             isa().panel_bf16->round(pixels, some * numbers, to + i * cells_);
         }
     }
@@ -245,9 +246,7 @@ private:
 
 }  // namespace
 
-bool lays_out_input(const Convolution& c) {
-    return c.groups == 1 && c.channels <= NARROW && c.x.dilation == 1;
-}
+bool lays_out_input(const Convolution& c) { return c.groups == 1 && c.channels <= NARROW && c.x.dilation == 1; }
 
 std::unique_ptr<Kernel> prepare_direct(const Preparation& preparation, const Convolution& convolution) {
     return std::make_unique<DirectConvolution>(preparation, convolution);

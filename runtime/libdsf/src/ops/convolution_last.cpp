@@ -8,11 +8,16 @@ namespace {
 
 Activation activation_of(const Epilogue& epilogue) {
     switch (epilogue.activation) {
-        case Epilogue::Activation::relu: return {Activation::clip, 0, std::numeric_limits<float>::infinity()};
-        case Epilogue::Activation::clip: return {Activation::clip, epilogue.low, epilogue.high};
-        case Epilogue::Activation::silu: return {Activation::silu};
-        case Epilogue::Activation::hard_swish: return {Activation::hard_swish};
-        case Epilogue::Activation::none: break;
+        case Epilogue::Activation::relu:
+            return {Activation::clip, 0, std::numeric_limits<float>::infinity()};
+        case Epilogue::Activation::clip:
+            return {Activation::clip, epilogue.low, epilogue.high};
+        case Epilogue::Activation::silu:
+            return {Activation::silu};
+        case Epilogue::Activation::hard_swish:
+            return {Activation::hard_swish};
+        case Epilogue::Activation::none:
+            break;
     }
     return {};
 }

@@ -6,8 +6,8 @@
 namespace dsf {
 namespace {
 
-constexpr int64_t ROWS = 32;             // of an output that are padded for at a time
-constexpr int64_t PLANE_FLOATS = 4096;   // of a task: some small planes, or one
+constexpr int64_t ROWS = 32;            // of an output that are padded for at a time
+constexpr int64_t PLANE_FLOATS = 4096;  // of a task: some small planes, or one
 
 class DepthwisePlanes final : public Kernel {
 public:

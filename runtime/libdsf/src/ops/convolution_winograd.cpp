@@ -18,8 +18,8 @@
 namespace dsf {
 namespace {
 
-constexpr int64_t SIDE = 4;      // output pixels of a tile
-constexpr int64_t SKEW = 16;     // floats between streams, so that they do not meet in one set of the L1 cache
+constexpr int64_t SIDE = 4;   // output pixels of a tile
+constexpr int64_t SKEW = 16;  // floats between streams, so that they do not meet in one set of the L1 cache
 constexpr int64_t TAPS = 9;
 constexpr double SCALE = 16.0 / 9;  // of the transforms' constants
 
@@ -64,9 +64,8 @@ public:
         for_items(run.threads, tiles_, WINOGRAD_POSITIONS * c_.channels, [&](int64_t begin, int64_t end) {
             for (int64_t i = begin; i < end; ++i) input_tile(run, i, i, tiles_, v);
         });
-        for_slots(run.threads, slots_, vectors_, [&](int64_t slot, int64_t f) {
-            some_filters(run, 0, tiles_, f, v, slots + slot * slot_floats());
-        });
+        for_slots(run.threads, slots_, vectors_,
+                  [&](int64_t slot, int64_t f) { some_filters(run, 0, tiles_, f, v, slots + slot * slot_floats()); });
     }
 
 private:
@@ -98,9 +97,8 @@ private:
         if (has_codes)
             codes_ = preparation.model.prepared.get<uint8_t>(index, form, numbers, [&] {
                 std::shared_ptr<uint8_t> codes = allocate(static_cast<uint64_t>(numbers), "weights");
-                pack_as(preparation, codes.get(), [&](float w, int64_t f) {
-                    return power_code(w / factors[static_cast<size_t>(f)]);
-                });
+                pack_as(preparation, codes.get(),
+                        [&](float w, int64_t f) { return power_code(w / factors[static_cast<size_t>(f)]); });
                 return codes;
             });
         else
@@ -179,8 +177,8 @@ private:
         // Meanwhile the next filters come into the L2 cache.
         const int64_t next = at(f, channel + channels), size = codes_ ? 1 : sizeof(float);
         const int64_t end = std::min(next + at(0, channels_), at(vectors_, 0));
-        const char* ahead = codes_ ? reinterpret_cast<const char*>(codes_.get())
-                                   : reinterpret_cast<const char*>(floats_->data());
+        const char* ahead =
+            codes_ ? reinterpret_cast<const char*>(codes_.get()) : reinterpret_cast<const char*>(floats_->data());
         const char* const ahead_end = ahead + end * size;
         ahead += next * size;
         for (int64_t y = 0; y < 6; ++y)
@@ -212,9 +210,9 @@ private:
     int64_t tiles_y_, tiles_x_, tiles_, vectors_;
     LastEpilogue epilogue_;
     int64_t slots_;
-    int64_t channels_ = 1;  // of a block
-    int64_t block_ = 1;     // tiles
-    bool shared_ = false;   // one block, and the threads share each step
+    int64_t channels_ = 1;      // of a block
+    int64_t block_ = 1;         // tiles
+    bool shared_ = false;       // one block, and the threads share each step
     std::vector<float> scale_;  // [filters]
     Floats zeros_;              // [channels]
     std::shared_ptr<const uint8_t> codes_;
@@ -242,8 +240,8 @@ bool winograd_wins(const Preparation& preparation, const Convolution& c) {
     constexpr int64_t FILTER = 80, NUMBER = 14;
     const int64_t weights = c.channels * c.filters, positions = WINOGRAD_POSITIONS;
     const int64_t tiles = divide_up(c.y.output, SIDE) * divide_up(c.x.output, SIDE);
-    const int64_t winograd = weights * (FILTER + tiles * positions * 5 / 4) +
-                             NUMBER * positions * tiles * (c.channels + c.filters);
+    const int64_t winograd =
+        weights * (FILTER + tiles * positions * 5 / 4) + NUMBER * positions * tiles * (c.channels + c.filters);
     const int64_t direct = TAPS * c.y.output * c.x.output * weights * 17 / 16;
     const bool pairs = is_bf16(panel_form(preparation, c.channels % 2 == 0));
     return winograd + winograd / 16 < (pairs ? direct / 2 : direct);

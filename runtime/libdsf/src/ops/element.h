@@ -35,13 +35,20 @@ inline float to_float(Half half) {
 // f(T{}) with T the element type of dtype.
 template <class F> auto with_type(Dtype dtype, F&& f) {
     switch (dtype) {
-        case Dtype::float16: return f(Half{});
-        case Dtype::int8: return f(int8_t{});
-        case Dtype::uint8: return f(uint8_t{});
-        case Dtype::int32: return f(int32_t{});
-        case Dtype::int64: return f(int64_t{});
-        case Dtype::boolean: return f(Bool{});
-        case Dtype::float32: break;
+        case Dtype::float16:
+            return f(Half{});
+        case Dtype::int8:
+            return f(int8_t{});
+        case Dtype::uint8:
+            return f(uint8_t{});
+        case Dtype::int32:
+            return f(int32_t{});
+        case Dtype::int64:
+            return f(int64_t{});
+        case Dtype::boolean:
+            return f(Bool{});
+        case Dtype::float32:
+            break;
     }
     return f(float{});
 }

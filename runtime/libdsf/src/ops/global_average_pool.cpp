@@ -12,8 +12,8 @@ std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
 
 namespace ops {
 extern const Op global_average_pool;
-const Op global_average_pool = {"global_average_pool", infer_global_pool, prepare, false, false, false, follows,
-                                by_images};
+const Op global_average_pool = {
+    "global_average_pool", infer_global_pool, prepare, false, false, false, follows, by_images};
 }  // namespace ops
 
 }  // namespace dsf

@@ -4,9 +4,7 @@
 namespace dsf {
 namespace {
 
-std::unique_ptr<Kernel> prepare(const Preparation&) {
-    return std::make_unique<ArrayKernel>(isa().array->hard_swish);
-}
+std::unique_ptr<Kernel> prepare(const Preparation&) { return std::make_unique<ArrayKernel>(isa().array->hard_swish); }
 
 }  // namespace
 

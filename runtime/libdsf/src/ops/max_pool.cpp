@@ -12,8 +12,7 @@ std::unique_ptr<Kernel> prepare(const Preparation& preparation) { return prepare
 
 namespace ops {
 extern const Op max_pool;
-const Op max_pool = {"max_pool", infer, prepare, false, false, false, follows, by_images, nullptr,
-                    work_of_pool};
+const Op max_pool = {"max_pool", infer, prepare, false, false, false, follows, by_images, nullptr, work_of_pool};
 }  // namespace ops
 
 }  // namespace dsf

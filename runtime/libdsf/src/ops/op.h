@@ -27,13 +27,13 @@ public:
     int64_t batch() const;  // N, for attributes that hold dimensions
     int input_count() const;
     int output_count() const;
-    bool has(int input) const;                  // false for an absent optional input
-    const TensorType& input(int input) const;   // refuses if absent
+    bool has(int input) const;                 // false for an absent optional input
+    const TensorType& input(int input) const;  // refuses if absent
 
     // Arity and dtypes. Each refuses with an error that names the node.
     void expect_inputs(int least, int most) const;
     void expect_outputs(int least, int most) const;
-    void expect_float(int input) const;                       // float32
+    void expect_float(int input) const;  // float32
     void expect_rank(int input, int least, int most) const;
 
     // Attributes. The second argument is what an absent attribute means; without one it must be there.
@@ -48,7 +48,7 @@ public:
     std::vector<float> reals(const char* name) const;  // finite
     // "axis" style: -rank..rank-1, returned as 0..rank-1.
     int axis(const char* name, int64_t absent, int rank) const;
-    std::vector<int> axes(const char* name, int rank) const;   // required, no duplicates, sorted
+    std::vector<int> axes(const char* name, int rank) const;  // required, no duplicates, sorted
 
     // Refuses: "model.dsf: node 'layer1.conv' (conv): found; expected ...".
     [[noreturn]] void refuse(std::string found, std::string expected) const;
@@ -98,8 +98,8 @@ struct Preparation {
     std::vector<TensorType> outputs;
     Epilogue epilogue;  // only for ops with Op::fuses
     int threads;
-    bool low_memory = false;  // keep weights packed where they can be decoded as they are used
-    bool bf16 = false;        // multiply bfloat16 activations; only where isa().bf16
+    bool low_memory = false;     // keep weights packed where they can be decoded as they are used
+    bool bf16 = false;           // multiply bfloat16 activations; only where isa().bf16
     bool channels_last = false;  // images are [N][H][W][C], if the op is not `elements`, though types say [N, C, H, W]
     bool input_last = false;     // of input 0, where it may differ: lays_out
 
@@ -130,10 +130,12 @@ public:
     virtual ~Kernel() = default;
     virtual void run(const Run& run) const = 0;
     virtual size_t scratch_bytes() const { return 0; }
-    virtual const char* name() const = 0;          // what a profile shows: "gemm_f32_avx2"
+    virtual const char* name() const = 0;  // what a profile shows: "gemm_f32_avx2"
     // given: the type of input 0, or of the output where there is none.
     virtual Arithmetic arithmetic(dsf_dtype given) const { return directly(given, given); }
-    virtual size_t table_bytes() const { return 0; }  // that prepare allocated for more than a few: by element or channel
+    virtual size_t table_bytes() const {
+        return 0;
+    }  // that prepare allocated for more than a few: by element or channel
     virtual bool reads_weight(int) const { return true; }  // false: prepare took what it needs from the weight input
 };
 
@@ -144,9 +146,9 @@ struct Op {
     const char* name;
     std::vector<TensorType> (*infer)(const Inference&);
     std::unique_ptr<Kernel> (*prepare)(const Preparation&);
-    bool fuses = false;      // accepts an Epilogue
-    bool in_place = false;   // output 0 may be written over input 0 when both have the same type
-    bool view = false;       // the output is input 0's data with another shape: the plan aliases them, run is not called
+    bool fuses = false;     // accepts an Epilogue
+    bool in_place = false;  // output 0 may be written over input 0 when both have the same type
+    bool view = false;      // the output is input 0's data with another shape: the plan aliases them, run is not called
     ChannelsLast (*channels_last)(const Preparation&) = nullptr;  // null: never
     // Whether what an image gives depends on it alone, so that a batch may be run a few images at a time (turns.h). Asked
     // only where every output holds the batch along one axis, and not of views. null: no.

@@ -36,7 +36,8 @@ float itself(float w) { return w; }
 
 template <class Number, class As>
 void pack_all(const Preparation& preparation, const PanelProduct& product, int64_t groups, int64_t filters,
-              const std::vector<float>& factors, const std::vector<int64_t>& order, int numbers, As as, Number* packed) {
+              const std::vector<float>& factors, const std::vector<int64_t>& order, int numbers, As as,
+              Number* packed) {
     const Shape& shape = preparation.inputs[1]->shape;
     const int64_t size = shape.elements() / shape[0];  // numbers of a filter
     for (int64_t group = 0; group < groups; ++group, packed += product.packed_floats() * numbers)
@@ -100,15 +101,18 @@ const PanelF32& panel_kernel(PanelForm form) { return is_bf16(form) ? isa().pane
 
 PackedPanels::PackedPanels(const Preparation& preparation, const PanelProduct& product, PanelForm form, int64_t groups,
                            int64_t filters, const std::vector<int64_t>& order)
-    : form_(form), has_codes_or_pairs_(form != PanelForm::floats), filters_(filters),
-      group_cells_(product.packed_floats()), block_floats_(round_up(product.block_floats(), 16)) {
+    : form_(form),
+      has_codes_or_pairs_(form != PanelForm::floats),
+      filters_(filters),
+      group_cells_(product.packed_floats()),
+      block_floats_(round_up(product.block_floats(), 16)) {
     const Weight& weight = *preparation.weight(1);
     const int index = index_of(preparation, weight), numbers = numbers_of(form);
     const int64_t cells = groups * group_cells_;
     if (has_codes_or_pairs_) scale_ = factors_of(weight.shift, groups * filters);
     const std::string name = std::string(product.kernel().name) + " panels of " + std::to_string(filters) + " by " +
-                       std::to_string(product.k()) + " " + std::to_string(order.front()) + " " +
-                       std::to_string(order[order.size() / 2]);
+                             std::to_string(product.k()) + " " + std::to_string(order.front()) + " " +
+                             std::to_string(order[order.size() / 2]);
     if (form == PanelForm::codes || form == PanelForm::bf16_codes) {
         table_ = make_table(weight.shift);
         codes_ = preparation.model.prepared.get<uint8_t>(index, name + " codes", cells * numbers, [&] {

@@ -38,17 +38,17 @@ public:
     bool reads_weight(int input) const override { return input != 1; }
     size_t scratch_bytes() const override {
         if (!arranges()) return 0;
-        return static_cast<size_t>(std::min(m_, ROWS_TOGETHER) * x_stride_) * (bf16_ ? sizeof(uint16_t) : sizeof(float));
+        return static_cast<size_t>(std::min(m_, ROWS_TOGETHER) * x_stride_) *
+               (bf16_ ? sizeof(uint16_t) : sizeof(float));
     }
 
     void run(const Run& run) const override {
-        for (int64_t first = 0; first < m_; first += ROWS_TOGETHER) rows(run, first, std::min(m_, first + ROWS_TOGETHER));
+        for (int64_t first = 0; first < m_; first += ROWS_TOGETHER)
+            rows(run, first, std::min(m_, first + ROWS_TOGETHER));
     }
 
 private:
-    bool arranges() const {
-        return bf16_ || kernel_.arrange || weight_->rows.k != x_stride_ || a_stride_ != x_stride_;
-    }
+    bool arranges() const { return bf16_ || kernel_.arrange || weight_->rows.k != x_stride_ || a_stride_ != x_stride_; }
 
     void rows(const Run& run, int64_t first_row, int64_t last_row) const {
         if (arranges()) arrange(run, first_row, last_row - first_row);
@@ -73,7 +73,8 @@ private:
         for_items(run.threads, count, k, [&](int64_t begin, int64_t end) {
             for (int64_t row = begin; row < end; ++row) {
                 if (bf16_) {
-                    kernel_.arrange_bf16(bits, a + row * a_stride_, static_cast<uint16_t*>(run.scratch) + row * x_stride_, k);
+                    kernel_.arrange_bf16(bits, a + row * a_stride_,
+                                         static_cast<uint16_t*>(run.scratch) + row * x_stride_, k);
                 } else if (kernel_.arrange) {
                     kernel_.arrange(bits, a + row * a_stride_, static_cast<float*>(run.scratch) + row * x_stride_, k);
                 } else {

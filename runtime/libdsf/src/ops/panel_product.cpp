@@ -10,8 +10,8 @@
 namespace dsf {
 namespace {
 
-constexpr int64_t ROWS_TOGETHER = 192;                   // that share a pass over the weights
-constexpr int64_t ENOUGH_WORK = int64_t(1) << 20;        // multiplications that are worth a task
+constexpr int64_t ROWS_TOGETHER = 192;             // that share a pass over the weights
+constexpr int64_t ENOUGH_WORK = int64_t(1) << 20;  // multiplications that are worth a task
 
 class PanelProductKernel final : public Kernel {
 public:
@@ -73,8 +73,7 @@ public:
             weights.numbers = bf16_ ? 2 : 1;
             weights.cells = packed_->data();
             weights.cells_end = weights.cells + product_.packed_floats();
-            product_.run(weights, table, end - begin, end - begin,
-                         static_cast<int>(panels * part / panel_blocks_),
+            product_.run(weights, table, end - begin, end - begin, static_cast<int>(panels * part / panel_blocks_),
                          static_cast<int>(panels * (part + 1) / panel_blocks_), output);
         });
     }
@@ -83,32 +82,35 @@ private:
     std::shared_ptr<const Floats> pack(const Preparation& preparation, const Product& product, const Weight& weight) {
         const std::string form = std::string(name()) + " panels " + std::to_string(product.b.row_stride) + " " +
                                  std::to_string(product.b.column_stride);
-        return preparation.model.prepared.get<Floats>(index_of(preparation, weight), form,
-                                                      floats_bytes(product_.packed_floats()), [&] {
-            auto packed = std::make_shared<Floats>(product_.packed_floats());
-            Floats columns(product_.kernel().vectors * product_.kernel().width * product.k);
-            Columns source(preparation, product, weight);
-            std::vector<int64_t> in_order(static_cast<size_t>(cells_ * (bf16_ ? 2 : 1)), -1);  // filled up to pairs
-            std::iota(in_order.begin(), in_order.begin() + k_, 0);
-            for (int p = 0; p < product_.panels(); ++p) {
-                const Panel& panel = product_.panel(p);
-                source.read(panel.column, panel.columns, columns.data());
-                if (!bf16_) {
-                    product_.pack(p, columns.data(), k_, in_order, 1, [](float w) { return w; }, packed->data());
-                    continue;
+        return preparation.model.prepared.get<Floats>(
+            index_of(preparation, weight), form, floats_bytes(product_.packed_floats()), [&] {
+                auto packed = std::make_shared<Floats>(product_.packed_floats());
+                Floats columns(product_.kernel().vectors * product_.kernel().width * product.k);
+                Columns source(preparation, product, weight);
+                std::vector<int64_t> in_order(static_cast<size_t>(cells_ * (bf16_ ? 2 : 1)), -1);  // filled up to pairs
+                std::iota(in_order.begin(), in_order.begin() + k_, 0);
+                for (int p = 0; p < product_.panels(); ++p) {
+                    const Panel& panel = product_.panel(p);
+                    source.read(panel.column, panel.columns, columns.data());
+                    if (!bf16_) {
+                        product_.pack(p, columns.data(), k_, in_order, 1, [](float w) { return w; }, packed->data());
+                        continue;
+                    }
+                    for (int64_t i = 0; i < panel.columns * k_; ++i)
+                        columns.data()[i] /= factors_[static_cast<size_t>(panel.column + i / k_)];
+                    product_.pack(p, columns.data(), k_, in_order, 2, bf16_of,
+                                  reinterpret_cast<uint16_t*>(packed->data()));
                 }
-                for (int64_t i = 0; i < panel.columns * k_; ++i)
-                    columns.data()[i] /= factors_[static_cast<size_t>(panel.column + i / k_)];
-                product_.pack(p, columns.data(), k_, in_order, 2, bf16_of, reinterpret_cast<uint16_t*>(packed->data()));
-            }
-            return packed;
-        });
+                return packed;
+            });
     }
 
     // Columns of b, one after the other. Those of a weight that is stored so are decoded as they are needed.
     struct Columns {
         Columns(const Preparation& preparation, const Product& product, const Weight& weight)
-            : product_(product), weight_(weight), streams_(stored_by_columns(preparation, product, weight)),
+            : product_(product),
+              weight_(weight),
+              streams_(stored_by_columns(preparation, product, weight)),
               all_(streams_ ? Floats(1) : decode_floats(preparation, weight)) {
             weight_.order.clear();  // the stored tensor is what is read
         }

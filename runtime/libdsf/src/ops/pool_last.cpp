@@ -34,8 +34,9 @@ private:
         const int64_t rows = std::max<int64_t>(0, y.last(o_y) - y.first(o_y));
         const int64_t columns = std::max<int64_t>(0, x.last(o_x) - x.first(o_x));
         PoolPixel pixel{};
-        pixel.from = image + ((y.start(o_y) + y.first(o_y) * y.dilation) * x.input + x.start(o_x) +
-                              x.first(o_x) * x.dilation) * channels;
+        pixel.from =
+            image + ((y.start(o_y) + y.first(o_y) * y.dilation) * x.input + x.start(o_x) + x.first(o_x) * x.dilation) *
+                        channels;
         pixel.rows = rows;
         pixel.columns = columns;
         pixel.row_stride = y.dilation * x.input * channels;

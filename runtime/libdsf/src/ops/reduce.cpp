@@ -51,8 +51,7 @@ public:
         }
         for (auto run = runs[0].rbegin(); run != runs[0].rend(); ++run) kept_.add(run->first, run->second);
         for (auto run = runs[1].rbegin(); run != runs[1].rend(); ++run) reduced_.add(run->first, run->second);
-        if (reduction == Reduction::mean)
-            divisor_ = static_cast<double>(reduced_.count * (row_is_reduced_ ? row_ : 1));
+        if (reduction == Reduction::mean) divisor_ = static_cast<double>(reduced_.count * (row_is_reduced_ ? row_ : 1));
     }
 
     const char* name() const override { return isa().array->name; }

@@ -4,9 +4,7 @@
 namespace dsf {
 namespace {
 
-std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
-    return prepare_reduce(preparation, Reduction::max);
-}
+std::unique_ptr<Kernel> prepare(const Preparation& preparation) { return prepare_reduce(preparation, Reduction::max); }
 
 }  // namespace
 

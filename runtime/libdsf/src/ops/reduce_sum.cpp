@@ -4,9 +4,7 @@
 namespace dsf {
 namespace {
 
-std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
-    return prepare_reduce(preparation, Reduction::sum);
-}
+std::unique_ptr<Kernel> prepare(const Preparation& preparation) { return prepare_reduce(preparation, Reduction::sum); }
 
 }  // namespace
 

@@ -14,8 +14,7 @@ std::vector<TensorType> float_like_input(const Inference& node) {
 
 Shape output_shape(const Inference& node, const std::vector<int64_t>& dims) {
     if (dims.size() > MAX_RANK)
-        node.refuse("the output has rank " + std::to_string(dims.size()),
-                    "at most " + std::to_string(MAX_RANK));
+        node.refuse("the output has rank " + std::to_string(dims.size()), "at most " + std::to_string(MAX_RANK));
     for (int64_t dim : dims)
         if (dim < 1 || dim > MAX_DIM)
             node.refuse("the output has a dimension of " + std::to_string(dim), "1 to 1048576");
@@ -74,8 +73,7 @@ std::vector<int64_t> spatial(const Inference& node, const char* attribute, size_
 
 void expect_shape(const Inference& node, int input, const Shape& expected, const char* meaning) {
     const Shape& found = node.input(input).shape;
-    if (!(found == expected))
-        node.refuse(std::string(meaning) + " has shape " + found.text(), expected.text());
+    if (!(found == expected)) node.refuse(std::string(meaning) + " has shape " + found.text(), expected.text());
 }
 
 int64_t product(const Shape& shape, int from, int to) {

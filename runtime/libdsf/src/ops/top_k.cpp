@@ -84,8 +84,7 @@ uint64_t work(const Inference& node, const Shape& y) {
 
 namespace ops {
 extern const Op top_k;
-const Op top_k = {"top_k", infer, prepare, false, false, false, nullptr, beside_axis<-1>,
-                  nullptr, work};
+const Op top_k = {"top_k", infer, prepare, false, false, false, nullptr, beside_axis<-1>, nullptr, work};
 }  // namespace ops
 
 }  // namespace dsf
