@@ -1,5 +1,5 @@
 // checked: sums and products at the edge of 64 bits
-#include "checked.h"
+#include "base/checked.h"
 
 #include "expect.h"
 

@@ -1,5 +1,5 @@
 // crc: known values, both ways of computing on every length and alignment, and sums in two parts
-#include "crc.h"
+#include "base/crc.h"
 
 #include <cstring>
 #include <vector>

@@ -1,5 +1,5 @@
 // processors: the quota of CPU time is found in trees of cgroups of both versions, wherever they are mounted
-#include "processors.h"
+#include "base/processors.h"
 
 #include <cstdlib>
 #include <filesystem>

@@ -1,5 +1,5 @@
 // text: what is escaped before it is shown, and what stays
-#include "text.h"
+#include "base/text.h"
 
 #include "expect.h"
 

@@ -1,5 +1,5 @@
 // threads: every task once, whatever the number of tasks and threads; workers that sleep; many sessions; a fork
-#include "threads.h"
+#include "base/threads.h"
 
 #include <atomic>
 #include <chrono>
@@ -11,10 +11,10 @@
 #include <unistd.h>
 #include <vector>
 
-#include "error.h"
+#include "base/error.h"
 #include "expect.h"
-#include "kept_off.h"
-#include "ops/parallel.h"
+#include "base/kept_off.h"
+#include "operators/parallel.h"
 
 namespace {
 

@@ -9,11 +9,11 @@
 
 #include "codecs/codec.h"
 #include "kernels/isa.h"
-#include "load.h"
-#include "processors.h"
+#include "load/load.h"
+#include "base/processors.h"
 #include "session.h"
-#include "text.h"
-#include "work.h"
+#include "base/text.h"
+#include "plan/work.h"
 
 struct dsf_model {
     std::shared_ptr<const dsf::Model> model;

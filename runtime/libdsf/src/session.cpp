@@ -5,8 +5,8 @@
 #include <cstring>
 
 #include "kernels/isa.h"
-#include "limits.h"
-#include "processors.h"
+#include "base/caps.h"
+#include "base/processors.h"
 
 namespace dsf {
 namespace {

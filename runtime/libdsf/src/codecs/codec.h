@@ -1,8 +1,8 @@
 // What every codec gives: proof that stored bytes are legal, and their decoding. One file a codec, listed in table.cpp.
 #pragma once
 
-#include "../error.h"
-#include "../model.h"
+#include "base/error.h"
+#include "load/model.h"
 
 namespace dsf {
 

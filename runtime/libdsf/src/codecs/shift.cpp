@@ -17,8 +17,8 @@
 #include <cstring>
 #include <vector>
 
-#include "../limits.h"
-#include "../memory.h"
+#include "base/caps.h"
+#include "base/memory.h"
 #include "codec.h"
 #include "shift.h"
 

@@ -1,8 +1,8 @@
 // Packed codes as kernels read them: rows of a weight that is stored as [rows][k], each beginning at a whole byte.
 #pragma once
 
-#include "../kernels/gemv_shift.h"
-#include "../model.h"
+#include "kernels/gemv_shift.h"
+#include "load/model.h"
 
 namespace dsf {
 

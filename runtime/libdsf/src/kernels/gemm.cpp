@@ -3,7 +3,7 @@
 
 #include <cstring>
 
-#include "../memory.h"
+#include "base/memory.h"
 
 namespace dsf {
 

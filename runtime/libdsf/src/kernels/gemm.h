@@ -14,7 +14,7 @@
 #include <memory>
 #include <vector>
 
-#include "../threads.h"
+#include "base/threads.h"
 #include "isa.h"
 
 namespace dsf {

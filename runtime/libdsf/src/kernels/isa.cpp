@@ -3,7 +3,7 @@
 
 #include <cstdlib>
 
-#include "../error.h"
+#include "base/error.h"
 
 namespace dsf {
 namespace {

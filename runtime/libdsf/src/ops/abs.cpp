@@ -1,5 +1,5 @@
 // abs: y = |x|.
-#include "unary.h"
+#include "operators/unary.h"
 
 namespace dsf {
 namespace {

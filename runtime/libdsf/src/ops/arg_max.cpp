@@ -1,6 +1,6 @@
 // arg_max: where the largest element along axis is; NaN counts as the largest. Of equals the first, or the last.
-#include "element.h"
-#include "parallel.h"
+#include "operators/element.h"
+#include "operators/parallel.h"
 #include "rules.h"
 
 namespace dsf {

@@ -1,5 +1,5 @@
 // average_pool: the mean of each window, with or without the padding.
-#include "pool.h"
+#include "operators/pool.h"
 
 namespace dsf {
 namespace {

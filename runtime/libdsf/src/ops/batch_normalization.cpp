@@ -1,7 +1,7 @@
 // batch_normalization: y = (x - mean) / sqrt(var + epsilon) * scale + bias, for each channel (axis 1).
 #include <cmath>
 
-#include "parallel.h"
+#include "operators/parallel.h"
 #include "rules.h"
 
 namespace dsf {

@@ -1,6 +1,6 @@
 // cast: x as another dtype. Rounding and range: convert() in element.h.
-#include "element.h"
-#include "parallel.h"
+#include "operators/element.h"
+#include "operators/parallel.h"
 #include "rules.h"
 
 namespace dsf {

@@ -1,7 +1,7 @@
 // clip: y = min(max(x, min), max); an absent bound is none, one that is NaN is refused; NaN stays NaN.
 #include <limits>
 
-#include "unary.h"
+#include "operators/unary.h"
 
 namespace dsf {
 namespace {

@@ -1,5 +1,5 @@
 // concat: the inputs one after another along axis.
-#include "copy.h"
+#include "operators/copy.h"
 
 namespace dsf {
 namespace {

@@ -1,6 +1,6 @@
 // constant_of_shape: a tensor of one value.
-#include "element.h"
-#include "parallel.h"
+#include "operators/element.h"
+#include "operators/parallel.h"
 #include "rules.h"
 
 namespace dsf {

@@ -1,5 +1,5 @@
 // conv: y = w * x + b, a convolution in one or two spatial axes, in groups.
-#include "convolution_last.h"
+#include "operators/convolution_last.h"
 #include "rules.h"
 
 namespace dsf {

@@ -4,7 +4,7 @@
 //
 //   pads before, after      kernel extent - 1 - pad; negative where a pad is larger: the image is cropped
 //   output                  (input - 1) * stride + output_padding + extent - pad before - pad after
-#include "convolution.h"
+#include "operators/convolution.h"
 #include "rules.h"
 
 namespace dsf {

@@ -1,6 +1,6 @@
 // div: y = a / b, broadcast.
-#include "../kernels/isa.h"
-#include "binary.h"
+#include "kernels/isa.h"
+#include "operators/binary.h"
 
 namespace dsf {
 namespace {

@@ -1,5 +1,5 @@
 // elu: y = x, or alpha * (e^x - 1) below 0.
-#include "unary.h"
+#include "operators/unary.h"
 
 namespace dsf {
 namespace {

@@ -1,5 +1,5 @@
 // erf: y = erf(x), the error function.
-#include "unary.h"
+#include "operators/unary.h"
 
 namespace dsf {
 namespace {

@@ -1,5 +1,5 @@
 // exp: y = e^x.
-#include "unary.h"
+#include "operators/unary.h"
 
 namespace dsf {
 namespace {

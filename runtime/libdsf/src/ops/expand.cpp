@@ -1,5 +1,5 @@
 // expand: x broadcast with shape; where shape has a 1, x keeps its dimension.
-#include "copy.h"
+#include "operators/copy.h"
 
 namespace dsf {
 namespace {

@@ -1,5 +1,5 @@
 // flatten: x as a matrix: the dimensions before axis, and the others.
-#include "copy.h"
+#include "operators/copy.h"
 
 namespace dsf {
 namespace {

@@ -1,5 +1,5 @@
 // floor: the largest whole number that is not above x.
-#include "unary.h"
+#include "operators/unary.h"
 
 namespace dsf {
 namespace {

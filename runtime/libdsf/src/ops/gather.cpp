@@ -1,7 +1,7 @@
 // gather: slices of x along axis, chosen by indices; a negative index counts from the end.
 #include <cstring>
 
-#include "parallel.h"
+#include "operators/parallel.h"
 #include "rules.h"
 
 namespace dsf {

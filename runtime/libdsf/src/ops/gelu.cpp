@@ -1,5 +1,5 @@
 // gelu: y = x / 2 * (1 + erf(x / sqrt(2))), or with approximate="tanh" its approximation by tanh.
-#include "unary.h"
+#include "operators/unary.h"
 
 namespace dsf {
 namespace {

@@ -1,7 +1,7 @@
 // gemm: y = alpha * a b + beta * c; trans_a and trans_b transpose a and b first, c broadcasts to y.
-#include "binary.h"
-#include "packed_product.h"
-#include "panel_product.h"
+#include "operators/binary.h"
+#include "operators/packed_product.h"
+#include "operators/panel_product.h"
 
 namespace dsf {
 namespace {

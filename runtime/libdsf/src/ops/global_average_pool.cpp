@@ -1,5 +1,5 @@
 // global_average_pool: the mean of each channel.
-#include "reduce.h"
+#include "operators/reduce.h"
 
 namespace dsf {
 namespace {

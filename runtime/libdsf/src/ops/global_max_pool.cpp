@@ -1,5 +1,5 @@
 // global_max_pool: the largest of each channel; NaN if there is one.
-#include "reduce.h"
+#include "operators/reduce.h"
 
 namespace dsf {
 namespace {

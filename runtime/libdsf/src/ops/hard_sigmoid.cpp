@@ -1,5 +1,5 @@
 // hard_sigmoid: y = max(0, min(1, alpha * x + beta)); NaN stays NaN.
-#include "unary.h"
+#include "operators/unary.h"
 
 namespace dsf {
 namespace {

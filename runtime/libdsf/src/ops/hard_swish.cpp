@@ -1,5 +1,5 @@
 // hard_swish: y = x * max(0, min(1, x / 6 + 0.5)); NaN stays NaN.
-#include "unary.h"
+#include "operators/unary.h"
 
 namespace dsf {
 namespace {

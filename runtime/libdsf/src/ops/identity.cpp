@@ -1,5 +1,5 @@
 // identity: y = x.
-#include "copy.h"
+#include "operators/copy.h"
 
 namespace dsf {
 namespace {

@@ -1,8 +1,8 @@
 // layer_normalization: y = (x - mean) / sqrt(var + epsilon) * scale + bias over the axes from axis on.
 #include <cmath>
 
-#include "../kernels/isa.h"
-#include "parallel.h"
+#include "kernels/isa.h"
+#include "operators/parallel.h"
 #include "rules.h"
 
 namespace dsf {

@@ -1,5 +1,5 @@
 // leaky_relu: y = x, or alpha * x below 0.
-#include "unary.h"
+#include "operators/unary.h"
 
 namespace dsf {
 namespace {

@@ -1,5 +1,5 @@
 // log: y = ln(x); -inf at 0, NaN below.
-#include "unary.h"
+#include "operators/unary.h"
 
 namespace dsf {
 namespace {

@@ -1,5 +1,5 @@
 // log_softmax: y = x - log(sum(e^x)) along axis.
-#include "softmax.h"
+#include "operators/softmax.h"
 
 namespace dsf {
 namespace {

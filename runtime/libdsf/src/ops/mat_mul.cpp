@@ -1,6 +1,6 @@
 // mat_mul: numpy.matmul. Matrices in the last two axes, the axes before them broadcast.
-#include "packed_product.h"
-#include "panel_product.h"
+#include "operators/packed_product.h"
+#include "operators/panel_product.h"
 
 namespace dsf {
 namespace {

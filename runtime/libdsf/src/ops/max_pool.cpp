@@ -1,5 +1,5 @@
 // max_pool: the largest of each window; NaN if there is one.
-#include "pool.h"
+#include "operators/pool.h"
 
 namespace dsf {
 namespace {

@@ -13,9 +13,9 @@
 #include <string>
 #include <vector>
 
-#include "../error.h"
-#include "../model.h"
-#include "../threads.h"
+#include "base/error.h"
+#include "load/model.h"
+#include "base/threads.h"
 
 namespace dsf {
 

@@ -1,8 +1,8 @@
 // pad: x with elements put around it: one value, a reflection without the edge itself, or the edge repeated.
 #include <cstring>
 
-#include "element.h"
-#include "parallel.h"
+#include "operators/element.h"
+#include "operators/parallel.h"
 #include "rules.h"
 
 namespace dsf {

@@ -1,5 +1,5 @@
 // pow: y = a^b, broadcast; a square is one multiplication.
-#include "binary.h"
+#include "operators/binary.h"
 
 namespace dsf {
 namespace {

@@ -1,5 +1,5 @@
 // prelu: y = x, or slope * x below 0; slope broadcasts to x.
-#include "binary.h"
+#include "operators/binary.h"
 
 namespace dsf {
 namespace {

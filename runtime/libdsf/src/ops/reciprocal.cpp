@@ -1,5 +1,5 @@
 // reciprocal: y = 1 / x.
-#include "unary.h"
+#include "operators/unary.h"
 
 namespace dsf {
 namespace {

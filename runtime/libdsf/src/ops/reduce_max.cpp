@@ -1,5 +1,5 @@
 // reduce_max: the largest over axes; NaN if there is one.
-#include "reduce.h"
+#include "operators/reduce.h"
 
 namespace dsf {
 namespace {

@@ -1,5 +1,5 @@
 // reduce_mean: the mean over axes.
-#include "reduce.h"
+#include "operators/reduce.h"
 
 namespace dsf {
 namespace {

@@ -1,5 +1,5 @@
 // reduce_sum: the sum over axes.
-#include "reduce.h"
+#include "operators/reduce.h"
 
 namespace dsf {
 namespace {

@@ -1,5 +1,5 @@
 // relu: y = max(x, 0); NaN stays NaN.
-#include "unary.h"
+#include "operators/unary.h"
 
 namespace dsf {
 namespace {

@@ -1,5 +1,5 @@
 // reshape: x with another shape of as many elements.
-#include "copy.h"
+#include "operators/copy.h"
 
 namespace dsf {
 namespace {

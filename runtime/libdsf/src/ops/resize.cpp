@@ -4,7 +4,7 @@
 // align_corners divides by the whole length of the result less one, also where input * scale is no whole number.
 #include <cmath>
 
-#include "parallel.h"
+#include "operators/parallel.h"
 #include "rules.h"
 
 namespace dsf {

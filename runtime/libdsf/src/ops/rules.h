@@ -1,7 +1,7 @@
 // Shape rules that several ops share.
 #pragma once
 
-#include "../limits.h"
+#include "base/caps.h"
 #include "op.h"
 
 namespace dsf {

@@ -1,5 +1,5 @@
 // sigmoid: y = 1 / (1 + e^-x).
-#include "unary.h"
+#include "operators/unary.h"
 
 namespace dsf {
 namespace {

@@ -1,5 +1,5 @@
 // slice: x[start:end:step] along the given axes, with ONNX's clamping; a step may be negative.
-#include "copy.h"
+#include "operators/copy.h"
 
 namespace dsf {
 namespace {

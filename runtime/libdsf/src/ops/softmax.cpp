@@ -1,5 +1,5 @@
 // softmax: y = e^x / sum(e^x) along axis.
-#include "softmax.h"
+#include "operators/softmax.h"
 
 namespace dsf {
 namespace {

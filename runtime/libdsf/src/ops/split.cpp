@@ -1,5 +1,5 @@
 // split: x cut along axis into pieces of the given lengths, one output each.
-#include "copy.h"
+#include "operators/copy.h"
 
 namespace dsf {
 namespace {

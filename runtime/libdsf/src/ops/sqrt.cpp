@@ -1,5 +1,5 @@
 // sqrt: y = sqrt(x); NaN below 0.
-#include "unary.h"
+#include "operators/unary.h"
 
 namespace dsf {
 namespace {

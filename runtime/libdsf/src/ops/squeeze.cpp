@@ -1,5 +1,5 @@
 // squeeze: x without the given axes of dimension 1.
-#include "copy.h"
+#include "operators/copy.h"
 
 namespace dsf {
 namespace {

@@ -1,5 +1,5 @@
 // tanh: y = tanh(x).
-#include "unary.h"
+#include "operators/unary.h"
 
 namespace dsf {
 namespace {

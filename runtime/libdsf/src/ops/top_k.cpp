@@ -1,9 +1,9 @@
 // top_k: the k largest (or smallest) elements along axis and their indices; NaN counts as the largest.
 //
 // Of equals the lower index comes first. With sorted=0 the order is free: it is the same.
-#include "../work.h"
-#include "element.h"
-#include "parallel.h"
+#include "plan/work.h"
+#include "operators/element.h"
+#include "operators/parallel.h"
 #include "rules.h"
 
 namespace dsf {

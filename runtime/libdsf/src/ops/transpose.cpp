@@ -1,5 +1,5 @@
 // transpose: axis i of y is axis perm[i] of x.
-#include "copy.h"
+#include "operators/copy.h"
 
 namespace dsf {
 namespace {

@@ -1,5 +1,5 @@
 // unsqueeze: x with axes of dimension 1 put in; axes are positions in the output.
-#include "copy.h"
+#include "operators/copy.h"
 
 namespace dsf {
 namespace {

@@ -1,0 +1,88 @@
+// Shapes and types: sizes, names, text, and the batch size put in the place of N.
+#include <algorithm>
+
+#include "checked.h"
+#include "caps.h"
+#include "load/model.h"
+
+namespace dsf {
+
+int64_t size_of(Dtype dtype) {
+    switch (dtype) {
+        case Dtype::float32:
+        case Dtype::int32:
+            return 4;
+        case Dtype::float16:
+            return 2;
+        case Dtype::int8:
+        case Dtype::uint8:
+        case Dtype::boolean:
+            return 1;
+        case Dtype::int64:
+            return 8;
+    }
+    return 0;
+}
+
+const char* name_of(Dtype dtype) {
+    switch (dtype) {
+        case Dtype::float32:
+            return "float32";
+        case Dtype::float16:
+            return "float16";
+        case Dtype::int8:
+            return "int8";
+        case Dtype::uint8:
+            return "uint8";
+        case Dtype::int32:
+            return "int32";
+        case Dtype::int64:
+            return "int64";
+        case Dtype::boolean:
+            return "bool";
+    }
+    return "unknown";
+}
+
+int64_t Shape::elements() const {
+    int64_t product = 1;
+    for (int axis = 0; axis < rank; ++axis) product *= (*this)[axis];
+    return product;
+}
+
+bool Shape::operator==(const Shape& other) const {
+    return rank == other.rank && std::equal(dims.begin(), dims.begin() + rank, other.dims.begin());
+}
+
+std::string Shape::text() const {
+    std::string text = "(";
+    for (int axis = 0; axis < rank; ++axis) {
+        int64_t dim = (*this)[axis];
+        if (axis > 0) text += ", ";
+        if (dim >= 0) text += std::to_string(dim);
+        else text += dim == -1 ? "N" : std::to_string(-dim) + "N";
+    }
+    return text + (rank == 1 ? ",)" : ")");
+}
+
+// Cannot overflow: a declared dimension is at least -MAX_DIM, and a batch size at most MAX_DIM.
+Shape at_batch(const Shape& declared, int64_t batch) {
+    Shape shape = declared;
+    for (int axis = 0; axis < shape.rank; ++axis)
+        if (shape[axis] < 0) shape[axis] *= -batch;
+    return shape;
+}
+
+std::string over_caps(const TensorType& type) {
+    const Shape& shape = type.shape;
+    if (shape.rank < 0 || shape.rank > MAX_RANK) return "rank " + std::to_string(shape.rank);
+    uint64_t bytes = static_cast<uint64_t>(size_of(type.dtype));
+    for (int axis = 0; axis < shape.rank; ++axis) {
+        if (shape[axis] < 1 || shape[axis] > MAX_DIM) return "dimension " + std::to_string(shape[axis]);
+        if (!checked_mul(bytes, static_cast<uint64_t>(shape[axis]), &bytes) || bytes > MAX_TENSOR_BYTES)
+            return "more than " + std::to_string(MAX_TENSOR_BYTES) + " bytes in shape " + shape.text();
+    }
+    return "";
+}
+
+}  // namespace dsf

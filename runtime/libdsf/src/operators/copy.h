@@ -1,0 +1,48 @@
+// Data movement: views, and copies between two strided arrays. Any dtype: only the element size matters.
+#pragma once
+
+#include "parallel.h"
+#include "ops/rules.h"
+
+namespace dsf {
+
+// to[sum i * to_stride] = from[sum i * from_stride] for every index within dims; strides in elements.
+struct StridedCopy {
+    int rank = 0;
+    std::array<int64_t, MAX_RANK> dims{}, from_stride{}, to_stride{};
+    int64_t from_offset = 0, to_offset = 0;
+    int64_t element = 4;  // bytes: 1, 2, 4 or 8
+
+    void add(int64_t dim, int64_t from_stride, int64_t to_stride);  // an axis, outermost first
+    void simplify();                                                // drops axes of 1, merges adjacent ones
+    void run(Threads& threads, const void* from, void* to) const;
+
+private:
+    int crossing() const;
+    void transpose(Threads& threads, int axis, const float* from, float* to) const;
+};
+
+std::array<int64_t, MAX_RANK> row_major_strides(const Shape& shape);
+
+// Runs its copies one after another: copy i from `input` to `output`.
+class CopyKernel final : public Kernel {
+public:
+    struct Part {
+        StridedCopy copy;
+        int input, output;
+    };
+    explicit CopyKernel(std::vector<Part> parts);
+    const char* name() const override { return "copy"; }
+    void run(const Run& run) const override;
+
+private:
+    std::vector<Part> parts_;
+};
+
+// One copy from input 0 to output 0.
+std::unique_ptr<Kernel> copy_kernel(const StridedCopy& copy);
+
+// The prepare of a view: a plain copy, for a plan that cannot alias.
+std::unique_ptr<Kernel> prepare_view(const Preparation& preparation);
+
+}  // namespace dsf

@@ -1,0 +1,151 @@
+// Packing weights for panel products.
+#include "packed_panels.h"
+
+#include <cmath>
+#include <cstring>
+#include <limits>
+
+#include "kernels/isa.h"
+#include "base/memory.h"
+#include "convolution_last.h"
+
+namespace dsf {
+namespace {
+
+constexpr int ZERO = 31, SIGN = 32;  // codes: a level up to 31 and a sign
+
+int numbers_of(PanelForm form) { return is_bf16(form) ? 2 : 1; }
+
+// The codes' values: ±2^-level. Without zeros, a 6-bit weight may have level 31.
+std::vector<float> make_table(const Shift& shift) {
+    std::vector<float> table(DECODE_CODES);
+    for (int level = 0; level < SIGN; ++level) {
+        const bool is_zero = level == ZERO && (shift.zero || shift.bits < 6);
+        table[static_cast<size_t>(level)] = is_zero ? 0.0f : std::ldexp(1.0f, -level);
+        table[static_cast<size_t>(level + SIGN)] = is_zero ? 0.0f : -std::ldexp(1.0f, -level);
+    }
+    return table;
+}
+
+uint8_t code_of(float w) {
+    if (w == 0) return ZERO;
+    return static_cast<uint8_t>(-std::ilogb(w) | (w < 0 ? SIGN : 0));
+}
+
+float itself(float w) { return w; }
+
+template <class Number, class As>
+void pack_all(const Preparation& preparation, const PanelProduct& product, int64_t groups, int64_t filters,
+              const std::vector<float>& factors, const std::vector<int64_t>& order, int numbers, As as,
+              Number* packed) {
+    const Shape& shape = preparation.inputs[1]->shape;
+    const int64_t size = shape.elements() / shape[0];  // numbers of a filter
+    for (int64_t group = 0; group < groups; ++group, packed += product.packed_floats() * numbers)
+        for (int p = 0; p < product.panels(); ++p) {
+            const int64_t first = group * filters + product.panel(p).column, count = product.panel(p).columns;
+            std::vector<float> values(static_cast<size_t>(count * size));
+            for_filters(preparation, first, first + count, count, size, [&](int64_t, const float* w) {
+                for (int64_t i = 0; i < count * size; ++i) {
+                    const float factor = factors.empty() ? 1.0f : factors[static_cast<size_t>(first + i / size)];
+                    values[static_cast<size_t>(i)] = w[i] / factor;
+                }
+                product.pack(p, values.data(), size, order, numbers, as, packed);
+            });
+        }
+}
+
+}  // namespace
+
+std::vector<float> factors_of(const Shift& shift, int64_t filters) {
+    std::vector<float> factors;
+    for (int64_t i = 0; i < filters; ++i) {
+        const size_t filter = static_cast<size_t>(i);
+        const float scale = shift.scale.empty() ? 1.0f : shift.scale[shift.scale.size() == 1 ? 0 : filter];
+        factors.push_back(scale * std::ldexp(1.0f, shift.base[shift.base.size() == 1 ? 0 : filter]));
+    }
+    return factors;
+}
+
+bool factors_divide(const Shift& shift, int64_t filters) {
+    const float least = std::numeric_limits<float>::min() * std::ldexp(1.0f, (1 << (shift.bits - 1)) - 1);
+    for (float factor : factors_of(shift, filters))
+        if (!(factor >= least)) return false;
+    return true;
+}
+
+bool is_separable(const Weight& weight, int64_t filters) {
+    return weight.codec == "shift" && has_rows(weight) && factors_divide(weight.shift, filters);
+}
+
+uint8_t power_code(float w) {
+    uint32_t bits;
+    std::memcpy(&bits, &w, sizeof bits);
+    return static_cast<uint8_t>((bits >> 24 & 0x80) | (bits >> 23 & 0x7f));
+}
+
+uint16_t bf16_of(float w) {
+    uint32_t bits;
+    std::memcpy(&bits, &w, sizeof bits);
+    return static_cast<uint16_t>(bits >> 16);
+}
+
+PanelForm panel_form(const Preparation& preparation, bool pairs) {
+    const bool bf16 = preparation.bf16 && pairs;
+    if ((!bf16 && !preparation.low_memory) || !is_separable(*preparation.weight(1), preparation.inputs[1]->shape[0]))
+        return PanelForm::floats;
+    if (!preparation.low_memory) return PanelForm::bf16;
+    return bf16 ? PanelForm::bf16_codes : PanelForm::codes;
+}
+
+const PanelF32& panel_kernel(PanelForm form) { return is_bf16(form) ? isa().panel_bf16->panel : *isa().panel; }
+
+PackedPanels::PackedPanels(const Preparation& preparation, const PanelProduct& product, PanelForm form, int64_t groups,
+                           int64_t filters, const std::vector<int64_t>& order)
+    : form_(form),
+      has_codes_or_pairs_(form != PanelForm::floats),
+      filters_(filters),
+      group_cells_(product.packed_floats()),
+      block_floats_(round_up(product.block_floats(), 16)) {
+    const Weight& weight = *preparation.weight(1);
+    const int index = index_of(preparation, weight), numbers = numbers_of(form);
+    const int64_t cells = groups * group_cells_;
+    if (has_codes_or_pairs_) scale_ = factors_of(weight.shift, groups * filters);
+    const std::string name = std::string(product.kernel().name) + " panels of " + std::to_string(filters) + " by " +
+                             std::to_string(product.k()) + " " + std::to_string(order.front()) + " " +
+                             std::to_string(order[order.size() / 2]);
+    if (form == PanelForm::codes || form == PanelForm::bf16_codes) {
+        table_ = make_table(weight.shift);
+        codes_ = preparation.model.prepared.get<uint8_t>(index, name + " codes", cells * numbers, [&] {
+            std::shared_ptr<uint8_t> codes = allocate(static_cast<uint64_t>(cells * numbers), "weights");
+            pack_all(preparation, product, groups, filters, scale_, order, numbers, code_of, codes.get());
+            return codes;
+        });
+        return;
+    }
+    cells_ = preparation.model.prepared.get<Floats>(index, name, floats_bytes(cells), [&] {
+        auto packed = std::make_shared<Floats>(cells);
+        if (form == PanelForm::floats)
+            pack_all(preparation, product, groups, filters, {}, order, 1, itself, packed->data());
+        else
+            pack_all(preparation, product, groups, filters, scale_, order, 2, bf16_of,
+                     reinterpret_cast<uint16_t*>(packed->data()));
+        return packed;
+    });
+}
+
+PanelWeights PackedPanels::weights(int64_t group, float* block) const {
+    PanelWeights weights;
+    weights.numbers = numbers_of(form_);
+    if (cells_) {
+        weights.cells = cells_->data() + group * group_cells_;
+        weights.cells_end = weights.cells + group_cells_;
+        return weights;
+    }
+    weights.codes = codes_.get() + group * group_cells_ * weights.numbers;
+    weights.table = table_.data();
+    weights.decode = is_bf16(form_) ? isa().decode->pairs : isa().decode->floats;
+    weights.block = block;
+    return weights;
+}
+
+}  // namespace dsf

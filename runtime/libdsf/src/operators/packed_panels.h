@@ -1,0 +1,60 @@
+// The weights of a panel product, in the form that a session's options ask for.
+//
+//   floats       any weight                                             memory="fast"
+//   codes        shift weights, a byte each, decoded block by block     memory="low"
+//   bf16         shift weights as pairs of bfloat16                     precision="bf16"
+//   bf16_codes   shift weights, a byte each, decoded into such pairs    both
+//
+// In all but floats a weight is ±2^-level, and the products of a filter are multiplied by its scale * 2^base at the end.
+#pragma once
+
+#include "kernels/panels.h"
+#include "product.h"
+
+namespace dsf {
+
+enum class PanelForm : uint8_t { floats, codes, bf16, bf16_codes };
+
+inline bool is_bf16(PanelForm form) { return form == PanelForm::bf16 || form == PanelForm::bf16_codes; }
+
+// scale * 2^base of every filter, and whether a filter's weights divided by it are ±2^-level, exactly: none is subnormal.
+std::vector<float> factors_of(const Shift& shift, int64_t filters);
+bool factors_divide(const Shift& shift, int64_t filters);
+
+// A shift weight whose filters have a factor each: then its numbers are ±2^-level times that.
+bool is_separable(const Weight& weight, int64_t filters);
+
+// ±2^-level as a sign and 7 bits of a float's exponent; 0 is 0.
+uint8_t power_code(float w);
+
+// A number of which the upper half is all, as of a power of two, as bfloat16.
+uint16_t bf16_of(float w);
+
+// What input 1 of the node can be and the options ask for. pairs: neighbours in k may be paired.
+PanelForm panel_form(const Preparation& preparation, bool pairs);
+
+// The micro-kernel of a form.
+const PanelF32& panel_kernel(PanelForm form);
+
+// Weights [groups * filters][k] of input 1, packed for `groups` products of the same shape. order: which number of a
+// filter each packed one is, -1 for a 0.
+class PackedPanels {
+public:
+    PackedPanels(const Preparation& preparation, const PanelProduct& product, PanelForm form, int64_t groups,
+                 int64_t filters, const std::vector<int64_t>& order);
+
+    // block: [product.block_floats()], where codes are decoded to.
+    PanelWeights weights(int64_t group, float* block) const;
+    const float* scale(int64_t group) const { return has_codes_or_pairs_ ? scale_.data() + group * filters_ : nullptr; }
+    int64_t block_floats() const { return codes_ ? block_floats_ : 0; }
+
+private:
+    PanelForm form_;
+    bool has_codes_or_pairs_;
+    int64_t filters_, group_cells_, block_floats_;
+    std::vector<float> scale_, table_;
+    std::shared_ptr<const Floats> cells_;
+    std::shared_ptr<const uint8_t> codes_;
+};
+
+}  // namespace dsf

@@ -1,0 +1,41 @@
+// max_pool and average_pool: windows over the last one or two axes.
+#pragma once
+
+#include <algorithm>
+
+#include "ops/op.h"
+
+namespace dsf {
+
+enum class Pooling : uint8_t { max, average };
+
+std::vector<TensorType> infer_pool(const Inference& node, Pooling pooling);
+uint64_t work_of_pool(const Inference& node, const Shape& y);
+std::unique_ptr<Kernel> prepare_pool(const Preparation& preparation, Pooling pooling);
+
+// One spatial axis.
+struct Window {
+    int64_t input = 1, output = 1, size = 1, stride = 1, dilation = 1, before = 0, after = 0;
+
+    int64_t extent() const { return (size - 1) * dilation + 1; }
+    int64_t start(int64_t o) const { return o * stride - before; }
+    // The taps [first, last) that fall on the input.
+    int64_t first(int64_t o) const { return start(o) >= 0 ? 0 : (-start(o) + dilation - 1) / dilation; }
+    int64_t last(int64_t o) const {
+        const int64_t room = input - start(o);
+        return room <= 0 ? 0 : std::min(size, (room + dilation - 1) / dilation);
+    }
+    // Taps on the input or its padding: a window that ceil_mode lets hang over has fewer.
+    int64_t padded_taps(int64_t o) const {
+        return std::min(size, (input + after - start(o) + dilation - 1) / dilation);
+    }
+};
+
+struct Windows {
+    Window y, x;
+};
+
+// For images whose channels are stored last.
+std::unique_ptr<Kernel> prepare_pool_last(const Windows& windows, Pooling pooling, bool count_padding);
+
+}  // namespace dsf
