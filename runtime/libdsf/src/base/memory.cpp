@@ -4,9 +4,7 @@
 #include <cstdlib>
 #include <sys/mman.h>
 
-#include "checked.h"
 #include "error.h"
-#include "load/model.h"
 
 namespace dsf {
 
@@ -20,17 +18,6 @@ std::shared_ptr<uint8_t> allocate(uint64_t bytes, const std::string& where) {
                       "end other programs, run smaller batches, or ask for memory low");
     if (alignment == HUGE_PAGE) ::madvise(memory, static_cast<size_t>(bytes), MADV_HUGEPAGE);  // only a hint
     return std::shared_ptr<uint8_t>(static_cast<uint8_t*>(memory), std::free);
-}
-
-void Prepared::charge(uint64_t bytes) const {
-    uint64_t sum = 0;
-    if (!checked_add(bytes_, bytes, &sum) || sum > limit_)
-        model_error(where_,
-                    "its weights need " + std::to_string(bytes_) +
-                        " bytes in the form that they are computed with, "
-                        "and the next one " +
-                        std::to_string(bytes),
-                    "at most " + std::to_string(limit_), "ask for memory low, or " + raise_limit("weight_bytes"));
 }
 
 }  // namespace dsf

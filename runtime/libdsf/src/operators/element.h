@@ -6,7 +6,7 @@
 #include <limits>
 #include <type_traits>
 
-#include "load/model.h"
+#include "base/tensor.h"
 
 namespace dsf {
 

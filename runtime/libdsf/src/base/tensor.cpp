@@ -1,9 +1,10 @@
 // Shapes and types: sizes, names, text, and the batch size put in the place of N.
+#include "tensor.h"
+
 #include <algorithm>
 
-#include "checked.h"
 #include "caps.h"
-#include "load/model.h"
+#include "checked.h"
 
 namespace dsf {
 
