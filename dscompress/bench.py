@@ -15,8 +15,8 @@ from dataclasses import asdict, dataclass, field
 import numpy as np
 
 from dsruntime import ModelError
+from dsruntime.backends.runner import Arithmetic, Step
 from dsruntime.model import Limits, Model
-from dsruntime.session import Arithmetic, Step
 
 PAUSE = 0.01  # seconds between turns
 

@@ -22,7 +22,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
 
 from dsruntime import backends  # noqa: E402
-from dsruntime.backends.cuda.driver import Driver, open_driver  # noqa: E402
+from dsruntime.backends.cuda.driver import Driver  # noqa: E402
+from dsruntime.backends.cuda.drivers import open_driver  # noqa: E402
 from dsruntime.errors import BackendError  # noqa: E402
 from tools.gpu import correctness, machine, report, timings  # noqa: E402
 from tools.gpu.parts import Budget, Part, is_failure, stopped_after, words  # noqa: E402

@@ -27,8 +27,8 @@ import numpy as np
 
 from dscompress.verify import halves, winograd
 from dsruntime.backends.reference.executor import run_node
+from dsruntime.backends.runner import Arithmetic
 from dsruntime.file import Node
-from dsruntime.session import Arithmetic
 
 U = 2.0**-24
 ROUNDED = {"bfloat16": 2.0**-8}  # what products round their activations to: how far that moves one, relatively

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dsruntime.session import Arithmetic
+from dsruntime.backends.runner import Arithmetic
 
 H, TINY, LARGEST = 2.0**-11, 2.0**-25, 65504.0
 PRODUCTS = ("conv", "conv_transpose", "gemm", "mat_mul")

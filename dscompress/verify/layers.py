@@ -18,7 +18,7 @@ from dscompress.verify.halves import VALUES, weight_delta
 from dscompress.verify.matching import source_tensor
 from dscompress.verify.measures import difference, largest, snr
 from dscompress.verify.oracle import Oracle
-from dsruntime.session import Arithmetic
+from dsruntime.backends.runner import Arithmetic
 
 FUSING = 16  # a fused session may be this many times further from the unfused one than that is from ONNX Runtime
 FOLDING = 64  # and the graph after the passes from the graph before: folded weights are rounded, too

@@ -17,7 +17,8 @@ from dsruntime.errors import BackendError, Cancelled, DsError, ModelError
 from dsruntime.model import Limits, Model, TensorInfo
 
 if TYPE_CHECKING:
-    from dsruntime.session import Prediction, Session, Step
+    from dsruntime.backends.runner import Step
+    from dsruntime.session import Prediction, Session
 
 __version__ = "0.1.0"
 __all__ = [

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import sys
 import threading
 import weakref
 from ctypes import (
@@ -175,9 +176,7 @@ def find() -> str:
         raise BackendError(
             "libdsf", f"no file {named!r}, which DSF_LIBRARY names", "a built libdsf.so", "correct or unset DSF_LIBRARY"
         )
-    import dsruntime
-
-    places = [os.path.join(folder, "libdsf.so") for folder in dsruntime.__path__]
+    places = [os.path.join(folder, "libdsf.so") for folder in sys.modules[__package__].__path__]
     for place in places:
         if os.path.isfile(place):
             return place

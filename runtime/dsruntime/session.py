@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from dsruntime import backends, library
+from dsruntime import backends
+from dsruntime.backends.runner import DeviceRunner, Options, Runner, Step
 from dsruntime.errors import BackendError, ModelError
 from dsruntime.interrupt import interruptible
 
@@ -48,46 +49,6 @@ class Prediction:
     score: float
 
 
-@dataclass(frozen=True)
-class Arithmetic:
-    """What a step computes in. Types are dtypes, or "bfloat16".
-
-    activation_type is what its inputs are rounded to before it computes, if they are not of it already; sum_type what
-    its products, sums and functions are rounded to; algorithm is "direct", as the operator is defined with sums in any
-    order, or "winograd_4x4". A step of activations in float16 and sums in float32 rounds its results to float16, too.
-    """
-
-    activation_type: str = "float32"
-    sum_type: str = "float32"
-    algorithm: str = "direct"
-
-
-@dataclass(frozen=True)
-class Step:
-    """One step of a profiled run: a node, or several that run as one ("conv+relu"). kernel is a name for people."""
-
-    op: str
-    node: str
-    module: str
-    kernel: str
-    seconds: float
-    arithmetic: Arithmetic
-
-
-@dataclass(frozen=True)
-class Options:
-    """How a session runs a model, whatever the backend; Session's arguments of these names."""
-
-    keep_values: bool = False
-    profile: bool = False
-    memory: str = "fast"
-    precision: str = "float32"
-
-    def __post_init__(self) -> None:
-        library.code_of("memory", self.memory, library.MEMORIES)
-        library.code_of("precision", self.precision, library.PRECISIONS)
-
-
 class Session:
     """May be called from several threads; calls then run one after another. For parallel runs open more sessions."""
 
@@ -112,8 +73,10 @@ class Session:
         LIVING.add(self)
         self._work: dict[int, int] = {}  # multiply-adds by batch size
         self.options = Options(keep_values, profile, memory, precision)
-        self._runner = backends.open_runner(self.backend, model, threads, self.options)
-        self.threads: int = self._runner.threads
+        runner = backends.open_runner(self.backend, model, threads, self.options)
+        self._runner: Runner | None = runner
+        self._has_device = isinstance(runner, DeviceRunner)
+        self.threads = runner.threads
 
     def __reduce__(self):
         raise ModelError(
@@ -150,8 +113,8 @@ class Session:
         given = by_order(x, self.model.inputs)
         with self._lock:
             runner = self._open()
-            if self.backend == "cuda":
-                given = runner.borrowed(given, self.model.inputs)
+            if self._has_device:
+                given = cast(DeviceRunner, runner).borrowed(given, self.model.inputs)
         infos = [self._accepted(array, info) for array, info in zip(given, self.model.inputs, strict=True)]
         arrays = [checked(array, info) for array, info in zip(given, infos, strict=True)]
         batch = common_batch(arrays, infos)
@@ -162,14 +125,15 @@ class Session:
             with self._lock:
                 runner = self._open()
                 self._ran = False
+                device = cast(DeviceRunner, runner) if on_device else None
                 if shapes is not None:
-                    return empty_results(self.model, shapes, runner if on_device else None)
-                results = runner.run_on_device(arrays, batch, stream) if on_device else runner.run(arrays, batch)
+                    return empty_results(self.model, shapes, device)
+                results = device.run_on_device(arrays, batch, stream) if device else runner.run(arrays, batch)
                 self._ran = True
                 return results
 
         try:
-            is_long = batch > 0 and self._multiply_adds(batch) >= LONG and self.backend == "cpu"
+            is_long = batch > 0 and self._multiply_adds(batch) >= LONG and runner.delays_signals
             results = interruptible(run, self.cancel) if is_long else run()
         except MemoryError:
             raise BackendError(
@@ -198,14 +162,14 @@ class Session:
 
     def _accepted(self, array, info: TensorInfo) -> TensorInfo:
         """What an input may be; on the GPU pixels become a model's input, so uint8 images will do."""
-        if self.backend == "cuda" and info.image is not None and getattr(array, "dtype", None) == np.uint8:
+        if self._has_device and info.image is not None and getattr(array, "dtype", None) == np.uint8:
             last = fits(array.shape, (*info.shape[:1], *info.shape[2:], info.shape[1]))
             shape = (*info.shape[:1], *info.shape[2:], info.shape[1]) if last else info.shape
             return replace(info, dtype="uint8", shape=shape)
         return info
 
     def _on_device(self, on_device: bool, stream: int | None) -> bool:
-        if (on_device or stream is not None) and self.backend != "cuda":
+        if (on_device or stream is not None) and not self._has_device:
             raise ModelError(
                 "run", f"on_device or a stream with backend {self.backend}", "backend cuda", "leave them out"
             )
@@ -420,10 +384,10 @@ def empty_shapes(model: Model) -> list[tuple[int, ...]]:
     return shapes
 
 
-def empty_results(model: Model, shapes, on_device=None) -> list:
-    """Arrays without elements; on_device: the runner on whose GPU they shall be."""
+def empty_results(model: Model, shapes, device: DeviceRunner | None) -> list:
+    """Arrays without elements; device: the runner where they shall be."""
     pairs = [(shape, info.dtype) for shape, info in zip(shapes, model.outputs, strict=True)]
-    return [on_device.empty(*pair) if on_device else np.empty(*pair) for pair in pairs]
+    return [device.empty(*pair) if device else np.empty(*pair) for pair in pairs]
 
 
 def ranked(scores: np.ndarray, info: TensorInfo, top: int) -> list[Prediction]:

@@ -14,8 +14,8 @@ from dscompress.verify.bounds import ALGORITHMS, BOUNDS, Step, bounds
 from dscompress.verify.measures import difference
 from dsruntime import library
 from dsruntime.backends.reference.ops import OPS
+from dsruntime.backends.runner import Arithmetic
 from dsruntime.file import Node
-from dsruntime.session import Arithmetic
 from tests.support.cases import Case
 
 # What the bound lets pass: nothing (data is moved), rounding (about 1e-5 of the value), or another choice.

@@ -13,7 +13,7 @@ from dscompress.capture import CaptureOptions
 from dscompress.verify import verify_model
 from dscompress.verify.feeds import make_feeds
 from dsruntime import Model, ModelError, library
-from dsruntime.session import Arithmetic
+from dsruntime.backends.runner import Arithmetic
 from tests.support.dsf_files import repair_crc
 from tests.support.small_model import write_files, write_onnx
 

@@ -15,8 +15,8 @@ from dscompress.verify.bounds import Step, bounds
 from dscompress.verify.measures import difference
 from dsruntime import BackendError, Model
 from dsruntime.backends.reference.ops import OPS
+from dsruntime.backends.runner import Arithmetic
 from dsruntime.file import Node
-from dsruntime.session import Arithmetic
 from tests.support.cases import Case, ints, normals, shifts
 from tests.support.one_node import one_node_file
 

@@ -9,7 +9,7 @@ import pytest
 
 import dsruntime
 from dsruntime import BackendError, ModelError, library
-from dsruntime.session import Arithmetic
+from dsruntime.backends.runner import Arithmetic
 from tests.support.dsf_files import build, shift_weight
 
 

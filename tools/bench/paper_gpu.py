@@ -21,7 +21,8 @@ from pathlib import Path
 
 import numpy as np
 
-from dsruntime.backends.cuda.driver import Driver, active, open_driver
+from dsruntime.backends.cuda.driver import Driver, active
+from dsruntime.backends.cuda.drivers import open_driver
 from dsruntime.backends.cuda.launch import Launch, blocks, pointer
 from dsruntime.errors import BackendError
 

@@ -114,7 +114,7 @@ def sanitizer(driver, budget) -> dict:
     if driver.kind != 2:
         return {"not run": "no GPU: the emulation has its own checks"}
     code = (
-        "import sys; from dsruntime.backends.cuda.driver import open_driver; "
+        "import sys; from dsruntime.backends.cuda.drivers import open_driver; "
         "from tools.gpu.correctness import kernels; "
         "from tools.gpu.parts import Budget; found = kernels(open_driver(), Budget(600), "
         "['conv', 'gemm', 'mat_mul', 'max_pool', 'softmax', 'add', 'top_k']); "

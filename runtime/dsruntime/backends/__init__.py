@@ -3,23 +3,22 @@
 A module has two functions:
 
     availability() -> (usable, sentence)              what this machine has; never raises
-    open_runner(model, threads, options) -> runner    or a BackendError that says what is missing
+    open_runner(model, threads, options) -> Runner    or a BackendError that says what is missing
 
-options is a session.Options; a backend refuses a precision that it does not have with refuse_precision(), memory is a
-wish that it may have no use for. A runner has threads, run(arrays, batch) -> outputs in the model's order, values(),
-profile(), arena_bytes(), close() and cancel(). Session has checked the arrays and the work, and holds a lock around
-every call but cancel(), which comes from any thread and makes the run in progress raise Cancelled.
+runner.py has Options and Runner. A backend refuses a precision that it does not have with refuse_precision(); memory is
+a wish that it may have no use for.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, cast
 
 from dsruntime.errors import BackendError
 
 if TYPE_CHECKING:
-    from dsruntime.session import Options
+    from dsruntime.backends.runner import Options, Runner
+    from dsruntime.model import Model
 
 BACKENDS = {
     "cpu": "dsruntime.backends.cpu",
@@ -27,6 +26,17 @@ BACKENDS = {
     "cuda": "dsruntime.backends.cuda",
 }
 AUTO = "cpu"
+
+
+class Backend(Protocol):
+    """A backend's module."""
+
+    def availability(self) -> tuple[bool, str]: ...
+    def open_runner(self, model: Model, threads: int | None, options: Options) -> Runner: ...
+
+
+def backend(name: str) -> Backend:
+    return cast(Backend, import_module(BACKENDS[name]))
 
 
 def resolve(name: str) -> str:
@@ -38,18 +48,8 @@ def resolve(name: str) -> str:
 
 def availability() -> dict[str, tuple[bool, str]]:
     """For each backend: whether this machine can run it, and what was found."""
-    return {name: import_module(module).availability() for name, module in BACKENDS.items()}
+    return {name: backend(name).availability() for name in BACKENDS}
 
 
-def open_runner(name: str, model, threads: int | None, options: Options):
-    return import_module(BACKENDS[name]).open_runner(model, threads, options)
-
-
-def refuse_precision(backend: str, options: Options) -> None:
-    if options.precision != "float32":
-        raise BackendError(
-            backend,
-            f"precision {options.precision}",
-            "float32, all that this backend computes in",
-            "use backend cpu, or precision float32",
-        )
+def open_runner(name: str, model: Model, threads: int | None, options: Options) -> Runner:
+    return backend(name).open_runner(model, threads, options)

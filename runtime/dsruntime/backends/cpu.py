@@ -7,8 +7,8 @@ import ctypes
 import numpy as np
 
 from dsruntime import library
+from dsruntime.backends.runner import Arithmetic, Step
 from dsruntime.errors import BackendError, ModelError
-from dsruntime.session import Arithmetic, Step
 
 
 def availability() -> tuple[bool, str]:
@@ -37,6 +37,8 @@ def session_options(threads, options) -> library.SessionOptions:
 
 
 class Runner:
+    delays_signals = True
+
     def __init__(self, model, threads, options) -> None:
         given = session_options(threads, options)
         pointer = ctypes.c_void_p()

@@ -3,7 +3,8 @@
 a Model ──lower──▶ Plan ──────▶ launches ──▶ one CUDA graph         for each batch size
           lower/    plan.py, arena.py           runner.py
 
-driver.py, pycuda_driver.py, emulated_driver.py     what a GPU is asked for, and who answers
+driver.py, drivers.py                               what a GPU is asked for, and who answers:
+pycuda_driver.py, emulated_driver.py                a GPU, or this processor
 compile.py, cache.py                                kernel sources to cubins
 runner.py, prepared.py, device_model.py             a session, its plans and graphs, the weights they share
 kernels/                                            NAME.cu beside NAME.py, its launcher
@@ -14,8 +15,8 @@ interop.py                                          arrays of other libraries on
 
 from __future__ import annotations
 
-from dsruntime.backends import refuse_precision
 from dsruntime.backends.cuda.state import availability
+from dsruntime.backends.runner import refuse_precision
 from dsruntime.errors import BackendError
 
 __all__ = ["availability", "open_runner"]

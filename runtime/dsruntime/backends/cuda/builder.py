@@ -17,8 +17,8 @@ from dsruntime.backends.cuda.kernels import copy as copies
 from dsruntime.backends.cuda.kernels import elementwise
 from dsruntime.backends.cuda.launch import Launch
 from dsruntime.backends.cuda.tensor import SIZES, Tensor, channels_last, dense_strides
+from dsruntime.backends.runner import Arithmetic
 from dsruntime.errors import ModelError
-from dsruntime.session import Arithmetic
 
 MOST_BYTES = 2**31 - 1
 BEFORE, ALWAYS = -1, MOST_BYTES  # as first and last step of a buffer: when inputs are converted; at the end and later

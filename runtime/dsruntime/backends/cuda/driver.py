@@ -97,17 +97,6 @@ def wants_emulation() -> bool:
     return os.environ.get(EMULATION, "") not in ("", "0")
 
 
-def open_driver(number: int = 0) -> Driver:
-    """The process's driver of one device, made when it is first asked for."""
-    if wants_emulation():
-        from dsruntime.backends.cuda import emulated_driver
-
-        return emulated_driver.shared()
-    from dsruntime.backends.cuda import pycuda_driver
-
-    return pycuda_driver.shared(number)
-
-
 def refuse_after_fork(owner: int) -> None:
     """owner: the process that started CUDA. A child made by fork has the parent's handles, and they do not work."""
     if os.getpid() != owner:

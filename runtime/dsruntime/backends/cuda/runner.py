@@ -13,20 +13,22 @@ from collections import OrderedDict
 import numpy as np
 
 from dsruntime.backends.cuda.device_model import on_device
-from dsruntime.backends.cuda.driver import Driver, active, open_driver
+from dsruntime.backends.cuda.driver import Driver, active
+from dsruntime.backends.cuda.drivers import open_driver
 from dsruntime.backends.cuda.interop import Borrowed, DeviceArray, borrow, is_on_device
 from dsruntime.backends.cuda.plan import Plan, dense
 from dsruntime.backends.cuda.prepared import Prepared
 from dsruntime.backends.cuda.spare import Spare
 from dsruntime.backends.cuda.tensor import SIZES
+from dsruntime.backends.runner import Step
 from dsruntime.errors import DsError, ModelError
-from dsruntime.session import Step
 
 MOST_PLANS = 4  # one for each batch size
 
 
 class Runner:
     threads = 1
+    delays_signals = False
 
     def __init__(self, model, keep_values: bool = False, profile: bool = False, driver: Driver | None = None) -> None:
         self.model, self.keep_values, self.profiles = model, keep_values, profile

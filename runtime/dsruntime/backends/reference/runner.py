@@ -11,12 +11,11 @@ import threading
 
 import numpy as np
 
-from dsruntime.backends import refuse_precision
 from dsruntime.backends.reference.codecs import decode
 from dsruntime.backends.reference.executor import bytes_at_a_time, execute
+from dsruntime.backends.runner import Arithmetic, Step, refuse_precision
 from dsruntime.errors import ModelError, raise_limit
 from dsruntime.model import ACTIVATION_BYTES, WEIGHT_BYTES
-from dsruntime.session import Arithmetic, Step
 
 
 def availability() -> tuple[bool, str]:
@@ -35,6 +34,7 @@ def check_bytes(where, what, found, allowed, what_to_do):
 
 class Runner:
     threads = 1
+    delays_signals = False
 
     def __init__(self, model, keep_values) -> None:
         self.graph = model.graph
