@@ -16,8 +16,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from dsruntime.library import DTYPES
+
 PREFIX = struct.Struct("<8sHHIQIIQQ16s")
-DTYPES = {1: "float32", 2: "float16", 3: "int8", 4: "uint8", 5: "int32", 6: "int64", 7: "bool"}
 
 
 class Value(NamedTuple):
@@ -169,16 +170,18 @@ def read_node(table) -> Node:
 
 def read_attribute(table):
     """An int, a float, a string, a list of ints or a list of floats, after the attribute's kind."""
+    from dsruntime.dsf_generated import AttributeKind
+
     match table.Kind():
-        case 1:
+        case AttributeKind.Int:
             return table.I()
-        case 2:
+        case AttributeKind.Float:
             return table.F()
-        case 3:
+        case AttributeKind.String:
             return text(table.S())
-        case 4:
+        case AttributeKind.Ints:
             return list(numbers(table, "Ints"))
-        case 5:
+        case AttributeKind.Floats:
             return list(numbers(table, "Floats"))
 
 

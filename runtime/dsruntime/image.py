@@ -29,6 +29,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from dsruntime.caps import MAX_IMAGE_SIDE
 from dsruntime.door import open_regular
 from dsruntime.errors import BackendError, ModelError
 from dsruntime.file import Image
@@ -37,7 +38,7 @@ FORMATS = ("PNG", "JPEG", "BMP")
 COLORS = {"rgb": 3, "bgr": 3, "gray": 1}
 RESIZES = {"none": 0, "exact": 2, "shorter": 1, "letterbox": 2}  # and how many sizes each needs
 FILTERS = ("nearest", "box", "bilinear", "bicubic", "lanczos")
-LARGEST_SIDE = 1 << 16
+LARGEST_SIDE = 1 << 16  # of an image that is read or resized
 MOST_BYTES = 256 << 20  # that decoding one image may take
 MOST_RESIZED = 1 << 25  # pixels, after resizing and on the way there
 MOST_FILE_BYTES = 256 << 20
@@ -488,9 +489,9 @@ def one_of(value, known: tuple[str, ...], name: str, where: str) -> None:
 
 
 def pixel_counts(values: tuple, count: int, name: str, where: str) -> None:
-    whole = all(isinstance(v, int) and not isinstance(v, bool) and 0 < v <= LARGEST_SIDE for v in values)
+    whole = all(isinstance(v, int) and not isinstance(v, bool) and 0 < v <= MAX_IMAGE_SIDE for v in values)
     if len(values) != count or not whole:
-        raise ModelError(where, f"{name} is {list(values)}", f"{count} whole numbers from 1 to {LARGEST_SIDE}")
+        raise ModelError(where, f"{name} is {list(values)}", f"{count} whole numbers from 1 to {MAX_IMAGE_SIDE:,}")
 
 
 def is_number(value) -> bool:

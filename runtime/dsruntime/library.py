@@ -26,10 +26,10 @@ from ctypes import (
     c_void_p,
 )
 
+from dsruntime.caps import MAX_RANK
 from dsruntime.errors import BackendError, Cancelled, DsError, ModelError
 
 ABI_VERSION = 2
-MAX_RANK = 6
 OK = 0
 ERRORS: dict[int, type[DsError]] = {1: ModelError, 2: BackendError, 3: Cancelled}  # by dsf_status
 DTYPES = {1: "float32", 2: "float16", 3: "int8", 4: "uint8", 5: "int32", 6: "int64", 7: "bool"}

@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from dsruntime.session import Session
 
 
-ACTIVATION_BYTES, WEIGHT_BYTES = 1 << 30, 4 << 30  # libdsf's defaults, for backends that are not libdsf's
-
-
 @dataclass(frozen=True)
 class Limits:
     """What the caller allows, never the file; 0 is libdsf's default. For every backend.

@@ -19,8 +19,8 @@ from dsruntime.backends.cuda.kernels import copy as copies
 from dsruntime.backends.cuda.launch import Launch
 from dsruntime.backends.cuda.lower import OPS
 from dsruntime.backends.cuda.tensor import SIZES, Tensor, channels_last, dense_strides
+from dsruntime.caps import DEFAULT_ACTIVATION_BYTES
 from dsruntime.errors import BackendError, ModelError, raise_limit
-from dsruntime.model import ACTIVATION_BYTES
 
 
 @dataclass
@@ -53,7 +53,7 @@ class Plan:
             for buffer in self.builder.buffers:
                 buffer.first, buffer.last = BEFORE, ALWAYS
         self.arena_bytes = place([buffer for buffer in self.builder.buffers if not buffer.address])
-        limit = model.limits.activation_bytes or ACTIVATION_BYTES
+        limit = model.limits.activation_bytes or DEFAULT_ACTIVATION_BYTES
         if self.arena_bytes > limit:
             raise ModelError(
                 f"{self.builder.where}: batch size {batch}",

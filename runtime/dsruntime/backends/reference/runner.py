@@ -14,8 +14,8 @@ import numpy as np
 from dsruntime.backends.reference.codecs import decode
 from dsruntime.backends.reference.executor import bytes_at_a_time, execute
 from dsruntime.backends.runner import Arithmetic, Step, refuse_precision
+from dsruntime.caps import DEFAULT_ACTIVATION_BYTES, DEFAULT_WEIGHT_BYTES
 from dsruntime.errors import ModelError, raise_limit
-from dsruntime.model import ACTIVATION_BYTES, WEIGHT_BYTES
 
 
 def availability() -> tuple[bool, str]:
@@ -39,14 +39,14 @@ class Runner:
     def __init__(self, model, keep_values) -> None:
         self.graph = model.graph
         self.where = model.path or "model in memory"
-        self.activation_bytes = model.limits.activation_bytes or ACTIVATION_BYTES
+        self.activation_bytes = model.limits.activation_bytes or DEFAULT_ACTIVATION_BYTES
         values = [model.graph.values[weight.value] for weight in model.graph.weights]
         size = sum(math.prod(value.shape) * np.dtype(value.dtype).itemsize for value in values)
         check_bytes(
             self.where,
             "decoded weights",
             size,
-            model.limits.weight_bytes or WEIGHT_BYTES,
+            model.limits.weight_bytes or DEFAULT_WEIGHT_BYTES,
             "use backend cpu with memory low, or " + raise_limit("weight_bytes"),
         )
         self.weights = [decode(model.graph, weight) for weight in model.graph.weights]

@@ -90,8 +90,10 @@ private:
             value.name = entry->name()->str();
             names.push_back(entry->name()->string_view());
             std::string part = "value " + quoted(value.name);
-            uint8_t dtype = static_cast<uint8_t>(entry->dtype());
-            if (dtype < 1 || dtype > 7) refuse(part, "its dtype is " + std::to_string(dtype), between(1, 7));
+            constexpr int64_t first = static_cast<int64_t>(fb::Dtype::MIN), last = static_cast<int64_t>(fb::Dtype::MAX);
+            int64_t dtype = static_cast<int64_t>(entry->dtype());
+            if (dtype < first || dtype > last)
+                refuse(part, "its dtype is " + std::to_string(dtype), between(first, last));
             value.dtype = static_cast<Dtype>(dtype);
             if (entry->shape()->size() > MAX_RANK)
                 refuse(part, "its rank is " + std::to_string(entry->shape()->size()), between(0, MAX_RANK));
@@ -311,8 +313,10 @@ private:
 
     // Only the field of the kind may be present. A writer leaves out numbers that are 0.
     void fill(const std::string& part, Attribute& attribute, const fb::Attribute& entry) {
-        uint8_t kind = static_cast<uint8_t>(entry.kind());
-        if (kind < 1 || kind > 5) refuse(part, "its kind is " + std::to_string(kind), between(1, 5));
+        constexpr int64_t first = static_cast<int64_t>(fb::AttributeKind::MIN);
+        constexpr int64_t last = static_cast<int64_t>(fb::AttributeKind::MAX);
+        int64_t kind = static_cast<int64_t>(entry.kind());
+        if (kind < first || kind > last) refuse(part, "its kind is " + std::to_string(kind), between(first, last));
         attribute.kind = static_cast<Attribute::Kind>(kind);
         struct Slot {
             Attribute::Kind kind;

@@ -7,9 +7,9 @@ import ctypes
 import numpy as np
 
 from dsruntime.backends.cuda.launch import blocks
+from dsruntime.caps import MAX_RANK
 
 TYPES = {"float16": 0, "float32": 1, "int32": 2, "int64": 3, "uint8": 4, "int8": 5, "bool": 6}
-MAX_RANK = 6
 THREADS = 256
 
 
