@@ -552,6 +552,7 @@ def test_recipes_survive_json(recipe):
         ({"mean": [-127.5, 0, 0]}, ["divide both by 255"]),
         ({"pad": [114, 114, 114]}, ["'pad' for resize 'shorter'", "a colour for 'letterbox'"]),
         ({"resize": "letterbox", "size": [8, 8]}, ["no 'pad' for resize 'letterbox'", "[114, 114, 114]"]),
+        ({"size": [20_000]}, ["whole numbers from 1 to 16,384"]),
         ({"resize": "letterbox", "size": [8, 8], "pad": [114]}, ["'pad' is [114]", "3 whole numbers from 0 to 255"]),
         ({"resize": "letterbox", "size": [8, 8], "pad": [0.5, 0.5, 0.5]}, ["whole numbers from 0 to 255"]),
         ({"resize": "letterbox", "size": [8, 8], "pad": [0, 0, 256]}, ["whole numbers from 0 to 255"]),
