@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dsruntime.errors import BackendError, Cancelled, DsError, ModelError
-from dsruntime.model import Limits, Model, TensorInfo
+from dsruntime.model import Limits, Model, Summary, TensorInfo, check
 
 if TYPE_CHECKING:
     from dsruntime.backends.runner import Step
@@ -31,7 +31,9 @@ __all__ = [
     "Prediction",
     "Session",
     "Step",
+    "Summary",
     "TensorInfo",
+    "check",
     "load",
 ]
 

@@ -17,6 +17,7 @@ from ctypes import (
     c_char,
     c_char_p,
     c_double,
+    c_float,
     c_int32,
     c_int64,
     c_size_t,
@@ -94,8 +95,27 @@ class IsaInfo(Struct):
     _fields_ = [("name", c_char_p), ("needs", c_char_p), ("available", c_int32), ("chosen", c_int32), ("bf16", c_int32)]
 
 
+class Summary(Struct):
+    _fields_ = [("bytes", c_uint64), ("nodes", c_int32), ("weights", c_int32)]
+
+
 class ValueInfo(Struct):
     _fields_ = [("name", c_char_p), ("dtype", c_int32), ("rank", c_int32), ("shape", c_int64 * MAX_RANK)]
+
+
+class ImageRecipe(Struct):
+    _fields_ = [
+        ("layout", c_char_p),
+        ("color", c_char_p),
+        ("resize", c_char_p),
+        ("filter", c_char_p),
+        ("channels", c_int32),
+        ("size", c_int32 * 2),
+        ("crop", c_int32 * 2),
+        ("pad", c_int32 * 3),
+        ("mean", c_float * 3),
+        ("std", c_float * 3),
+    ]
 
 
 class StepProfile(Struct):
@@ -122,6 +142,8 @@ FUNCTIONS = {
     "dsf_processors": (c_int32, []),
     "dsf_op_count": (c_int32, []),
     "dsf_op_name": (c_char_p, [c_int32]),
+    "dsf_check": (c_int32, [c_char_p, POINTER(Limits), POINTER(Summary), POINTER(Error)]),
+    "dsf_check_memory": (c_int32, [c_void_p, c_size_t, POINTER(Limits), POINTER(Summary), POINTER(Error)]),
     "dsf_model_open": (c_int32, [c_char_p, POINTER(Limits), POINTER(c_void_p), POINTER(Error)]),
     "dsf_model_from_memory": (c_int32, [c_void_p, c_size_t, POINTER(Limits), POINTER(c_void_p), POINTER(Error)]),
     "dsf_model_destroy": (None, [c_void_p]),
@@ -135,6 +157,7 @@ FUNCTIONS = {
     "dsf_model_value": (c_int32, [c_void_p, c_int32, POINTER(ValueInfo), POINTER(Error)]),
     "dsf_model_input": (c_int32, [c_void_p, c_int32, POINTER(ValueInfo), POINTER(Error)]),
     "dsf_model_output": (c_int32, [c_void_p, c_int32, POINTER(ValueInfo), POINTER(Error)]),
+    "dsf_model_image": (c_int32, [c_void_p, c_int32, POINTER(ImageRecipe), POINTER(Error)]),
     "dsf_model_output_meaning": (c_char_p, [c_void_p, c_int32]),
     "dsf_model_label_count": (c_int32, [c_void_p, c_int32]),
     "dsf_model_label": (c_char_p, [c_void_p, c_int32, c_int32]),

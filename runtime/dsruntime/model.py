@@ -68,16 +68,8 @@ class Model:
     @classmethod
     def open(cls, source, *, limits: Limits | None = None) -> Model:
         """source: a path, or the bytes of a file, which are copied."""
-        limits = limits or Limits()
-        bounds = library.Limits(*astuple(limits))
         pointer = ctypes.c_void_p()
-        if isinstance(source, (bytes, bytearray, memoryview)):
-            data = bytes(source)
-            library.call("dsf_model_from_memory", data, len(data), bounds, ctypes.byref(pointer))
-            path = None
-        else:
-            path = path_of(source)
-            library.call("dsf_model_open", os.fsencode(path), bounds, ctypes.byref(pointer))
+        path = read("dsf_model_open", "dsf_model_from_memory", source, limits, pointer)
         return cls(library.Handle(pointer, "dsf_model_destroy"), path, limits)
 
     def __reduce__(self):
@@ -190,6 +182,37 @@ class Model:
         array = np.empty(value.shape, value.dtype)
         library.call("dsf_model_decode_weight", self._handle.pointer, index, array.ctypes.data, array.nbytes)
         return array
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What there is in a file that check() found right: its length, operators, and tensors of weights."""
+
+    bytes: int
+    nodes: int
+    weights: int
+
+
+def check(source, *, limits: Limits | None = None) -> Summary:
+    """Proves all of a file that Model.open proves, refuses what that refuses, and keeps nothing in memory.
+
+    source: a path, or the bytes of a file. Of the limits, file_bytes alone counts here: nothing runs.
+    """
+    found = library.Summary()
+    read("dsf_check", "dsf_check_memory", source, limits, found)
+    return Summary(found.bytes, found.nodes, found.weights)
+
+
+def read(of_path: str, of_memory: str, source, limits: Limits | None, result) -> str | None:
+    """Calls the function of libdsf for a path, or the one for bytes, to fill result; the path, if it is one."""
+    bounds = library.Limits(*astuple(limits or Limits()))
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        data = bytes(source)
+        library.call(of_memory, data, len(data), bounds, ctypes.byref(result))
+        return None
+    path = path_of(source)
+    library.call(of_path, os.fsencode(path), bounds, ctypes.byref(result))
+    return path
 
 
 def path_of(source) -> str:

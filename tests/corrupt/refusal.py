@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dsruntime import Model, ModelError
+from dsruntime import Model, ModelError, check
 
 
 def refusal(source) -> str:
@@ -15,6 +15,9 @@ def refusal(source) -> str:
     assert type(error) is ModelError
     assert error.where and error.found and error.expected, str(error)
     assert "\n" not in str(error) and "\0" not in str(error)
+    with pytest.raises(ModelError) as checked:
+        check(source)
+    assert str(checked.value) == str(error)
     return str(error)
 
 

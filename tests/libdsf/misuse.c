@@ -25,15 +25,21 @@ static void null_arguments(const char* path) {
     dsf_model* model = NULL;
     dsf_session* session = NULL;
     dsf_value_info info = DSF_INIT(dsf_value_info);
+    dsf_image_recipe recipe = DSF_INIT(dsf_image_recipe);
     const char* text;
     EXPECT(refused(dsf_model_open(NULL, NULL, &model, &error)));
     EXPECT(refused(dsf_model_open(path, NULL, NULL, &error)));
     EXPECT(refused(dsf_model_from_memory(NULL, 10, NULL, &model, &error)));
     EXPECT(refused(dsf_model_from_memory("x", 0, NULL, &model, &error)) && model == NULL);
     EXPECT(dsf_model_open(NULL, NULL, NULL, NULL) == DSF_MODEL_ERROR);
+    EXPECT(refused(dsf_check(NULL, NULL, NULL, &error)));
+    EXPECT(refused(dsf_check_memory(NULL, 10, NULL, NULL, &error)));
+    EXPECT(refused(dsf_check_memory("x", 0, NULL, NULL, &error)));
+    EXPECT(dsf_check(NULL, NULL, NULL, NULL) == DSF_MODEL_ERROR);
     EXPECT(refused(dsf_model_value(NULL, 0, &info, &error)));
     EXPECT(refused(dsf_model_input(NULL, 0, &info, &error)));
     EXPECT(refused(dsf_model_output(NULL, 0, &info, &error)));
+    EXPECT(refused(dsf_model_image(NULL, 0, &recipe, &error)));
     EXPECT(refused(dsf_model_metadata(NULL, 0, &text, &text, &error)));
     EXPECT(refused(dsf_model_decode_weight(NULL, 0, &info, 4, &error)));
     EXPECT(refused(dsf_model_prepare(NULL, NULL, &error)));
@@ -58,11 +64,13 @@ static void wrong_indices(dsf_model* model) {
     const int32_t wrong[] = {-1, INT32_MIN, INT32_MAX, 1000};
     for (int i = 0; i < 4; ++i) {
         dsf_value_info info = DSF_INIT(dsf_value_info);
+        dsf_image_recipe recipe = DSF_INIT(dsf_image_recipe);
         const char* text;
         float value;
         EXPECT(refused(dsf_model_value(model, wrong[i], &info, &error)));
         EXPECT(refused(dsf_model_input(model, wrong[i], &info, &error)));
         EXPECT(refused(dsf_model_output(model, wrong[i], &info, &error)));
+        EXPECT(refused(dsf_model_image(model, wrong[i], &recipe, &error)));
         EXPECT(refused(dsf_model_metadata(model, wrong[i], &text, &text, &error)));
         EXPECT(refused(dsf_model_decode_weight(model, wrong[i], &value, 4, &error)));
         EXPECT(dsf_model_output_meaning(model, wrong[i]) == NULL);
@@ -113,6 +121,41 @@ static void other_sizes_of_options(dsf_model* model) {
         EXPECT(refused(dsf_model_from_memory("x", 1, &limits, &none, &error)));
         dsf_value_info info = {.struct_size = never_set[i]};
         EXPECT(refused(dsf_model_input(model, 0, &info, &error)));
+        dsf_image_recipe recipe = {.struct_size = never_set[i]};
+        EXPECT(refused(dsf_model_image(model, 0, &recipe, &error)));
+        EXPECT(refused(dsf_model_image(model, 0, NULL, &error)));
+    }
+}
+
+/* dsf_check reads limits and fills a summary as every other function does, and needs neither. */
+static void checks(const char* path) {
+    const size_t never_set[] = {0, sizeof(size_t) - 1, 16385, SIZE_MAX};
+    struct {
+        dsf_limits known;
+        int64_t unknown;
+    } limits = {{.struct_size = sizeof limits}, 0};
+    struct {
+        dsf_summary summary;
+        int64_t beyond;
+    } longer = {{.struct_size = sizeof longer}, 42};
+    EXPECT(dsf_check(path, NULL, NULL, NULL) == DSF_OK && dsf_check(path, &limits.known, NULL, &error) == DSF_OK);
+    EXPECT(dsf_check(path, NULL, &longer.summary, &error) == DSF_OK && !error.message[0]);
+    EXPECT(longer.summary.struct_size == sizeof longer && longer.summary.bytes > 64 && longer.beyond == 42);
+    EXPECT(longer.summary.nodes == 1 && longer.summary.weights == 0);
+    dsf_summary shorter = {.struct_size = offsetof(dsf_summary, nodes), .nodes = 42};
+    EXPECT(dsf_check(path, NULL, &shorter, &error) == DSF_OK && shorter.bytes > 64 && shorter.nodes == 42);
+    EXPECT(dsf_check("/no/such/file", NULL, &shorter, &error) == DSF_BACKEND_ERROR && error.where[0]);
+    EXPECT(refused(dsf_check_memory("not a model", 11, NULL, &shorter, &error)));
+    limits.known.file_bytes = longer.summary.bytes - 1;
+    EXPECT(refused(dsf_check(path, &limits.known, NULL, &error)) && strstr(error.what_to_do, "file_bytes"));
+    limits.known.file_bytes = 0, limits.unknown = 1;
+    EXPECT(refused(dsf_check(path, &limits.known, NULL, &error)) && strstr(error.what_to_do, "newer libdsf"));
+    for (int i = 0; i < 4; ++i) {
+        shorter.struct_size = limits.known.struct_size = never_set[i];
+        EXPECT(refused(dsf_check(path, NULL, &shorter, &error)) && strstr(error.found, "struct_size of summary"));
+        EXPECT(refused(dsf_check(path, &limits.known, NULL, &error)) && strstr(error.found, "struct_size of limits"));
+        EXPECT(refused(dsf_check_memory("x", 1, NULL, &shorter, &error)));
+        EXPECT(refused(dsf_check_memory("x", 1, &limits.known, NULL, &error)));
     }
 }
 
@@ -127,6 +170,10 @@ static void other_sizes_of_results(dsf_model* model) {
     dsf_value_info shorter = {.struct_size = offsetof(dsf_value_info, rank), .rank = 42};
     EXPECT(dsf_model_input(model, 0, &shorter, &error) == DSF_OK);
     EXPECT(shorter.struct_size == offsetof(dsf_value_info, rank) && shorter.dtype == DSF_FLOAT32 && shorter.rank == 42);
+    dsf_image_recipe recipe = {.struct_size = offsetof(dsf_image_recipe, size), .channels = 42, .size = {42, 42}};
+    EXPECT(dsf_model_image(model, 0, &recipe, &error) == DSF_OK); /* no image: all of it "" or 0 */
+    EXPECT(!recipe.layout[0] && !recipe.color[0] && !recipe.resize[0] && !recipe.filter[0] && recipe.channels == 0);
+    EXPECT(recipe.size[0] == 42 && recipe.struct_size == offsetof(dsf_image_recipe, size));
 
     dsf_error short_error = {.struct_size = offsetof(dsf_error, where), .where = "kept"};
     EXPECT(dsf_model_input(model, -1, &shorter, &short_error) == DSF_MODEL_ERROR);
@@ -265,6 +312,7 @@ int main(int count, char** arguments) {
     EXPECT(dsf_abi_version() == DSF_ABI_VERSION && dsf_version()[0] != 0 && dsf_isa()[0] != 0 && dsf_op_count() > 0);
     EXPECT(dsf_processors() >= 1);
     null_arguments(arguments[1]);
+    checks(arguments[1]);
     dsf_model* model = NULL;
     EXPECT(dsf_model_open("/no/such/file", NULL, &model, &error) == DSF_BACKEND_ERROR && model == NULL);
     dsf_limits limits = {sizeof limits, .file_bytes = 100};

@@ -21,7 +21,9 @@ STRUCTS = {
     "dsf_limits": library.Limits,
     "dsf_session_options": library.SessionOptions,
     "dsf_isa_info": library.IsaInfo,
+    "dsf_summary": library.Summary,
     "dsf_value_info": library.ValueInfo,
+    "dsf_image_recipe": library.ImageRecipe,
     "dsf_step_profile": library.StepProfile,
 }
 needs_compiler = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler on this machine")

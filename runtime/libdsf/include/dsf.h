@@ -132,7 +132,16 @@ typedef struct dsf_isa_info {
     int32_t bf16; /* runs sessions of DSF_PRECISION_BF16 */
 } dsf_isa_info;
 
-/* Describes one value (input, output or any other). image and labels are read with the functions below. */
+/* What there is in a file that dsf_check has found right. */
+typedef struct dsf_summary {
+    size_t struct_size;
+    uint64_t bytes;  /* of the whole file */
+    int32_t nodes;   /* operators */
+    int32_t weights; /* tensors, biases among them */
+} dsf_summary;
+
+/* Describes one value (input, output or any other). The functions below tell an input's image recipe and an output's
+ * labels. */
 typedef struct dsf_value_info {
     size_t struct_size;
     const char* name;
@@ -140,6 +149,30 @@ typedef struct dsf_value_info {
     int32_t rank;
     int64_t shape[DSF_MAX_RANK];
 } dsf_value_info;
+
+/* How an image becomes an input (N, channels, height, width) of float32, in this order:
+ *
+ *   resize   "none"; "exact": to size; "shorter": the shorter side becomes size[0], the other one in proportion, rounded
+ *            down; "letterbox": scaled to fit into size and put in its middle, around it the colour pad
+ *   filter   that resizing takes: "nearest", "box", "bilinear", "bicubic" or "lanczos", all with anti-aliasing
+ *   crop     out of the middle
+ *   color    "rgb", "bgr" or "gray" (ITU-R 601 luma): the order of the channels, of mean, std and pad, too
+ *   scale    (x / 255 - mean) / std of a pixel x from 0 to 255
+ *
+ * Sizes are {height, width}. All is "" or 0 that the input does not have; color is "" where it is made of no image. */
+typedef struct dsf_image_recipe {
+    size_t struct_size;
+    const char* layout; /* "NCHW", or "" where the file does not say it; an image is NCHW in any case */
+    const char* color;
+    const char* resize;
+    const char* filter;
+    int32_t channels; /* 3, or 1 for "gray" */
+    int32_t size[2];
+    int32_t crop[2];
+    int32_t pad[3]; /* codes from 0 to 255 */
+    float mean[3];
+    float std[3];
+} dsf_image_recipe;
 
 /* One step of a session's plan: a node, or several fused into one. */
 typedef struct dsf_step_profile {
@@ -165,6 +198,13 @@ DSF_API int32_t dsf_processors(void); /* the threads of a session that asks for 
 DSF_API int32_t dsf_op_count(void);
 DSF_API const char* dsf_op_name(int32_t index); /* every op this library runs, sorted */
 
+/* Proves all of a file that dsf_model_open proves, refuses what that refuses, and keeps nothing. summary may be null. */
+DSF_API dsf_status dsf_check(const char* path, const dsf_limits* limits, dsf_summary* summary, dsf_error* error);
+/* The same of bytes in memory, which are read where they lie (copied only where they are not aligned as malloc aligns):
+ * nobody may change them meanwhile. */
+DSF_API dsf_status dsf_check_memory(const void* bytes, size_t length, const dsf_limits* limits, dsf_summary* summary,
+                                    dsf_error* error);
+
 DSF_API dsf_status dsf_model_open(const char* path, const dsf_limits* limits, dsf_model** model, dsf_error* error);
 DSF_API dsf_status dsf_model_from_memory(const void* bytes, size_t length, const dsf_limits* limits, dsf_model** model,
                                          dsf_error* error); /* copies the bytes */
@@ -182,6 +222,8 @@ DSF_API int32_t dsf_model_weight_count(const dsf_model* model);
 DSF_API dsf_status dsf_model_value(const dsf_model* model, int32_t index, dsf_value_info* info, dsf_error* error);
 DSF_API dsf_status dsf_model_input(const dsf_model* model, int32_t index, dsf_value_info* info, dsf_error* error);
 DSF_API dsf_status dsf_model_output(const dsf_model* model, int32_t index, dsf_value_info* info, dsf_error* error);
+/* How the input is laid out, and how it is made of an image: every input has a recipe, though it may be empty. */
+DSF_API dsf_status dsf_model_image(const dsf_model* model, int32_t input, dsf_image_recipe* recipe, dsf_error* error);
 /* What the output's numbers are: "logits" (softmax over the last dimension makes probabilities; sigmoid, where it has
  * one entry), "probabilities" (each from 0 to 1, not always adding up to 1), "embedding", or "": scores, of which
  * nothing more is known. */

@@ -171,6 +171,28 @@ void describe(const Value& value, dsf_value_info* info, const char* function) {
     write(full, info);
 }
 
+void describe(const Model& model, dsf_summary* summary) {
+    write(dsf_summary{0, model.length, static_cast<int32_t>(model.nodes.size()),
+                      static_cast<int32_t>(model.weights.size())},
+          summary);
+}
+
+void describe(const Input& input, dsf_image_recipe* recipe) {
+    const Image& image = input.image;
+    dsf_image_recipe full{};
+    full.layout = input.layout.c_str();
+    full.color = image.color.c_str();
+    full.resize = image.resize.c_str();
+    full.filter = image.filter.c_str();
+    full.channels = static_cast<int32_t>(image.mean.size());
+    std::copy(image.size.begin(), image.size.end(), full.size);
+    std::copy(image.crop.begin(), image.crop.end(), full.crop);
+    std::copy(image.pad.begin(), image.pad.end(), full.pad);
+    std::copy(image.mean.begin(), image.mean.end(), full.mean);
+    std::copy(image.std.begin(), image.std.end(), full.std);
+    write(full, recipe);
+}
+
 const Output* output_at(const dsf_model* model, int32_t index) {
     if (!model || index < 0 || static_cast<size_t>(index) >= model->model->outputs.size()) return nullptr;
     return &model->model->outputs[static_cast<size_t>(index)];
@@ -209,6 +231,27 @@ int32_t dsf_op_count(void) { return static_cast<int32_t>(all_ops().size()); }
 
 const char* dsf_op_name(int32_t index) {
     return index < 0 || index >= dsf_op_count() ? nullptr : all_ops()[static_cast<size_t>(index)]->name;
+}
+
+dsf_status dsf_check(const char* path, const dsf_limits* limits, dsf_summary* summary, dsf_error* error) {
+    return guard(error, [&] {
+        need(path, "dsf_check", "path");
+        if (summary) checked_size(summary, "dsf_check", "summary");
+        const dsf_limits bounds = read_or_zero(limits, "dsf_check", "limits");
+        const auto model = load_file(path, &bounds);
+        if (summary) describe(*model, summary);
+    });
+}
+
+dsf_status dsf_check_memory(const void* bytes, size_t length, const dsf_limits* limits, dsf_summary* summary,
+                            dsf_error* error) {
+    return guard(error, [&] {
+        need(bytes, "dsf_check_memory", "bytes");
+        if (summary) checked_size(summary, "dsf_check_memory", "summary");
+        const dsf_limits bounds = read_or_zero(limits, "dsf_check_memory", "limits");
+        const auto model = borrow_memory(bytes, length, &bounds);
+        if (summary) describe(*model, summary);
+    });
 }
 
 dsf_status dsf_model_open(const char* path, const dsf_limits* limits, dsf_model** model, dsf_error* error) {
@@ -276,7 +319,7 @@ dsf_status dsf_model_input(const dsf_model* model, int32_t index, dsf_value_info
         need(model, "dsf_model_input", "model");
         need(info, "dsf_model_input", "info");
         need_index(index, model->model->inputs.size(), model->model->path, "input");
-        const int value = model->model->inputs[static_cast<size_t>(index)];
+        const int value = model->model->inputs[static_cast<size_t>(index)].value;
         describe(model->model->values[static_cast<size_t>(value)], info, "dsf_model_input");
     });
 }
@@ -288,6 +331,16 @@ dsf_status dsf_model_output(const dsf_model* model, int32_t index, dsf_value_inf
         need_index(index, model->model->outputs.size(), model->model->path, "output");
         const int value = output_at(model, index)->value;
         describe(model->model->values[static_cast<size_t>(value)], info, "dsf_model_output");
+    });
+}
+
+dsf_status dsf_model_image(const dsf_model* model, int32_t input, dsf_image_recipe* recipe, dsf_error* error) {
+    return guard(error, [&] {
+        need(model, "dsf_model_image", "model");
+        need(recipe, "dsf_model_image", "recipe");
+        need_index(input, model->model->inputs.size(), model->model->path, "input");
+        checked_size(recipe, "dsf_model_image", "recipe");
+        describe(model->model->inputs[static_cast<size_t>(input)], recipe);
     });
 }
 

@@ -78,7 +78,7 @@ int64_t Session::check_inputs(const dsf_tensor* inputs) {
 }
 
 void Session::check_input(int index, const dsf_tensor& tensor, int64_t* batch) const {
-    const Value& value = model_->values[static_cast<size_t>(model_->inputs[static_cast<size_t>(index)])];
+    const Value& value = model_->values[static_cast<size_t>(model_->inputs[static_cast<size_t>(index)].value)];
     auto refuse = [&](std::string found, std::string expected) {
         model_error(model_->path + ": input '" + value.name + "'", std::move(found), std::move(expected));
     };

@@ -195,16 +195,19 @@ private:
             Value& value = define("input " + std::to_string(model_.inputs.size()), entry->value());
             std::string part = "input " + quoted(value.name);
             value.input = static_cast<int>(model_.inputs.size());
-            std::string layout = entry->layout()->str();
-            if (!one_of(layout, {"", "NCHW"})) refuse(part, "its layout is " + quoted(layout), "'NCHW' or ''");
-            if (layout == "NCHW" && value.shape.rank != 4)
+            Input input;
+            input.value = static_cast<int>(entry->value());
+            input.layout = entry->layout()->str();
+            if (!one_of(input.layout, {"", "NCHW"}))
+                refuse(part, "its layout is " + quoted(input.layout), "'NCHW' or ''");
+            if (input.layout == "NCHW" && value.shape.rank != 4)
                 refuse(part, "its layout is NCHW and its shape " + value.shape.text(), "rank 4");
-            if (entry->image()) image(part + ", image", value, *entry->image());
-            model_.inputs.push_back(static_cast<int>(entry->value()));
+            if (entry->image()) input.image = image(part + ", image", value, *entry->image());
+            model_.inputs.push_back(std::move(input));
         }
     }
 
-    void image(const std::string& part, const Value& value, const fb::Image& image) {
+    Image image(const std::string& part, const Value& value, const fb::Image& image) {
         if (value.dtype != Dtype::float32 || value.shape.rank != 4)
             refuse(part, std::string("its input is ") + name_of(value.dtype) + " " + value.shape.text(),
                    "float32 of shape (N, channels, height, width)");
@@ -228,6 +231,18 @@ private:
         if (image.crop()) sides(part, "crop", image.crop(), 2);
         numbers(part, "mean", image.mean(), channels, false);
         numbers(part, "std", image.std(), channels, true);
+        return {color,
+                resize,
+                filter,
+                listed(image.size()),
+                listed(image.crop()),
+                listed(image.pad()),
+                listed(image.mean()),
+                listed(image.std())};
+    }
+
+    template <class T> static std::vector<T> listed(const flatbuffers::Vector<T>* numbers) {
+        return numbers ? std::vector<T>(numbers->begin(), numbers->end()) : std::vector<T>();
     }
 
     void sides(const std::string& part, const char* name, const flatbuffers::Vector<int32_t>* sides, uint32_t needed) {

@@ -2,6 +2,7 @@
 #include "load.h"
 
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -46,7 +47,7 @@ size_t read_up_to(const File& file, const std::string& where, uint8_t* bytes, si
     return done;
 }
 
-std::shared_ptr<const Model> load(const std::string& where, std::shared_ptr<uint8_t> bytes, uint64_t length,
+std::shared_ptr<const Model> load(const std::string& where, std::shared_ptr<const uint8_t> bytes, uint64_t length,
                                   const dsf_limits* limits) {
     Frame frame = check_frame(where, bytes.get(), length);
     check_graph(where, frame.graph, frame.graph_length);
@@ -101,6 +102,15 @@ std::shared_ptr<const Model> load_memory(const void* bytes, size_t length, const
     std::shared_ptr<uint8_t> copy = allocate(length, where);
     std::memcpy(copy.get(), bytes, length);
     return load(where, std::move(copy), length, limits);
+}
+
+std::shared_ptr<const Model> borrow_memory(const void* bytes, size_t length, const dsf_limits* limits) {
+    if (reinterpret_cast<uintptr_t>(bytes) % alignof(std::max_align_t) != 0) return load_memory(bytes, length, limits);
+    std::string where = "model in memory";
+    check_length(where, length, limits);
+    check_prefix(where, static_cast<const uint8_t*>(bytes), length);
+    std::shared_ptr<const uint8_t> lent(std::shared_ptr<const uint8_t>(), static_cast<const uint8_t*>(bytes));
+    return load(where, std::move(lent), length, limits);
 }
 
 }  // namespace dsf

@@ -12,6 +12,8 @@ namespace dsf {
 
 std::shared_ptr<const Model> load_file(const char* path, const dsf_limits* limits);
 std::shared_ptr<const Model> load_memory(const void* bytes, size_t length, const dsf_limits* limits);
+// As load_memory, of bytes that stay as they are for as long as the model lives: copied only if they are not aligned.
+std::shared_ptr<const Model> borrow_memory(const void* bytes, size_t length, const dsf_limits* limits);
 
 constexpr size_t PREFIX_BYTES = 64;
 

@@ -59,6 +59,20 @@ struct Weight {
     Shift shift;
 };
 
+// How an image becomes an input, as dsf.h says it; all empty: it does not.
+struct Image {
+    std::string color, resize, filter;
+    std::vector<int32_t> size, crop;
+    std::vector<uint8_t> pad;
+    std::vector<float> mean, std;
+};
+
+struct Input {
+    int value = -1;
+    std::string layout;
+    Image image;
+};
+
 struct Output {
     int value = -1;
     std::string meaning;
@@ -66,7 +80,7 @@ struct Output {
 };
 
 struct Model {
-    std::shared_ptr<uint8_t> bytes;  // the whole file, 64-byte aligned
+    std::shared_ptr<const uint8_t> bytes;  // the whole file
     uint64_t length = 0;
     uint16_t major = 0, minor = 0;
     uint64_t activation_limit = 0, plan_limit = 0, work_limit = 0;  // of the caller
@@ -75,7 +89,7 @@ struct Model {
     std::vector<Value> values;
     std::vector<Node> nodes;
     std::vector<Weight> weights;
-    std::vector<int> inputs;  // value indices
+    std::vector<Input> inputs;
     std::vector<Output> outputs;
     std::vector<std::pair<std::string, std::string>> metadata;
     mutable Prepared prepared;

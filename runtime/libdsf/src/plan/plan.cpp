@@ -355,7 +355,7 @@ void Plan::run(const void* const* inputs, void* const* outputs, Threads& threads
     }
     if (options_.keep_values)
         for (size_t i = 0; i < model_->inputs.size(); ++i) {
-            int input = model_->inputs[i];
+            int input = model_->inputs[i].value;
             std::memcpy(address(storage(input)), inputs[i], static_cast<size_t>(type(input).bytes()));
         }
     if (profile)
