@@ -4,6 +4,7 @@
 #include <random>
 #include <vector>
 
+#include "codecs/planes.h"
 #include "guarded.h"
 #include "kernels/isa.h"
 
@@ -19,9 +20,6 @@ struct Case {
     bool exact;  // small integers and no scale: sums are exact in float32, and in bfloat16
     Guard guard;
 };
-
-int low_width(int bits) { return bits == 2 ? 1 : bits == 3 || bits == 4 ? 2 : bits >= 5 ? 4 : 0; }
-int high_width(int bits) { return bits == 4 || bits == 6 ? 1 : 0; }
 
 std::mt19937 numbers(1);
 int random_below(int n) { return static_cast<int>(numbers() % static_cast<unsigned>(n)); }
@@ -41,14 +39,14 @@ struct Weights {
 
     explicit Weights(const Case& c)
         : sign(bytes(c, 1), c.guard),
-          low(bytes(c, low_width(c.bits)), c.guard),
-          high(bytes(c, high_width(c.bits)), c.guard),
+          low(bytes(c, LOW_WIDTH[c.bits]), c.guard),
+          high(bytes(c, HIGH_WIDTH[c.bits]), c.guard),
           base(static_cast<size_t>(c.outputs), c.guard),
           scale(static_cast<size_t>(c.outputs), c.guard) {
         auto stride = [&](const Guarded<uint8_t>& plane) { return static_cast<int64_t>(plane.size()) / c.outputs; };
         rows = {sign.data(),
-                low_width(c.bits) ? low.data() : nullptr,
-                high_width(c.bits) ? high.data() : nullptr,
+                LOW_WIDTH[c.bits] ? low.data() : nullptr,
+                HIGH_WIDTH[c.bits] ? high.data() : nullptr,
                 stride(sign),
                 stride(low),
                 stride(high),
@@ -69,8 +67,8 @@ struct Weights {
                     random_below(c.exact && levels > 8 ? 8 : levels) + (c.exact && levels > 8 ? levels - 8 : 0);
                 const bool is_zero = c.zero && level == levels - 1, negative = !is_zero && random_below(2) == 1;
                 put(sign, stride(sign), o, i, 1, negative);
-                put(low, stride(low), o, i, low_width(c.bits), level & ((1 << low_width(c.bits)) - 1));
-                put(high, stride(high), o, i, high_width(c.bits), level >> low_width(c.bits));
+                put(low, stride(low), o, i, LOW_WIDTH[c.bits], level & ((1 << LOW_WIDTH[c.bits]) - 1));
+                put(high, stride(high), o, i, HIGH_WIDTH[c.bits], level >> LOW_WIDTH[c.bits]);
                 const double value = is_zero ? 0 : std::ldexp(1.0, base[row] - level) * (c.exact ? 1.0f : scale[row]);
                 values.push_back(negative ? -value : value);
             }

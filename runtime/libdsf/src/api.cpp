@@ -7,7 +7,6 @@
 #include <type_traits>
 #include <vector>
 
-#include "codecs/codec.h"
 #include "kernels/isa.h"
 #include "load/load.h"
 #include "base/processors.h"
@@ -398,7 +397,7 @@ dsf_status dsf_model_decode_weight(const dsf_model* model, int32_t index, void* 
         if (reinterpret_cast<uintptr_t>(data) % static_cast<uintptr_t>(size_of(value.dtype)) != 0)
             model_error(checked.path + ": weight '" + value.name + "'", "the buffer given for it is not aligned",
                         "an address that is a multiple of " + std::to_string(size_of(value.dtype)));
-        decode(checked, weight, data);
+        decode(weight.form, weight.type, data);
     });
 }
 

@@ -27,7 +27,6 @@ constexpr uint32_t MAX_ALL_ENDS = 65536;  // inputs and outputs of all nodes tog
 constexpr uint32_t MAX_ATTRIBUTES = 64;   // of one node; Inference keeps a bit for each
 constexpr uint32_t MAX_LIST = 4096;       // entries of one attribute
 constexpr uint32_t MAX_METADATA = 4096;
-constexpr int MAX_BITS = 6;  // of a shift code, sign included
 constexpr int MAX_IMAGE_SIDE = 1 << 14;
 
 // Plans that a session keeps, one for each batch size it has run.

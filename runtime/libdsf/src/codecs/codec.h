@@ -1,25 +1,48 @@
-// What every codec gives: proof that stored bytes are legal, and their decoding. One file a codec, listed in table.cpp.
+// What every codec gives: proof that stored bytes are legal, and the form that they are then. One file a codec, listed in
+// table.cpp.
 #pragma once
 
-#include "base/error.h"
-#include "load/model.h"
+#include <optional>
+#include <string>
+
+#include "form.h"
 
 namespace dsf {
 
+struct Codec;
+
+// The schema's Shift table.
+struct Shift {
+    int bits = 0;
+    bool zero = false;
+    std::vector<int8_t> base;
+    std::vector<float> scale;
+};
+
+// What a file holds of a weight.
+struct Stored {
+    const Codec& codec;
+    std::string where;                     // an error's subject: "model.dsf: weight 'conv1.weight' (64, 3, 3, 3)"
+    TensorType type;                       // the value's, within the caps
+    std::shared_ptr<const uint8_t> bytes;  // shares the file's memory
+    uint64_t length = 0;
+    std::vector<int> order;
+    std::optional<Shift> shift;  // there if Codec::has_shift
+
+    [[noreturn]] void refuse(std::string found, std::string expected) const;
+};
+
 struct Codec {
     const char* name;
-    // Refuses stored bytes and parameters that decode could not trust. type: the weight's value, within the caps.
-    void (*check)(const Model& model, const Weight& weight, const TensorType& type);
-    // Writes channels [first, last), counted in stored dimension 0, in the value's shape. out: where channel first begins.
-    void (*decode)(const Weight& weight, const TensorType& type, int64_t first, int64_t last, void* out);
+    bool has_shift;  // its weights have the schema's Shift table
+    // Refuses stored bytes and parameters that decoding could not trust.
+    Form (*open)(Stored stored);
 };
 
 const Codec* find_codec(const std::string& name);  // null: unknown
+std::string codec_names();                         // "'raw' or ..."
 
-// Refuses: "model.dsf: weight 'conv1.weight' (64, 3, 3, 3): found; expected ...".
-[[noreturn]] void refuse_weight(const Model& model, const Weight& weight, std::string found, std::string expected);
-
-extern const Codec RAW;
-extern const Codec SHIFT;
+Form open_raw(Stored stored);
+Form open_shift(Stored stored);
 
 }  // namespace dsf

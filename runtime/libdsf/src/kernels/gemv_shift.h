@@ -1,4 +1,4 @@
-// gemv_shift: products of a few rows of activations with weights that stay in their packed codes (codecs/shift.cpp).
+// gemv_shift: products of a few rows of activations with weights that stay in their packed codes (codecs/form.h).
 //
 //   y[i][o] = clip(bias[o] + residual[i][o] + sum_k x[i][k] * weight[o][k])          i in [0, m)
 //

@@ -2,13 +2,11 @@
 #include <math.h>
 #include <string.h>
 
+#include "codecs/planes.h"
 #include "gemv_shift.h"
 
 namespace dsf {
 namespace {
-
-constexpr int low_width(int bits) { return bits == 2 ? 1 : bits == 3 || bits == 4 ? 2 : bits >= 5 ? 4 : 0; }
-constexpr int high_width(int bits) { return bits == 4 || bits == 6 ? 1 : 0; }
 
 // 2^exponent for -149..127, subnormal numbers included.
 static inline float power_of_two_float(int exponent) {
@@ -40,7 +38,7 @@ struct CodeBlock {
 };
 
 static inline CodeBlock block_of(const ShiftRows& weight, int64_t output, int64_t block) {
-    const int low = low_width(weight.bits), high = high_width(weight.bits);
+    const int low = LOW_WIDTH[weight.bits], high = HIGH_WIDTH[weight.bits];
     return {weight.sign + output * weight.sign_stride + block * 8,
             low ? weight.low + output * weight.low_stride + block * 8 * low : nullptr,
             high ? weight.high + output * weight.high_stride + block * 8 : nullptr};
@@ -54,7 +52,7 @@ struct LastBlock {
         const int64_t block = weight.k / GEMV_BLOCK, rest = weight.k % GEMV_BLOCK;
         const CodeBlock from = block_of(weight, output, block);
         memcpy(sign, from.sign, (size_t)(rest + 7) / 8);
-        if (from.low) memcpy(low, from.low, (size_t)(rest * low_width(weight.bits) + 7) / 8);
+        if (from.low) memcpy(low, from.low, (size_t)(rest * LOW_WIDTH[weight.bits] + 7) / 8);
         if (from.high) memcpy(high, from.high, (size_t)(rest + 7) / 8);
     }
     CodeBlock codes() const { return {sign, low, high}; }

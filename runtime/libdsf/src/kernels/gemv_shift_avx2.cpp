@@ -75,7 +75,7 @@ GEMV_INLINE Halves with_signs(__m256i upper, __m256i lower, __m256i negative) {
 
 // 32 weights of 1 to 4 bits without scale and base.
 template <int BITS> GEMV_INLINE Halves decode(const CodeBlock& codes, int half, const Bytes& bytes) {
-    constexpr int LOW = low_width(BITS) ? low_width(BITS) : 1;
+    constexpr int LOW = LOW_WIDTH[BITS] ? LOW_WIDTH[BITS] : 1;
     __m256i upper = bytes.upper[0], lower = bytes.lower[0];
     if (BITS > 1) {
         __m256i level = fields<LOW>(codes.low, half);
@@ -111,7 +111,7 @@ template <int BITS, int PARITY> GEMV_INLINE Halves decode_nibbles(const CodeBloc
 // Which number of a block meets number i of the decoded weights.
 int place(int bits, int i) {
     const int lane = i % 8, vector = i / 8 % 4, part = i / 32;
-    if (low_width(bits) == 4) return 4 * (lane % 4) + 32 * (lane / 4) + 2 * (vector % 2) + 16 * (vector / 2) + part;
+    if (LOW_WIDTH[bits] == 4) return 4 * (lane % 4) + 32 * (lane / 4) + 2 * (vector % 2) + 16 * (vector / 2) + part;
     return 2 * (lane % 4) + 16 * (lane / 4) + vector % 2 + 8 * (vector / 2) + 32 * part;
 }
 
@@ -144,7 +144,7 @@ template <int M> GEMV_INLINE void add(const float* x, int64_t x_stride, const Ha
 template <int BITS, int M>
 GEMV_INLINE void add_block(const float* x, int64_t x_stride, const CodeBlock& codes, const Bytes& bytes,
                            __m256 (&sums)[2][M]) {
-    constexpr bool NIBBLES = low_width(BITS) == 4;
+    constexpr bool NIBBLES = LOW_WIDTH[BITS] == 4;
     add<M>(x, x_stride, NIBBLES ? decode_nibbles<BITS, 0>(codes, bytes) : decode<BITS>(codes, 0, bytes), sums[0]);
     add<M>(x + 32, x_stride, NIBBLES ? decode_nibbles<BITS, 1>(codes, bytes) : decode<BITS>(codes, 1, bytes), sums[1]);
 }
@@ -158,7 +158,7 @@ GEMV_INLINE float add_lanes(__m256 v) {
 constexpr int AHEAD = 1024;  // bytes of the low plane that are asked for early
 
 template <int BITS, int M, int ROWS> void outputs(const GemvShift& g, int64_t first) {
-    constexpr int LOW = 8 * low_width(BITS), HIGH = 8 * high_width(BITS);  // bytes of a block
+    constexpr int LOW = 8 * LOW_WIDTH[BITS], HIGH = 8 * HIGH_WIDTH[BITS];  // bytes of a block
     const Bytes bytes(g.weight);
     const float* x = static_cast<const float*>(g.x);
     const int64_t x_stride = g.x_stride, whole = g.weight.k / GEMV_BLOCK * GEMV_BLOCK;

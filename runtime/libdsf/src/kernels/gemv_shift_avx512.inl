@@ -46,9 +46,9 @@ template <int BITS> struct Levels {
     }
 
     static inline __attribute__((always_inline)) __m512i index(const CodeBlock& codes, int group) {
-        constexpr int LOW = low_width(BITS) ? low_width(BITS) : 1;
+        constexpr int LOW = LOW_WIDTH[BITS] ? LOW_WIDTH[BITS] : 1;
         const __m512i levels = fields<LOW, 0>(codes.low, group);
-        if (!high_width(BITS)) return levels;
+        if (!HIGH_WIDTH[BITS]) return levels;
         const __m512i below = _mm512_set1_epi32((1 << LOW) - 1), highest = fields<1, LOW>(codes.high, group);
         return _mm512_ternarylogic_epi32(below, levels, highest, 0xca);  // below ? levels : highest
     }
@@ -65,15 +65,15 @@ template <int BITS> struct Levels {
 constexpr int AHEAD = 2048;  // bytes of the low plane
 
 template <int BITS> GEMV_INLINE void advance(CodeBlock& codes, int64_t at) {
-    constexpr int LOW = low_width(BITS);
+    constexpr int LOW = LOW_WIDTH[BITS];
     if (LOW) _mm_prefetch((const char*)codes.low + AHEAD, _MM_HINT_NTA);
     if (at % 512 == 0) {  // 64 bytes of 1 bit a weight
         _mm_prefetch((const char*)codes.sign + AHEAD / 4, _MM_HINT_NTA);
-        if (high_width(BITS)) _mm_prefetch((const char*)codes.high + AHEAD / 4, _MM_HINT_NTA);
+        if (HIGH_WIDTH[BITS]) _mm_prefetch((const char*)codes.high + AHEAD / 4, _MM_HINT_NTA);
     }
     codes.sign += 8;
     codes.low += 8 * LOW;
-    if (high_width(BITS)) codes.high += 8;
+    if (HIGH_WIDTH[BITS]) codes.high += 8;
 }
 
 // Adds the products of ROWS outputs with M rows of x, over weights [k0, k1), to sums.
@@ -226,7 +226,7 @@ GEMV_INLINE Block block_of(const float* x, int64_t at, int64_t k, bool parted) {
 }
 
 void arrange(int bits, const float* x, float* to, int64_t k) {
-    const bool parted = low_width(bits) == 4;
+    const bool parted = LOW_WIDTH[bits] == 4;
     for (int64_t at = 0; at < k; at += GEMV_BLOCK) {
         Block block = block_of(x, at, k, parted);
         if (parted)

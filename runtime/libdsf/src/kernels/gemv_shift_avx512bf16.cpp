@@ -22,11 +22,11 @@ template <int WIDTH, int POSITION> GEMV_INLINE __m512i fields_16(const uint8_t* 
 }
 
 template <int BITS> GEMV_INLINE __m512bh decode_bf16(const CodeBlock& codes, int half, __m512i table) {
-    constexpr int LOW = low_width(BITS) ? low_width(BITS) : 1;
+    constexpr int LOW = LOW_WIDTH[BITS] ? LOW_WIDTH[BITS] : 1;
     __m512i value = table;
     if (BITS > 1) {
         __m512i index = fields_16<LOW, 0>(codes.low, half);
-        if (high_width(BITS)) {
+        if (HIGH_WIDTH[BITS]) {
             const __m512i below = _mm512_set1_epi16((1 << LOW) - 1), highest = fields_16<1, LOW>(codes.high, half);
             index = _mm512_ternarylogic_epi32(below, index, highest, 0xca);  // below ? index : highest
         }
@@ -114,7 +114,7 @@ struct Bf16Products {
 
 void arrange_bf16(int bits, const float* x, uint16_t* to, int64_t k) {
     for (int64_t at = 0; at < k; at += GEMV_BLOCK) {
-        Block block = block_of(x, at, k, low_width(bits) == 4);
+        Block block = block_of(x, at, k, LOW_WIDTH[bits] == 4);
         for (int half = 0; half < 2; ++half)
             _mm512_storeu_si512(to + at + half * 32,
                                 (__m512i)_mm512_cvtne2ps_pbh(block[2 * half + 1], block[2 * half]));

@@ -64,11 +64,11 @@ GEMV_INLINE void with_signs(uint8x16_t upper, uint8x16_t lower, uint8x16_t negat
 // Weights 16 * group .. of a block, of 1 to 4 bits, without scale and base, in order.
 template <int BITS>
 GEMV_INLINE void decode(const CodeBlock& codes, int group, const Bytes& bytes, float32x4_t weights[4]) {
-    constexpr int LOW = low_width(BITS) ? low_width(BITS) : 1;
+    constexpr int LOW = LOW_WIDTH[BITS] ? LOW_WIDTH[BITS] : 1;
     uint8x16_t upper = bytes.upper.val[0], lower = bytes.lower.val[0];
     if (BITS > 1) {
         uint8x16_t level = fields<LOW>(codes.low, group);
-        if (high_width(BITS)) level = vorrq_u8(level, vshlq_n_u8(fields<1>(codes.high, group), LOW));
+        if (HIGH_WIDTH[BITS]) level = vorrq_u8(level, vshlq_n_u8(fields<1>(codes.high, group), LOW));
         upper = vqtbl1q_u8(upper, level);
         lower = vqtbl1q_u8(lower, level);
     }
@@ -101,7 +101,7 @@ void arrange(int bits, const float* x, float* to, int64_t k) {
     for (int64_t at = 0; at < k; at += GEMV_BLOCK) {
         const float* from = x + at;
         if (k - at < GEMV_BLOCK) from = (const float*)memcpy(last, from, (size_t)(k - at) * sizeof *x);
-        if (low_width(bits) < 4) {
+        if (LOW_WIDTH[bits] < 4) {
             memcpy(to + at, from, sizeof last);
             continue;
         }
@@ -121,7 +121,7 @@ GEMV_INLINE void add_block(const GemvShift& g, const CodeBlock& codes, const Byt
 #pragma GCC unroll 4
     for (int group = 0; group < 4; ++group) {
         float32x4_t weights[4];
-        if (low_width(BITS) == 4) decode_nibbles<BITS>(codes, group, bytes, weights);
+        if (LOW_WIDTH[BITS] == 4) decode_nibbles<BITS>(codes, group, bytes, weights);
         else decode<BITS>(codes, group, bytes, weights);
         for (int i = 0; i < M; ++i)
             for (int j = 0; j < 4; ++j)

@@ -34,7 +34,7 @@ uint64_t eight(const uint8_t* plane, int width, int group) {
 
 // table: values of levels, then the same negated.
 void add_products(const GemvShift& g, const CodeBlock& codes, const float table[64], int64_t at, float (*sums)[LANES]) {
-    const int low = low_width(g.weight.bits), high = high_width(g.weight.bits);
+    const int low = LOW_WIDTH[g.weight.bits], high = HIGH_WIDTH[g.weight.bits];
     const float* x = static_cast<const float*>(g.x);
     float weights[GEMV_BLOCK];
     for (int group = 0; group < GEMV_BLOCK / 8; ++group) {

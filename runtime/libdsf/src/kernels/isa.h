@@ -4,8 +4,8 @@
 //   DSF_ISA=<name>    environment: that row, whatever else there is. A name that this CPU cannot run is an error.
 //
 // A family has one source file an instruction set, compiled with that set's flags. Such a file includes only C headers,
-// the family's header and .inl files whose functions are in an anonymous namespace: an inline function shared with the
-// rest of the library could otherwise be linked in its AVX-512 form everywhere.
+// the family's header, codecs/planes.h and .inl files whose functions are in an anonymous namespace: an inline function
+// shared with the rest of the library could otherwise be linked in its AVX-512 form everywhere.
 #pragma once
 
 #include <string>

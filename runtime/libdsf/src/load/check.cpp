@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <initializer_list>
+#include <optional>
 #include <string_view>
 
 #include "base/checked.h"
@@ -136,26 +137,29 @@ private:
             Value& value = define(part, entry->value());
             value.weight = static_cast<int>(model_.weights.size());
             weight.value = static_cast<int>(entry->value());
-            weight.codec = entry->codec()->str();
-            weight.note = entry->note()->str();
-            weight.length = entry->length();
+            std::string name = entry->codec()->str();
             cover(part, entry->offset(), entry->length(), &end);
-            weight.data = frame_.data + entry->offset();
+            std::vector<int> order;
             if (entry->order()) {
                 if (entry->order()->size() > MAX_RANK || entry->order()->size() == 0)
                     refuse(part, "its order has " + std::to_string(entry->order()->size()) + " axes",
                            between(1, MAX_RANK) + ", or no order");
-                weight.order.assign(entry->order()->begin(), entry->order()->end());
+                order.assign(entry->order()->begin(), entry->order()->end());
             }
-            TensorType type{value.dtype, value.shape};
-            std::string over = over_caps(type);
+            weight.type = {value.dtype, value.shape};
+            std::string over = over_caps(weight.type);
             if (!over.empty()) refuse(part, "it has " + over, "dimensions of " + between(1, MAX_DIM));
-            const Codec* codec = find_codec(weight.codec);
+            const Codec* codec = find_codec(name);
             if (!codec)
-                refuse(part, "its codec is " + quoted(weight.codec),
-                       "'raw' or 'shift', which libdsf " DSF_VERSION " reads", "install a newer dscompress");
-            shift(part, weight, entry->shift());
-            codec->check(model_, weight, type);
+                refuse(part, "its codec is " + quoted(name), codec_names() + ", which libdsf " DSF_VERSION " reads",
+                       "install a newer dscompress");
+            weight.form = codec->open({*codec,
+                                       model_.path + ": weight " + quoted(value.name) + " " + value.shape.text(),
+                                       weight.type,
+                                       {model_.bytes, frame_.data + entry->offset()},
+                                       entry->length(),
+                                       std::move(order),
+                                       shift(part, *codec, entry->shift())});
             model_.weights.push_back(std::move(weight));
         }
         if (end != frame_.data_length)
@@ -177,17 +181,16 @@ private:
         *end = past;
     }
 
-    void shift(const std::string& part, Weight& weight, const fb::Shift* entry) {
-        if ((entry != nullptr) != (weight.codec == "shift"))
-            refuse(part, std::string("codec ") + weight.codec + (entry ? " has" : " lacks") + " shift parameters",
-                   "them for codec shift, and only there");
-        if (!entry) return;
-        weight.shift.bits = entry->bits();
-        weight.shift.zero = entry->zero();
-        weight.shift.base.assign(entry->base()->begin(), entry->base()->end());
-        if (!entry->scale()) return;
-        weight.shift.scale.assign(entry->scale()->begin(), entry->scale()->end());
-        if (weight.shift.scale.empty()) refuse(part, "it has a list of no scales", "scales, or no list");
+    std::optional<Shift> shift(const std::string& part, const Codec& codec, const fb::Shift* entry) {
+        if ((entry != nullptr) != codec.has_shift)
+            refuse(part, std::string("codec ") + codec.name + (entry ? " has" : " lacks") + " shift parameters",
+                   codec.has_shift ? "them" : "none");
+        if (!entry) return std::nullopt;
+        Shift shift{entry->bits(), entry->zero(), {entry->base()->begin(), entry->base()->end()}, {}};
+        if (!entry->scale()) return shift;
+        shift.scale.assign(entry->scale()->begin(), entry->scale()->end());
+        if (shift.scale.empty()) refuse(part, "it has a list of no scales", "scales, or no list");
+        return shift;
     }
 
     void inputs() {

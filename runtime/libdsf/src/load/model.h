@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/tensor.h"
+#include "codecs/form.h"
 #include "prepared.h"
 
 namespace dsf {
@@ -42,21 +43,13 @@ struct Value {
     int node = -1;    // index into Model::nodes, or -1
 };
 
-// value = scale[c] * sign * 2^(base[c] - level); see codecs/shift.cpp.
-struct Shift {
-    int bits = 0;
-    bool zero = false;
-    std::vector<int8_t> base;
-    std::vector<float> scale;
-};
-
 struct Weight {
     int value = -1;
-    std::string codec, source, note;
-    const uint8_t* data = nullptr;  // inside Model::bytes
-    uint64_t length = 0;
-    std::vector<int> order;  // stored tensor = transpose(value, order); empty: as the value's shape
-    Shift shift;
+    std::string source;
+    TensorType type;  // the value's
+    Form form;
+
+    const Codes* codes() const { return std::get_if<Codes>(&form); }  // null: it has another form
 };
 
 // How an image becomes an input, as dsf.h says it; all empty: it does not.
@@ -97,13 +90,5 @@ struct Model {
 
 // The types of all values when N is `batch`, by the shape rules of the ops; refuses one that its declaration denies.
 std::vector<TensorType> infer_types(const Model& model, int64_t batch);
-
-// Decodes a whole weight into out, in the value's own shape and dtype (type.bytes() bytes). codecs/table.cpp.
-void decode(const Model& model, const Weight& weight, void* out);
-
-// Rows [first, last) of a value's dimension 0 alone, for weights that are stored by such rows: packing a large weight
-// then needs no decoded copy of all of it.
-bool has_rows(const Weight& weight);
-void decode_rows(const Model& model, const Weight& weight, int64_t first, int64_t last, void* out);
 
 }  // namespace dsf

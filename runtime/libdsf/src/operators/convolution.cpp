@@ -230,7 +230,7 @@ public:
           images_at_once_(direct_ ? c.images : std::max<int64_t>(1, std::min(c.images, IMAGE_FLOATS / image_floats()))),
           blocks_(cut_gemm(kernel_, c.filters, pixels_, k_, images_at_once_ * c.groups, preparation.threads)) {
         pack_now(preparation, kernel_.name, [&](const Weight& weight, float* to) {
-            if (!c_.transposed && has_rows(weight)) return pack_by_rows(preparation.model, weight, to);
+            if (!c_.transposed && has_rows(weight.form)) return pack_by_rows(weight, to);
             const Floats values = decode_floats(preparation, weight);
             Floats ordered(c_.filters * k_);
             for (int64_t group = 0; group < c_.groups; ++group) pack_group(values.data(), group, ordered.data(), to);
@@ -272,13 +272,13 @@ private:
     }
 
     // The same, a row panel at a time: no decoded copy of the whole weight.
-    void pack_by_rows(const Model& model, const Weight& weight, float* to) const {
+    void pack_by_rows(const Weight& weight, float* to) const {
         Floats values(kernel_.rows * k_);
         for (int64_t group = 0; group < c_.groups; ++group, to += packed_rows_size(kernel_, c_.filters, k_))
             for (int64_t row = 0; row < c_.filters; row += kernel_.rows) {
                 const int64_t count = std::min<int64_t>(kernel_.rows, c_.filters - row);
                 const int64_t first = group * c_.filters + row;
-                decode_rows(model, weight, first, first + count, values.data());
+                decode_rows(weight.form, weight.type, first, first + count, values.data());
                 pack_rows(kernel_, values.data(), k_, 1, count, k_, to + row * k_);
             }
     }

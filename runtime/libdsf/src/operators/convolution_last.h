@@ -31,10 +31,10 @@ bool lays_out_input(const Convolution& convolution);
 template <class Take>
 void for_filters(const Preparation& preparation, int64_t first, int64_t last, int64_t count, int64_t k, Take take) {
     const Weight& weight = *preparation.weight(1);
-    if (has_rows(weight)) {
+    if (has_rows(weight.form)) {
         Floats values(count * k);
         for (int64_t filter = first; filter < last; filter += count) {
-            decode_rows(preparation.model, weight, filter, std::min(last, filter + count), values.data());
+            decode_rows(weight.form, weight.type, filter, std::min(last, filter + count), values.data());
             take(filter, values.data());
         }
         return;

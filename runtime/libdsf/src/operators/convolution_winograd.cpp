@@ -89,7 +89,7 @@ private:
         const Weight& weight = *preparation.weight(1);
         const bool has_codes = is_separable(weight, c_.filters);
         std::vector<float> factors(static_cast<size_t>(c_.filters), 1.0f);
-        if (has_codes) factors = factors_of(weight.shift, c_.filters);
+        if (has_codes) factors = factors_of(*weight.codes(), c_.filters);
         for (float factor : factors) scale_.push_back(static_cast<float>(static_cast<double>(factor) * SCALE));
         const std::string form = std::string(kernel_.name) + " filters";
         const int index = index_of(preparation, weight);

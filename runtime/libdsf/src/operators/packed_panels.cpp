@@ -17,10 +17,10 @@ constexpr int ZERO = 31, SIGN = 32;  // codes: a level up to 31 and a sign
 int numbers_of(PanelForm form) { return is_bf16(form) ? 2 : 1; }
 
 // The codes' values: ±2^-level. Without zeros, a 6-bit weight may have level 31.
-std::vector<float> make_table(const Shift& shift) {
+std::vector<float> make_table(const Codes& codes) {
     std::vector<float> table(DECODE_CODES);
     for (int level = 0; level < SIGN; ++level) {
-        const bool is_zero = level == ZERO && (shift.zero || shift.bits < 6);
+        const bool is_zero = level == ZERO && (codes.zero || codes.bits < 6);
         table[static_cast<size_t>(level)] = is_zero ? 0.0f : std::ldexp(1.0f, -level);
         table[static_cast<size_t>(level + SIGN)] = is_zero ? 0.0f : -std::ldexp(1.0f, -level);
     }
@@ -56,25 +56,21 @@ void pack_all(const Preparation& preparation, const PanelProduct& product, int64
 
 }  // namespace
 
-std::vector<float> factors_of(const Shift& shift, int64_t filters) {
+std::vector<float> factors_of(const Codes& codes, int64_t filters) {
     std::vector<float> factors;
-    for (int64_t i = 0; i < filters; ++i) {
-        const size_t filter = static_cast<size_t>(i);
-        const float scale = shift.scale.empty() ? 1.0f : shift.scale[shift.scale.size() == 1 ? 0 : filter];
-        factors.push_back(scale * std::ldexp(1.0f, shift.base[shift.base.size() == 1 ? 0 : filter]));
-    }
+    for (int64_t i = 0; i < filters; ++i) factors.push_back(codes.scale_of(i) * std::ldexp(1.0f, codes.base_of(i)));
     return factors;
 }
 
-bool factors_divide(const Shift& shift, int64_t filters) {
-    const float least = std::numeric_limits<float>::min() * std::ldexp(1.0f, (1 << (shift.bits - 1)) - 1);
-    for (float factor : factors_of(shift, filters))
+bool factors_divide(const Codes& codes, int64_t filters) {
+    const float least = std::numeric_limits<float>::min() * std::ldexp(1.0f, (1 << (codes.bits - 1)) - 1);
+    for (float factor : factors_of(codes, filters))
         if (!(factor >= least)) return false;
     return true;
 }
 
 bool is_separable(const Weight& weight, int64_t filters) {
-    return weight.codec == "shift" && has_rows(weight) && factors_divide(weight.shift, filters);
+    return weight.codes() && has_rows(weight.form) && factors_divide(*weight.codes(), filters);
 }
 
 uint8_t power_code(float w) {
@@ -109,12 +105,12 @@ PackedPanels::PackedPanels(const Preparation& preparation, const PanelProduct& p
     const Weight& weight = *preparation.weight(1);
     const int index = index_of(preparation, weight), numbers = numbers_of(form);
     const int64_t cells = groups * group_cells_;
-    if (has_codes_or_pairs_) scale_ = factors_of(weight.shift, groups * filters);
+    if (has_codes_or_pairs_) scale_ = factors_of(*weight.codes(), groups * filters);
     const std::string name = std::string(product.kernel().name) + " panels of " + std::to_string(filters) + " by " +
                              std::to_string(product.k()) + " " + std::to_string(order.front()) + " " +
                              std::to_string(order[order.size() / 2]);
     if (form == PanelForm::codes || form == PanelForm::bf16_codes) {
-        table_ = make_table(weight.shift);
+        table_ = make_table(*weight.codes());
         codes_ = preparation.model.prepared.get<uint8_t>(index, name + " codes", cells * numbers, [&] {
             std::shared_ptr<uint8_t> codes = allocate(static_cast<uint64_t>(cells * numbers), "weights");
             pack_all(preparation, product, groups, filters, scale_, order, numbers, code_of, codes.get());

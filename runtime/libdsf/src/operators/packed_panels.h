@@ -1,9 +1,9 @@
 // The weights of a panel product, in the form that a session's options ask for.
 //
 //   floats       any weight                                             memory="fast"
-//   codes        shift weights, a byte each, decoded block by block     memory="low"
-//   bf16         shift weights as pairs of bfloat16                     precision="bf16"
-//   bf16_codes   shift weights, a byte each, decoded into such pairs    both
+//   codes        weights in codes, a byte each, decoded block by block     memory="low"
+//   bf16         weights in codes as pairs of bfloat16                     precision="bf16"
+//   bf16_codes   weights in codes, a byte each, decoded into such pairs    both
 //
 // In all but floats a weight is ±2^-level, and the products of a filter are multiplied by its scale * 2^base at the end.
 #pragma once
@@ -18,10 +18,10 @@ enum class PanelForm : uint8_t { floats, codes, bf16, bf16_codes };
 inline bool is_bf16(PanelForm form) { return form == PanelForm::bf16 || form == PanelForm::bf16_codes; }
 
 // scale * 2^base of every filter, and whether a filter's weights divided by it are ±2^-level, exactly: none is subnormal.
-std::vector<float> factors_of(const Shift& shift, int64_t filters);
-bool factors_divide(const Shift& shift, int64_t filters);
+std::vector<float> factors_of(const Codes& codes, int64_t filters);
+bool factors_divide(const Codes& codes, int64_t filters);
 
-// A shift weight whose filters have a factor each: then its numbers are ±2^-level times that.
+// A weight in codes whose filters have a factor each: then its numbers are ±2^-level times that.
 bool is_separable(const Weight& weight, int64_t filters);
 
 // ±2^-level as a sign and 7 bits of a float's exponent; 0 is 0.

@@ -1,9 +1,9 @@
-// Products with packed weights: y = a b, b a shift weight whose columns are stored one after the other.
+// Products with packed weights: y = a b, b a weight in codes whose columns are stored one after the other.
 #include "packed_product.h"
 
 #include <cstring>
 
-#include "codecs/shift.h"
+#include "codecs/codes.h"
 
 namespace dsf {
 namespace {
@@ -14,7 +14,8 @@ constexpr int64_t ROWS_TOGETHER = 64;        // of a, whose copies are kept at a
 
 class PackedProduct final : public Kernel {
 public:
-    PackedProduct(const Preparation& preparation, const Product& product, const Weight& weight, int bias)
+    PackedProduct(const Preparation& preparation, const Product& product, const Weight& weight, const Codes& codes,
+                  int bias)
         : kernel_(*isa().gemv),
           bf16_(preparation.bf16 && kernel_.rows_bf16),
           m_(product.m),
@@ -25,9 +26,12 @@ public:
           bias_(bias),
           weight_(preparation.model.prepared.get<CodeRows>(
               index_of(preparation, weight), "code rows " + std::to_string(product.k),
-              code_rows_bytes(weight, product.n, product.k),
-              [&] { return std::make_shared<CodeRows>(code_rows(preparation.model, weight, product.n, product.k)); })),
-          name_("gemv shift" + std::to_string(weight.shift.bits) + " " + kernel_.name + (bf16_ ? " bf16" : "")) {
+              code_rows_bytes(codes, product.n, product.k),
+              [&] {
+                  return std::make_shared<CodeRows>(code_rows(codes, preparation.model.path + ": weight", product.n,
+                                                              product.k));
+              })),
+          name_("gemv shift" + std::to_string(codes.bits) + " " + kernel_.name + (bf16_ ? " bf16" : "")) {
         set_epilogue(clip_, preparation.epilogue, nullptr);
     }
 
@@ -125,7 +129,7 @@ std::unique_ptr<Kernel> packed_product(const Preparation& preparation, const Pro
     const GemvShiftF32& kernel = *isa().gemv;
     const int64_t most_rows = preparation.bf16 && kernel.rows_bf16 ? kernel.most_rows_bf16 : kernel.most_rows;
     const bool pays = product.m <= most_rows || preparation.low_memory;
-    return pays ? std::make_unique<PackedProduct>(preparation, product, *weight, bias) : nullptr;
+    return pays ? std::make_unique<PackedProduct>(preparation, product, *weight, *weight->codes(), bias) : nullptr;
 }
 
 }  // namespace dsf

@@ -3,7 +3,6 @@
 
 #include <numeric>
 
-#include "codecs/codec.h"
 #include "kernels/panels.h"
 #include "packed_panels.h"
 
@@ -17,7 +16,7 @@ class PanelProductKernel final : public Kernel {
 public:
     PanelProductKernel(const Preparation& preparation, const Product& product, const Weight& weight, int bias)
         : bf16_(preparation.bf16 && stored_by_columns(preparation, product, weight) &&
-                factors_divide(weight.shift, product.n)),
+                factors_divide(*weight.codes(), product.n)),
           cells_(bf16_ ? divide_up(product.k, 2) : product.k),
           product_(bf16_ ? isa().panel_bf16->panel : *isa().panel, 1, cells_, product.n),
           m_(product.m),
@@ -32,7 +31,7 @@ public:
         const int64_t worth = std::max<int64_t>(1, m_ * n_ * product.k / ENOUGH_WORK);
         const int64_t wanted = preparation.threads == 1 ? 1 : std::min<int64_t>(worth, preparation.threads * 4);
         panel_blocks_ = std::clamp<int64_t>(divide_up(wanted, row_blocks_), 1, product_.panels());
-        if (bf16_) factors_ = factors_of(weight.shift, n_);
+        if (bf16_) factors_ = factors_of(*weight.codes(), n_);
         packed_ = pack(preparation, product, weight);
     }
 
@@ -109,18 +108,12 @@ private:
     struct Columns {
         Columns(const Preparation& preparation, const Product& product, const Weight& weight)
             : product_(product),
-              weight_(weight),
-              streams_(stored_by_columns(preparation, product, weight)),
-              all_(streams_ ? Floats(1) : decode_floats(preparation, weight)) {
-            weight_.order.clear();  // the stored tensor is what is read
-        }
+              streamed_(stored_by_columns(preparation, product, weight) ? weight.codes() : nullptr),
+              all_(streamed_ ? Floats(1) : decode_floats(preparation, weight)) {}
 
         void read(int64_t first, int64_t count, float* to) const {
-            if (streams_) {
-                const TensorType stored{Dtype::float32, {2, {product_.n, product_.k}}};
-                find_codec(weight_.codec)->decode(weight_, stored, first, first + count, to);
-                return;
-            }
+            if (streamed_)
+                return decode_stored_rows(*streamed_, {2, {product_.n, product_.k}}, first, first + count, to);
             for (int64_t j = 0; j < count; ++j)
                 for (int64_t k = 0; k < product_.k; ++k)
                     to[j * product_.k + k] =
@@ -129,8 +122,7 @@ private:
 
     private:
         Product product_;
-        Weight weight_;
-        bool streams_;
+        const Codes* streamed_;  // null: not stored so
         Floats all_;
     };
 

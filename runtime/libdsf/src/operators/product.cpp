@@ -31,8 +31,9 @@ void set_epilogue(GemmOutput& output, const Epilogue& epilogue, const float* res
 }
 
 bool stored_by_columns(const Preparation& preparation, const Product& product, const Weight& weight) {
-    if (preparation.inputs[1]->shape.rank != 2 || weight.codec != "shift") return false;
-    const bool transposed = weight.order.size() == 2 && weight.order[0] == 1;
+    const Codes* codes = weight.codes();
+    if (preparation.inputs[1]->shape.rank != 2 || !codes) return false;
+    const bool transposed = codes->order.size() == 2 && codes->order[0] == 1;
     const bool columns_first = product.b.row_stride == 1 && product.b.column_stride == product.k;
     return columns_first != transposed;
 }
@@ -42,8 +43,8 @@ int index_of(const Preparation& preparation, const Weight& weight) {
 }
 
 Floats decode_floats(const Preparation& preparation, const Weight& weight) {
-    Floats values(preparation.model.values[static_cast<size_t>(weight.value)].shape.elements());
-    decode(preparation.model, weight, values.data());
+    Floats values(weight.type.shape.elements());
+    decode(weight.form, weight.type, values.data());
     return values;
 }
 
@@ -62,11 +63,11 @@ ProductKernel::ProductKernel(const Preparation& preparation, Product product, in
     packed_ = preparation.model.prepared.get<Floats>(index_of(preparation, *weight), form, floats_bytes(floats), [&] {
         auto packed = std::make_shared<Floats>(floats);
         const bool by_rows = product_.b.row_stride == 1 && product_.b.column_stride == product_.k;
-        if (by_rows && has_rows(*weight)) {  // a column of b is a row of the weight
+        if (by_rows && has_rows(weight->form)) {  // a column of b is a row of the weight
             Floats values(kernel_.columns * product_.k);
             for (int64_t column = 0; column < product_.n; column += kernel_.columns) {
                 const int64_t count = std::min<int64_t>(kernel_.columns, product_.n - column);
-                decode_rows(preparation.model, *weight, column, column + count, values.data());
+                decode_rows(weight->form, weight->type, column, column + count, values.data());
                 pack_columns(kernel_, values.data(), 1, product_.k, product_.k, count,
                              packed->data() + column * product_.k);
             }

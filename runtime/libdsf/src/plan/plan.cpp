@@ -327,12 +327,12 @@ void Plan::bind_pointer(int value, void** place, size_t stretch, size_t which) {
 void* Plan::constant(int index) {
     const Weight& weight = model_->weights[static_cast<size_t>(index)];
     std::shared_ptr<const uint8_t>& kept = constants_[static_cast<size_t>(index)];
-    if (weight.codec == "raw") return const_cast<uint8_t*>(weight.data);
+    if (const Raw* raw = std::get_if<Raw>(&weight.form)) return const_cast<uint8_t*>(raw->elements.get());
     if (!kept)
         kept = model_->prepared.get<uint8_t>(index, "decoded", type(weight.value).bytes(), [&] {
             std::shared_ptr<uint8_t> values =
                 dsf::allocate(static_cast<uint64_t>(type(weight.value).bytes()), model_->path + ": weight");
-            decode(*model_, weight, values.get());
+            decode(weight.form, weight.type, values.get());
             return values;
         });
     return const_cast<uint8_t*>(kept.get());
