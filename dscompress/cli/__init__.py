@@ -25,7 +25,7 @@ import click
 
 from dscompress.cli import show
 
-COMMANDS = ("train", "convert", "export", "run", "verify", "inspect", "bench", "ops", "doctor")
+COMMANDS = ("train", "convert", "export", "run", "verify", "inspect", "check", "bench", "ops", "doctor")
 
 # What an option was called before, and what it is called now.
 RENAMED = {

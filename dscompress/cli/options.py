@@ -42,12 +42,16 @@ def model_argument(command):
 
     def there(context, parameter, path):
         if not context.resilient_parsing:
-            os.stat(path)
-            if not os.access(path, os.R_OK, effective_ids=os.access in os.supports_effective_ids):
-                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+            must_be_readable(path)
         return path
 
     return click.argument("model", type=click.Path(), callback=there, shell_complete=complete.models)(command)
+
+
+def must_be_readable(path) -> None:
+    os.stat(path)
+    if not os.access(path, os.R_OK, effective_ids=os.access in os.supports_effective_ids):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
 
 
 def run_options(command):

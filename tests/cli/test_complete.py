@@ -35,7 +35,7 @@ def test_models_are_dsf_files(offered, files, tmp_path):
     (tmp_path / "mine.onnx").write_text("")
     (tmp_path / "folder").mkdir()
     shutil.copy(files.dsf, tmp_path / "folder" / "other.dsf")
-    for command in ("run", "inspect", "bench", "verify"):
+    for command in ("run", "inspect", "check", "bench", "verify"):
         assert offered(command, "mi") == ["plain,mine.dsf"]
     assert offered("run", "folder/") == ["plain,folder/other.dsf"]
     assert offered("run", "fold") == ["file,fold"]

@@ -32,6 +32,7 @@ COMMANDS = {
     "verify source": ["verify", "{dsf}", "{bad}"],
     "verify inputs": ["verify", "{dsf}", "{onnx}", "--inputs", "{bad}"],
     "inspect": ["inspect", "{bad}"],
+    "check": ["check", "{bad}"],
     "bench": ["bench", "{bad}"],
     "export source": ["export", "{bad}", "-o", "{folder}/new.dsf"],
     "export labels": ["export", "{onnx}", "-o", "{folder}/new.dsf", "--labels", "{bad}"],

@@ -109,6 +109,7 @@ def test_no_color_is_heeded(asked, capsys, monkeypatch):
     [
         ("inspect {dsf}", ">/dev/full", 4, "error: standard output: no space left on device"),
         ("inspect {dsf} --json", ">/dev/full", 4, "error: standard output: no space left on device"),
+        ("check {dsf}", ">/dev/full", 4, "error: standard output: no space left on device"),
         ("inspect --help", ">/dev/full", 4, "error: standard output: no space left on device"),
         ("--help", ">/dev/full", 4, "error: standard output: no space left on device"),
         ("inspect {dsf}", ">&-", 3, "error: standard output: is closed"),

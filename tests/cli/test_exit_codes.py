@@ -17,7 +17,7 @@ EXPORT = "export {onnx} -o {new}/m.dsf"
 CONVERT = "convert {pt2} --inputs {array} -o {new}/net.pt2"
 TRAIN = "train {pictures} -o {new}/run --workers 0"
 VERIFY = "verify {dsf} {onnx}"
-READS_A_MODEL = ("inspect {0}", "bench {0}", "run {0} {image}", "verify {0} {onnx}")
+READS_A_MODEL = ("inspect {0}", "check {0}", "bench {0}", "run {0} {image}", "verify {0} {onnx}")
 READS_A_SOURCE = (
     "export {0} -o {{new}}/m.dsf",
     "verify {{dsf}} {0}",
@@ -114,8 +114,14 @@ RUNS = [
     *of_each(2, "whole NUMBER from 1 to 2^64-1", RUNS_A_MODEL, "--limit plan_bytes=16777216T"),
     *of_each(2, "plan_bytes is given twice", RUNS_A_MODEL, "--limit plan_bytes=1 --limit plan_bytes=2"),
     *of_each(3, "--limit multiply_adds=NUMBER", RUNS_A_MODEL, "--limit multiply_adds=1"),
-    *of_each(3, "--limit file_bytes=NUMBER", (*RUNS_A_MODEL, "inspect {{dsf}} {0}"), "--limit file_bytes=1K"),
+    *of_each(
+        3,
+        "--limit file_bytes=NUMBER",
+        (*RUNS_A_MODEL, "inspect {{dsf}} {0}", "check {{dsf}} {0}"),
+        "--limit file_bytes=1K",
+    ),
     ("inspect {dsf} --limit multiply_adds=1", 2, "it runs nothing"),
+    ("check {dsf} --limit multiply_adds=1", 2, "it runs nothing"),
 ]
 IMAGES = [
     *of_each(3, "no recipe and no file has this name", TAKES_IMAGES, "--preprocess imagenette"),
@@ -180,7 +186,7 @@ OTHERS = [
     ("train digits -o {new} --preprocess cifar", 2, "its own recipe"),
     *(
         (f"{command} --bogus", 2, "no such option")
-        for command in ("train", "convert", "export", "run", "verify", "inspect", "bench", "ops", "doctor")
+        for command in ("train", "convert", "export", "run", "verify", "inspect", "check", "bench", "ops", "doctor")
     ),
     *(
         (command, 2, "missing")
@@ -192,10 +198,12 @@ OTHERS = [
             "run {dsf}",
             "verify {dsf}",
             "inspect",
+            "check",
             "bench",
         )
     ),
     ("-q inspect {dsf}", 2, "inspect has no -q"),
+    ("-q check {dsf}", 2, "check has no -q"),
     ("-q ops", 2, "ops has no -q"),
     ("-q doctor", 2, "doctor has no -q"),
 ]
@@ -285,7 +293,16 @@ def unreadable(files):
 
 
 @pytest.mark.parametrize(
-    "command", ["inspect {0}", "bench {0}", "run {0} x.png", "verify {0} {0}", "export {0}", "convert {0} --inputs {0}"]
+    "command",
+    [
+        "inspect {0}",
+        "check {0}",
+        "bench {0}",
+        "run {0} x.png",
+        "verify {0} {0}",
+        "export {0}",
+        "convert {0} --inputs {0}",
+    ],
 )
 def test_a_file_that_may_not_be_read(call, unreadable, command):
     result = call(*command.format(unreadable).split())

@@ -96,6 +96,7 @@ def test_names_on_the_command_line(call, files, tmp_path):
     path = tmp_path / "m\x1b[2J\u202e.dsf"
     for arguments in (
         ["inspect", path],
+        ["check", path],
         ["run", "--backend", HOSTILE, files.dsf, "x"],
         [HOSTILE],
         ["run", "-\x9b"],
@@ -107,7 +108,8 @@ def test_names_on_the_command_line(call, files, tmp_path):
         assert result.exit_code in (2, 3)
         assert all(part.isprintable() for part in result.stderr.split("\n")), result.stderr
     path.write_bytes(files.dsf.read_bytes())
-    assert r"m\x1b[2J\u202e.dsf" in call("inspect", path).stdout.splitlines()[0]
+    for command in ("inspect", "check"):
+        assert r"m\x1b[2J\u202e.dsf" in call(command, path).stdout.splitlines()[0]
 
 
 @pytest.mark.parametrize(

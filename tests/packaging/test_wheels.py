@@ -84,6 +84,7 @@ def test_the_light_install_runs_and_inspects(light: Path, model: Path):
     array = model.with_suffix(".npy")
     assert run(light / "dscompress", "run", model, array).strip()
     assert model.name in run(light / "dscompress", "inspect", model)
+    assert "ok" in run(light / "dscompress", "check", model)
     found = f"import importlib.util as u; print([name for name in {ABSENT} if u.find_spec(name)])"
     assert run(light / "python", "-c", found).strip() == "[]"
 
