@@ -20,6 +20,9 @@ CASES = [
     Case("c a scalar", (ints(2, 5), shifts(5, 3), np.array(3, np.float32)), weights=(1, 2)),
     Case("c the whole shape", (ints(2, 5), shifts(5, 3), ints(2, 3)), weights=(1,)),
     Case("c one element", (ints(2, 5), shifts(5, 3), ints(1)), weights=(1, 2)),
+    Case("c and blocks of k", (ints(3, 1600), ints(1600, 20), ints(3, 20)), {"alpha": 2.0, "beta": 0.5}),
+    Case("b is an input, transposed", (ints(50, 37), ints(70, 37), ints(70)), {"trans_b": 1}),
+    Case("all are inputs, both transposed", (ints(37, 50), ints(70, 37), ints(50, 1)), {"trans_a": 1, "trans_b": 1}),
     Case("one by one", (ints(1, 1), shifts(1, 1)), weights=(1,)),
     Case(
         "one row, many columns", (ints(1, 129), shifts(67, 129), ints(67)), {"trans_b": 1}, weights=(1, 2), batch=True

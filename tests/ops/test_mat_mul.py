@@ -19,9 +19,15 @@ CASES = [
     Case("vector against a batch", (ints(5), ints(2, 5, 3))),
     Case("batch against a vector", (ints(2, 3, 5), ints(5))),
     Case("weight on the left", (shifts(4, 7), ints(2, 7, 3)), weights=(0,), batch=True),
+    Case("a stack of weights", (ints(2, 3, 4, 5), shifts(3, 5, 17)), weights=(1,), batch=True),
+    Case("a weight for part of the stack", (ints(2, 3, 4, 5), shifts(2, 1, 5, 6)), weights=(1,)),
+    Case("one b for the last axis", (ints(1, 4, 5, 7), ints(3, 1, 7, 6))),
+    Case("tails of every block, both inputs", (ints(3, 50, 131), ints(3, 131, 67)), batch=True),
+    Case("blocks of k, both inputs", (ints(2, 5, 1600), ints(2, 1600, 33))),
     Case("one by one", (ints(1, 1), ints(1, 1))),
     Case("tails of every block", (ints(2, 13, 131), shifts(131, 67)), weights=(1,), batch=True),
     Case("six dimensions", (ints(1, 2, 1, 2, 3, 4), ints(2, 1, 3, 1, 4, 2))),
+    Case("rounded, both inputs", (normals(2, 9, 300), normals(2, 300, 33)), batch=True, exact=False),
     Case("rounded", (normals(2, 9, 300), normals(300, 33)), weights=(1,), batch=True, exact=False),
 ]
 

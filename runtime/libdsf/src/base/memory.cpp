@@ -1,10 +1,12 @@
 // Aligned memory; large pieces in huge pages where the system has them, which saves most of the page faults.
 #include "memory.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <sys/mman.h>
 
 #include "error.h"
+#include "round.h"
 
 namespace dsf {
 
@@ -19,5 +21,8 @@ std::shared_ptr<uint8_t> allocate(uint64_t bytes, const std::string& where) {
     if (alignment == HUGE_PAGE) ::madvise(memory, static_cast<size_t>(bytes), MADV_HUGEPAGE);  // only a hint
     return std::shared_ptr<uint8_t>(static_cast<uint8_t*>(memory), std::free);
 }
+
+Floats::Floats(int64_t count)
+    : data_(allocate(static_cast<uint64_t>(round_up(std::max<int64_t>(count, 1), 16)) * sizeof(float), "weights")) {}
 
 }  // namespace dsf

@@ -3,12 +3,7 @@
 
 #include <cstring>
 
-#include "base/memory.h"
-
 namespace dsf {
-
-Floats::Floats(int64_t count)
-    : data_(allocate(static_cast<uint64_t>(round_up(std::max<int64_t>(count, 1), 16)) * sizeof(float), "weights")) {}
 
 const float* StridedRows::panel(const GemmF32& kernel, int64_t row, int64_t rows, int64_t k0, int64_t kc,
                                 float* scratch) const {

@@ -14,26 +14,12 @@
 #include <memory>
 #include <vector>
 
+#include "base/memory.h"
+#include "base/round.h"
 #include "base/threads.h"
 #include "isa.h"
 
 namespace dsf {
-
-inline int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
-inline int64_t round_up(int64_t a, int64_t b) { return divide_up(a, b) * b; }
-
-// 64-byte aligned floats that nobody has written yet.
-class Floats {
-public:
-    explicit Floats(int64_t count);
-    float* data() { return reinterpret_cast<float*>(data_.get()); }
-    const float* data() const { return reinterpret_cast<const float*>(data_.get()); }
-
-private:
-    std::shared_ptr<uint8_t> data_;
-};
-
-inline int64_t floats_bytes(int64_t count) { return count * int64_t{sizeof(float)}; }
 
 // The length of the blocks that k is summed in: equal ones of at most 384, for 48 columns of which a block is 72 KiB.
 inline int64_t block_of_k(int64_t k) { return divide_up(k, divide_up(k, 384)); }

@@ -1,7 +1,28 @@
 // Cutting, packing and the loops of panel products.
 #include "panels.h"
 
+#include <cstring>
+
+#include "isa.h"
+
 namespace dsf {
+namespace {
+
+// Rows [k, k + count) of some columns of a matrix, as to[count][width].
+void pack_block(const PanelMatrix& b, int64_t k, int64_t count, int64_t column, int64_t columns, int64_t width,
+                float* to) {
+    const float* from = b.data + k * b.k_stride + column * b.column_stride;
+    if (columns < width)
+        for (int64_t i = 0; i < count; ++i) std::fill(to + i * width + columns, to + (i + 1) * width, 0.0f);
+    if (b.column_stride == 1) {
+        const size_t bytes = static_cast<size_t>(columns) * sizeof(float);
+        for (int64_t i = 0; i < count; ++i) std::memcpy(to + i * width, from + i * b.k_stride, bytes);
+    } else {
+        isa().transpose->run(from, b.column_stride, to, width, columns, count);
+    }
+}
+
+}  // namespace
 
 std::vector<Panel> cut_panels(const PanelF32& kernel, int64_t columns) {
     std::vector<Panel> panels;
@@ -40,6 +61,16 @@ PanelProduct::PanelProduct(const PanelF32& kernel, int64_t segments, int64_t len
     }
 }
 
+const float* PanelProduct::cells_of(const PanelWeights& weights, const Panel& panel, const BlockOfK& block) const {
+    const int64_t width = panel.vectors * kernel_.width, from = panel.at * k_ + block.k * width;
+    if (weights.cells) return weights.cells + from;
+    const int64_t rows = block.segments * block.length;
+    if (weights.codes)
+        weights.decode(weights.codes + from * weights.numbers, weights.table, weights.block, rows * width);
+    else pack_block(weights.matrix, block.k, rows, panel.column, panel.columns, width, weights.block);
+    return weights.block;
+}
+
 void PanelProduct::run(const PanelWeights& weights, const float* const* table, int64_t pitch, int64_t rows, int first,
                        int last, const PanelOutput& output) const {
     PanelTile tile{};
@@ -62,11 +93,8 @@ void PanelProduct::run(const PanelWeights& weights, const float* const* table, i
             tile.length = block.length;
             tile.first = block.k == 0;
             tile.last = &block == &blocks_.back();
-            const int64_t from = panel.at * k_ + block.k * panel.vectors * kernel_.width;
             const int64_t cells = block.segments * block.length * panel.vectors * kernel_.width;
-            tile.b = weights.cells ? weights.cells + from : weights.block;
-            if (!weights.cells)
-                weights.decode(weights.codes + from * weights.numbers, weights.table, weights.block, cells);
+            tile.b = cells_of(weights, panel, block);
             // Meanwhile the next block comes into the L2 cache, a share of it with each tile.
             const int64_t share = divide_up(cells, tiles) * static_cast<int64_t>(sizeof(float));
             tile.prefetch_end = packed_end ? reinterpret_cast<const char*>(tile.b) + share * tiles : nullptr;

@@ -9,7 +9,8 @@
 #include <algorithm>
 #include <vector>
 
-#include "gemm.h"
+#include "base/round.h"
+#include "base/threads.h"
 #include "panel_f32.h"
 
 namespace dsf {
@@ -32,7 +33,14 @@ struct BlockOfK {
 // Blocks of whole segments, or equal parts of one, of at most about 512 products.
 std::vector<BlockOfK> cut_k(int64_t segments, int64_t length);
 
-// The packed right side: cells of 32 bits, a float or two bfloat16 numbers, or codes that are decoded block by block.
+// A right side that is not packed: element (k, column) is at k * k_stride + column * column_stride.
+struct PanelMatrix {
+    const float* data = nullptr;
+    int64_t k_stride = 0, column_stride = 0;
+};
+
+// The right side: packed cells of 32 bits, a float or two bfloat16 numbers, or what a block of a panel at a time becomes
+// such cells: codes, or a matrix that is only known at run time.
 struct PanelWeights {
     const float* cells = nullptr;      // packed
     const float* cells_end = nullptr;  // of this product and those that follow it
@@ -40,7 +48,8 @@ struct PanelWeights {
     const float* table = nullptr;      // of codes: [DECODE_CODES]
     void (*decode)(const uint8_t* codes, const float* table, float* to, int64_t cells) = nullptr;
     int numbers = 1;         // of a cell
-    float* block = nullptr;  // [block_floats()]: where a block of codes is decoded to
+    PanelMatrix matrix;      // if there are neither cells nor codes; of a product of one segment
+    float* block = nullptr;  // [block_floats()]: where a block of codes or of the matrix becomes cells
 };
 
 // What the store of a tile does; pointers are to row 0, column 0.
@@ -88,6 +97,9 @@ public:
              const PanelOutput& output) const;
 
 private:
+    // A block's cells: where they are packed, or made of what the weights are.
+    const float* cells_of(const PanelWeights& weights, const Panel& panel, const BlockOfK& block) const;
+
     const PanelF32& kernel_;
     std::vector<Panel> panels_;
     std::vector<BlockOfK> blocks_;

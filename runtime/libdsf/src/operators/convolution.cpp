@@ -5,8 +5,8 @@
 #include <numeric>
 
 #include "kernels/gemm.h"
-#include "parallel.h"
 #include "product.h"
+#include "parallel.h"
 #include "ops/rules.h"
 
 namespace dsf {
@@ -14,6 +14,15 @@ namespace {
 
 constexpr int64_t SLACK = 64;                       // floats behind an image that vectors may read, whatever they are
 constexpr int64_t IMAGE_FLOATS = int64_t(1) << 21;  // prepared images kept at a time: 8 MiB, or one image
+
+// The clip of an epilogue: none, or the bounds of a relu or clip.
+void set_epilogue(GemmOutput& output, const Epilogue& epilogue, const float* residual) {
+    const Activation activation = activation_of(epilogue);
+    output.residual = epilogue.residual ? residual : nullptr;
+    output.clip = activation.kind == Activation::clip;
+    output.low = activation.low;
+    output.high = activation.high;
+}
 
 // The prepared image of one channel: rows of phases, and where each tap reads.
 struct ImagePlan {

@@ -1,29 +1,7 @@
 // Chooses how a convolution of channels-last images is computed.
 #include "convolution_last.h"
 
-#include <limits>
-
 namespace dsf {
-namespace {
-
-Activation activation_of(const Epilogue& epilogue) {
-    switch (epilogue.activation) {
-        case Epilogue::Activation::relu:
-            return {Activation::clip, 0, std::numeric_limits<float>::infinity()};
-        case Epilogue::Activation::clip:
-            return {Activation::clip, epilogue.low, epilogue.high};
-        case Epilogue::Activation::silu:
-            return {Activation::silu};
-        case Epilogue::Activation::hard_swish:
-            return {Activation::hard_swish};
-        case Epilogue::Activation::none:
-            break;
-    }
-    return {};
-}
-
-}  // namespace
-
 LastEpilogue::LastEpilogue(const Preparation& preparation)
     : epilogue_(preparation.epilogue),
       activation_(activation_of(preparation.epilogue)),

@@ -1,9 +1,9 @@
 // Products with packed weights: y = a b, b a weight in codes whose columns are stored one after the other.
-#include "packed_product.h"
-
 #include <cstring>
 
 #include "codecs/codes.h"
+#include "kernels/isa.h"
+#include "product.h"
 
 namespace dsf {
 namespace {
@@ -14,8 +14,7 @@ constexpr int64_t ROWS_TOGETHER = 64;        // of a, whose copies are kept at a
 
 class PackedProduct final : public Kernel {
 public:
-    PackedProduct(const Preparation& preparation, const Product& product, const Weight& weight, const Codes& codes,
-                  int bias)
+    PackedProduct(const Preparation& preparation, const Product& product, const Weight& weight, const Codes& codes)
         : kernel_(*isa().gemv),
           bf16_(preparation.bf16 && kernel_.rows_bf16),
           m_(product.m),
@@ -23,7 +22,8 @@ public:
           a_stride_(product.a.row_stride),
           x_stride_(round_up(product.k, GEMV_BLOCK)),
           outputs_(round_up(std::max<int64_t>(1, WEIGHTS_A_TASK / product.k), OUTPUTS_TOGETHER)),
-          bias_(bias),
+          bias_(product.bias),
+          activation_(activation_of(preparation.epilogue)),
           weight_(preparation.model.prepared.get<CodeRows>(
               index_of(preparation, weight), "code rows " + std::to_string(product.k),
               code_rows_bytes(codes, product.n, product.k),
@@ -31,9 +31,7 @@ public:
                   return std::make_shared<CodeRows>(code_rows(codes, preparation.model.path + ": weight", product.n,
                                                               product.k));
               })),
-          name_("gemv shift" + std::to_string(codes.bits) + " " + kernel_.name + (bf16_ ? " bf16" : "")) {
-        set_epilogue(clip_, preparation.epilogue, nullptr);
-    }
+          name_("gemv shift" + std::to_string(codes.bits) + " " + kernel_.name + (bf16_ ? " bf16" : "")) {}
 
     const char* name() const override { return name_.c_str(); }
     Arithmetic arithmetic(dsf_dtype given) const override {
@@ -101,9 +99,9 @@ private:
         g.m = count;
         g.bias = bias_ >= 0 ? run.inputs[bias_].as<const float>() : nullptr;
         g.residual = run.residual ? run.residual + row * n_ : nullptr;
-        g.clip = clip_.clip;
-        g.low = clip_.low;
-        g.high = clip_.high;
+        g.clip = activation_.kind == Activation::clip;
+        g.low = activation_.low;
+        g.high = activation_.high;
         g.y = run.outputs[0].as<float>() + row * n_;
         g.y_stride = n_;
         (bf16_ ? kernel_.rows_bf16 : kernel_.rows)(g, first, last);
@@ -113,23 +111,22 @@ private:
     bool bf16_;
     int64_t m_, n_, a_stride_, x_stride_, outputs_;
     int bias_;
-    GemmOutput clip_;
+    Activation activation_;  // none, or a clip
     std::shared_ptr<const CodeRows> weight_;
     std::string name_;
 };
 
 }  // namespace
 
-std::unique_ptr<Kernel> packed_product(const Preparation& preparation, const Product& product, int bias,
-                                       bool has_other_c) {
+std::unique_ptr<Kernel> packed_product(const Preparation& preparation, const Product& product) {
     const Weight* weight = preparation.weight(1);
-    if (!weight || product.stack_of_b.rank > 0 || has_other_c) return nullptr;
+    if (!weight || product.stack_of_b.rank > 0 || product.c >= 0) return nullptr;
     if (product.alpha != 1.0f || product.a.column_stride != 1) return nullptr;
     if (!stored_by_columns(preparation, product, *weight)) return nullptr;
     const GemvShiftF32& kernel = *isa().gemv;
     const int64_t most_rows = preparation.bf16 && kernel.rows_bf16 ? kernel.most_rows_bf16 : kernel.most_rows;
     const bool pays = product.m <= most_rows || preparation.low_memory;
-    return pays ? std::make_unique<PackedProduct>(preparation, product, *weight, *weight->codes(), bias) : nullptr;
+    return pays ? std::make_unique<PackedProduct>(preparation, product, *weight, *weight->codes()) : nullptr;
 }
 
 }  // namespace dsf

@@ -1,9 +1,14 @@
-// What gemm and mat_mul share: products of matrices, of which b is packed in advance where it is a weight.
+// Products of matrices, y = alpha a b + c, and the two ways to compute them:
+//
+//   packed   few rows with a weight in codes: decoded as they are multiplied   packed_product.cpp
+//   panels   everything else: the micro-kernel of convolutions                            panel_product.cpp
 #pragma once
 
-#include "kernels/gemm.h"
-#include "parallel.h"
+#include "base/memory.h"
+#include "base/round.h"
+#include "kernels/activation.h"
 #include "ops/rules.h"
+#include "parallel.h"
 
 namespace dsf {
 
@@ -12,44 +17,33 @@ struct MatrixView {
     int64_t row_stride, column_stride;
 };
 
-// y = a b for a stack of pairs of matrices; a's and b's own stacks broadcast to it.
+// y = alpha a b + beta c for a stack of pairs of matrices; a's and b's own stacks broadcast to it. Input 0 is a, 1 is b.
 struct Product {
     int64_t m, n, k;
     MatrixView a, b;
     float alpha = 1;
     Shape stack{}, stack_of_a{}, stack_of_b{};
+    int bias = -1;        // which input is a c of one value a column that is added as it is, or -1
+    int c = -1;           // which input is any other c, or -1
+    MatrixView c_view{};  // a stride of 0: the same for all rows or columns
+    float beta = 1;       // of c
 };
 
-class ProductKernel : public Kernel {
-public:
-    // bias: which input is one value a column, or -1.
-    ProductKernel(const Preparation& preparation, Product product, int bias);
-    const char* name() const override { return kernel_.name; }
-    bool reads_weight(int input) const override { return input != 1 || !packed_; }
-    size_t scratch_bytes() const override;
-    void run(const Run& run) const override { multiply(run, false); }
-
-protected:
-    void multiply(const Run& run, bool accumulate) const;
-
-private:
-    const GemmF32& kernel_;
-    Product product_;
-    GemmBlocks blocks_;
-    int bias_;
-    Epilogue epilogue_;
-    int64_t slots_;
-    std::shared_ptr<const Floats> packed_;  // b, where it is a weight and one matrix
-};
-
-// The clip of an epilogue: none, or the bounds of a relu or clip.
-void set_epilogue(GemmOutput& output, const Epilogue& epilogue, const float* residual);
-
-// b is a shift weight whose stored dimension 0 is the columns of b, dimension 1 its rows.
+// b is a weight in codes whose stored dimension 0 is the columns of b, dimension 1 its rows.
 bool stored_by_columns(const Preparation& preparation, const Product& product, const Weight& weight);
 
 // A weight decoded to float32, row-major in its value's shape.
 Floats decode_floats(const Preparation& preparation, const Weight& weight);
 int index_of(const Preparation& preparation, const Weight& weight);
+
+// What an epilogue does to the sums last.
+Activation activation_of(const Epilogue& epilogue);
+
+std::unique_ptr<Kernel> prepare_product(const Preparation& preparation, const Product& product);
+
+// The packed way, or null where it does not apply or does not pay: b is no weight in codes stored by columns of b, or so
+// many rows of a share it that expanding it once is faster.
+std::unique_ptr<Kernel> packed_product(const Preparation& preparation, const Product& product);
+std::unique_ptr<Kernel> panel_product(const Preparation& preparation, const Product& product);
 
 }  // namespace dsf

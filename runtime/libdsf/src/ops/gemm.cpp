@@ -1,7 +1,5 @@
 // gemm: y = alpha * a b + beta * c; trans_a and trans_b transpose a and b first, c broadcasts to y.
-#include "operators/binary.h"
-#include "operators/packed_product.h"
-#include "operators/panel_product.h"
+#include "operators/product.h"
 
 namespace dsf {
 namespace {
@@ -38,42 +36,6 @@ std::vector<TensorType> infer(const Inference& node) {
     return {{Dtype::float32, y}};
 }
 
-// y starts as beta * c, and the products are added to it. Where c is one value a column, as in a linear layer, it is
-// added as a bias in the tile instead.
-class GemmKernel final : public ProductKernel {
-public:
-    GemmKernel(const Preparation& preparation, const Product& product, int bias, float beta)
-        : ProductKernel(preparation, product, bias),
-          beta_(beta),
-          starts_from_c_(bias < 0 && preparation.inputs.size() > 2 && preparation.inputs[2] != nullptr) {
-        const Shape& y = preparation.outputs[0].shape;
-        if (starts_from_c_) c_ = plan_broadcast(y, preparation.inputs[2]->shape, y);
-    }
-
-    void run(const Run& run) const override {
-        if (starts_from_c_) fill(run);
-        multiply(run, starts_from_c_);
-    }
-
-private:
-    void fill(const Run& run) const {
-        const float* c = run.inputs[2].as<const float>();
-        float* y = run.outputs[0].as<float>();
-        for_chunks(run.threads, run.outputs[0].type.shape.elements(), [&](int64_t begin, int64_t end) {
-            for (int64_t i = begin; i < end; ++i) {
-                int64_t outer = i / c_.row, from = i % c_.row * c_.b_step;
-                for (size_t axis = static_cast<size_t>(c_.rank); axis-- > 0; outer /= c_.dims[axis])
-                    from += outer % c_.dims[axis] * c_.b[axis];
-                y[i] = beta_ * c[from];
-            }
-        });
-    }
-
-    float beta_;
-    bool starts_from_c_;
-    Broadcast c_;
-};
-
 std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
     const Parameters p = read(preparation.attributes());
     const Shape &a = preparation.inputs[0]->shape, &b = preparation.inputs[1]->shape;
@@ -81,15 +43,15 @@ std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
     Product product{y[0], y[1], a[p.trans_a ? 0 : 1], {}, {}, p.alpha};
     product.a = p.trans_a ? MatrixView{1, a[1]} : MatrixView{a[1], 1};
     product.b = p.trans_b ? MatrixView{1, b[1]} : MatrixView{b[1], 1};
-    int bias = -1;
-    if (preparation.inputs.size() > 2 && preparation.inputs[2] && p.beta == 1.0f) {
+    if (preparation.inputs.size() > 2 && preparation.inputs[2]) {
         const Shape& c = preparation.inputs[2]->shape;
-        if (c.elements() == y[1] && (c.rank == 1 || (c.rank == 2 && c[0] == 1))) bias = 2;
+        const bool is_row = c.elements() == y[1] && (c.rank == 1 || (c.rank == 2 && c[0] == 1));
+        (is_row && p.beta == 1.0f ? product.bias : product.c) = 2;
+        product.c_view.row_stride = c.rank == 2 && c[0] > 1 ? c[1] : 0;
+        product.c_view.column_stride = c.rank > 0 && c[c.rank - 1] > 1 ? 1 : 0;
+        product.beta = p.beta;
     }
-    const bool other_c = bias < 0 && preparation.inputs.size() > 2 && preparation.inputs[2];
-    if (auto packed = packed_product(preparation, product, bias, other_c)) return packed;
-    if (auto panels = panel_product(preparation, product, bias, other_c)) return panels;
-    return std::make_unique<GemmKernel>(preparation, product, bias, p.beta);
+    return prepare_product(preparation, product);
 }
 
 bool each_image(const Inference& node, const BatchAxes& batch) {

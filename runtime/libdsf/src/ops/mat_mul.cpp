@@ -1,6 +1,5 @@
 // mat_mul: numpy.matmul. Matrices in the last two axes, the axes before them broadcast.
-#include "operators/packed_product.h"
-#include "operators/panel_product.h"
+#include "operators/product.h"
 
 namespace dsf {
 namespace {
@@ -29,6 +28,8 @@ Shape stack_of(Shape matrices) {
     return matrices;
 }
 
+bool is_one_along_last(const Shape& stack) { return stack.rank == 0 || stack[stack.rank - 1] == 1; }
+
 std::vector<TensorType> infer(const Inference& node) {
     node.expect_inputs(2, 2);
     node.expect_outputs(1, 1);
@@ -51,13 +52,6 @@ std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
     const auto [a, b] = operands(preparation.inputs[0]->shape, preparation.inputs[1]->shape);
     const int64_t m = a[a.rank - 2], k = a[a.rank - 1], n = b[b.rank - 1];
     Product whole{m, n, k, {k, 1}, {n, 1}};
-    // One b for all: the matrices of a are one tall matrix.
-    if (b.rank == 2) {
-        whole.m = a.elements() / k;
-        if (auto packed = packed_product(preparation, whole, -1, false)) return packed;
-        if (auto panels = panel_product(preparation, whole, -1, false)) return panels;
-        return std::make_unique<ProductKernel>(preparation, whole, -1);
-    }
     whole.stack_of_a = stack_of(a);
     whole.stack_of_b = stack_of(b);
     whole.stack.rank = std::max(a.rank, b.rank) - 2;
@@ -66,7 +60,13 @@ std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
         const int in_b = axis - (whole.stack.rank - whole.stack_of_b.rank);
         whole.stack[axis] = std::max(in_a < 0 ? 1 : a[in_a], in_b < 0 ? 1 : b[in_b]);
     }
-    return std::make_unique<ProductKernel>(preparation, whole, -1);
+    // Where one b is for all of the last axis, the matrices of a along it are one tall matrix.
+    while (whole.stack.rank > 0 && is_one_along_last(whole.stack_of_b)) {
+        whole.m *= whole.stack[whole.stack.rank - 1];
+        for (Shape* shape : {&whole.stack, &whole.stack_of_a, &whole.stack_of_b})
+            shape->rank = std::max(0, shape->rank - 1);
+    }
+    return prepare_product(preparation, whole);
 }
 
 // Images are rows of the one on the left, or matrices of a stack.

@@ -5,8 +5,8 @@
 #include <cstdlib>
 #include <fstream>
 
-#include "kernels/gemm.h"
 #include "base/caps.h"
+#include "base/round.h"
 #include "ops/rules.h"
 
 namespace dsf {
