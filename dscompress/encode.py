@@ -13,10 +13,7 @@ exponents span no more levels than a code of 6 bits holds:
      5             16                  15
      6             32                  31
 
-Planes, each at a multiple of 64 bytes, low bits first, weight after weight:
-
-    sign         1 bit a weight
-    level        4, 2 or 1 bits a weight: LEVEL_PLANES says which for each number of bits
+Signs and levels lie in planes, of which dsruntime/planes.py has the widths and places.
 
 A multiplication by a power of two is exact, so a tensor that was +-2^k before a float scale per channel was folded into
 it still is a shift tensor. -0.0 is stored as 0.0. Nothing is ever rounded: what decodes to other bits is stored raw.
@@ -30,10 +27,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from dsruntime.file import Shift
+from dsruntime.planes import MAX_BITS, planes, planes_length
 
-ALIGNMENT = 64
-MOST_BITS = 6
-LEVEL_PLANES: dict[int, tuple[int, ...]] = {1: (), 2: (1,), 3: (2,), 4: (2, 1), 5: (4,), 6: (4, 1)}
 CHUNK = 1 << 20  # elements looked at in one step: bounds the temporary memory, whatever the tensor's size
 LEAST_NORMAL, MOST_NORMAL = -126, 127  # exponents of float32's normal numbers
 LEAST_BASE, MOST_BASE = -128, 127  # int8
@@ -163,7 +158,7 @@ def choose(found: Channels) -> tuple[Shift, np.ndarray]:
     if apart and not one_scale:
         forms.append((planes_length(found.size, apart) + 4 * len(live), 2, apart))
     if not forms:
-        most_levels = levels(MOST_BITS, found.has_zero)
+        most_levels = levels(MAX_BITS, found.has_zero)
         channel = int(np.argmax(np.where(live, found.most - found.least, -1)))
         raise NotShiftError(f"channel {channel} needs {widest} exponent levels, a code holds {most_levels}")
     _, form, bits = min(forms)
@@ -196,23 +191,7 @@ def levels(bits: int, zero: bool) -> int:
 
 def smallest_bits(count: int, zero: bool) -> int | None:
     """The fewest bits that tell `count` powers of two apart, or None."""
-    return next((bits for bits in range(1, MOST_BITS + 1) if levels(bits, zero) >= count), None)
-
-
-def planes(size: int, bits: int) -> list[tuple[int, int, int]]:
-    """(offset, length, bits a weight) of the sign plane and of each level plane, in order."""
-    result, end = [], 0
-    for width in (1, *LEVEL_PLANES[bits]):
-        offset = -(-end // ALIGNMENT) * ALIGNMENT
-        length = -(-size * width // 8)
-        result.append((offset, length, width))
-        end = offset + length
-    return result
-
-
-def planes_length(size: int, bits: int) -> int:
-    offset, length, _ = planes(size, bits)[-1]
-    return offset + length
+    return next((bits for bits in range(1, MAX_BITS + 1) if levels(bits, zero) >= count), None)
 
 
 def chunks(shape: tuple[int, ...]) -> Iterator[slice]:

@@ -28,10 +28,11 @@ from typing import Any
 import flatbuffers
 import numpy as np
 
-from dscompress.encode import ALIGNMENT, Encoded
+from dscompress.encode import Encoded
 from dscompress.errors import MACHINE_ERRNOS, BackendError, CompileError
 from dsruntime import dsf_generated as fb
 from dsruntime.file import DTYPES, PREFIX, Image, Input, Node, Output, Value
+from dsruntime.planes import ALIGNMENT
 
 MAGIC = b"\x89DSF\r\n\x1a\n"
 MAJOR, MINOR = 1, 0

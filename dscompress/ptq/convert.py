@@ -21,7 +21,6 @@ import torch
 from dscompress.capture.exported_program import input_dims, input_nodes
 from dscompress.capture.module import evaluation_copy
 from dscompress.capture.torch_export import export_module
-from dscompress.encode import ALIGNMENT
 from dscompress.errors import CompileError
 from dscompress.nn.copied import copied
 from dscompress.ptq.allocate import allocate
@@ -33,6 +32,7 @@ from dscompress.ptq.report import ConversionReport
 from dscompress.ptq.run import Run
 from dscompress.ptq.sensitivity import LayerSensitivity, sensitivities
 from dscompress.ptq.size import measured, plan_for_bytes
+from dsruntime.planes import ALIGNMENT
 
 Model = TypeVar("Model", torch.nn.Module, torch.export.ExportedProgram)
 Bits = int | Mapping[str, int | None]

@@ -7,7 +7,6 @@ from collections.abc import Callable
 import torch
 from torch import fx
 
-from dscompress.encode import planes_length
 from dscompress.errors import CompileError
 from dscompress.ptq.corrections import corrected_statistics, moments
 from dscompress.ptq.flow import Flow, Pair
@@ -18,6 +17,7 @@ from dscompress.ptq.report import Agreement, ConversionReport, ConvertedLayer
 from dscompress.ptq.solve import Solution, solve
 from dscompress.ptq.statistics import Statistics, rows_wanted
 from dscompress.write import round_up
+from dsruntime.planes import planes_length
 
 NEEDS_INPUTS = {"scale", "compensate", "drift"}
 SEED = 0  # of the positions that are looked at

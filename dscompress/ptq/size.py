@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 
 import torch
 
-from dscompress.encode import ALIGNMENT
 from dscompress.errors import CompileError
 from dscompress.ptq.allocate import allocate
 from dscompress.ptq.codebook import Codebook
@@ -18,6 +17,7 @@ from dscompress.ptq.layers import Layer
 from dscompress.ptq.network import Network
 from dscompress.ptq.scales import best_scales
 from dscompress.ptq.sensitivity import LayerSensitivity
+from dsruntime.planes import ALIGNMENT
 
 ATTEMPTS = 5
 NOT_ZERO = 1e-3

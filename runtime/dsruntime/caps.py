@@ -22,5 +22,4 @@ MAX_NODE_ENDS = 4096  # inputs or outputs of one node
 MAX_ALL_ENDS = 65536  # inputs and outputs of all nodes together
 MAX_LIST = 4096  # entries of one attribute
 MAX_METADATA = 4096
-MAX_BITS = 6  # of a shift code, sign included
 MAX_IMAGE_SIDE = 1 << 14

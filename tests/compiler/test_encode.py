@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dscompress.encode import Encoded, decode, encode, planes
+from dscompress.encode import Encoded, decode, encode
+from dsruntime.planes import planes
 
 
 def powers(shape, least, most, *, zeros=0.0, seed=0):

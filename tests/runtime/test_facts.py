@@ -7,7 +7,7 @@ import pytest
 
 from dscompress import cli, meaning, write
 from dscompress.cli import export, options
-from dsruntime import caps, dsf_generated, image, library
+from dsruntime import caps, dsf_generated, image, library, planes
 from dsruntime.backends.cuda.kernels import window
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,6 +37,17 @@ def test_python_has_the_caps_of_the_header():
     # What Python does not check before libdsf does: options of a session, and what no operator comes near.
     libdsf_alone = {"DEFAULT_PLAN_BYTES", "DEFAULT_MULTIPLY_ADDS", "MAX_THREADS", "MAX_ATTRIBUTES", "MAX_PLANS"}
     assert set(header) - set(python) == libdsf_alone
+
+
+def test_planes_of_codes_are_as_wide_in_python():
+    """Where they lie is held by the exact bytes of tests/runtime/test_reference_codecs.py and by golden files."""
+    text = read("codecs/planes.h")
+    assert int(re.search(r"MAX_BITS = (\d+);", text)[1]) == planes.MAX_BITS
+    for name in ("LOW_WIDTH", "HIGH_WIDTH"):
+        listed = re.search(rf"constexpr int {name}\[MAX_BITS \+ 1\] = \{{(.*?)\}};", text)[1]
+        widths = getattr(planes, name)
+        assert tuple(map(int, listed.split(", "))) == widths and len(widths) == planes.MAX_BITS + 1
+    assert [low + high for low, high in zip(planes.LOW_WIDTH, planes.HIGH_WIDTH, strict=True)][1:] == [*range(6)]
 
 
 def enum_of_header(name: str, prefix: str) -> dict[str, int]:

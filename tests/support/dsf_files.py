@@ -39,12 +39,12 @@ import flatbuffers
 import numpy as np
 
 from dsruntime import dsf_generated as fb
+from dsruntime.planes import HIGH_WIDTH, LOW_WIDTH
 
 MAGIC = b"\x89DSF\r\n\x1a\n"
 PREFIX = struct.Struct("<8sHHIQIIQQ16s")
 CRC_AT = 24
 DTYPES = {"float32": 1, "float16": 2, "int8": 3, "uint8": 4, "int32": 5, "int64": 6, "bool": 7}
-PLANES = {1: [], 2: [1], 3: [2], 4: [2, 1], 5: [4], 6: [4, 1]}  # bits: widths of the level planes, low bits first
 
 
 def build(
@@ -144,7 +144,7 @@ def pack_planes(levels, signs, bits: int) -> bytes:
     """
     out = bytearray(pack_plane(np.asarray(signs, np.int64), 1))
     levels, low = np.asarray(levels, np.int64), 0
-    for width in PLANES[bits]:
+    for width in filter(None, (LOW_WIDTH[bits], HIGH_WIDTH[bits])):
         out += bytes(round_up(len(out)) - len(out))
         out += pack_plane(levels >> low & (1 << width) - 1, width)
         low += width

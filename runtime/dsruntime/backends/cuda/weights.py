@@ -19,8 +19,9 @@ import numpy as np
 
 from dsruntime.backends.cuda.launch import Launch, blocks, pointer
 from dsruntime.backends.cuda.tiles import DEPTH, FORMATS, ROWS
-from dsruntime.backends.reference.codecs import PLANES, decode_shift, plane_bytes
+from dsruntime.backends.reference.codecs import decode_shift
 from dsruntime.errors import BackendError
+from dsruntime.planes import planes
 
 # How each role's weight is laid out: the dimensions of its value, by what they are to the product.
 #   rows: outputs of a group, channels: inputs of a group; "groups" of conv lie on the rows' dimension
@@ -206,14 +207,14 @@ def logical(shape, order, role: str, group: int) -> Source:
 
 
 def set_planes(source: Source, shift) -> None:
-    """Level planes follow the sign plane, each at a multiple of 64 bytes (schema/README.md)."""
+    """Where the planes of the level lie, which follow that of the sign."""
     count = source.groups * source.rows * source.kernel_h * source.kernel_w * source.channels
-    at, planes = plane_bytes(count, 1), []
-    for width in PLANES[shift.bits]:
-        at = (at + 63) // 64 * 64
-        planes.append((at, width))
-        at += plane_bytes(count, width)
-    (source.plane0, source.width0), (source.plane1, source.width1) = (*planes, (0, 0), (0, 0))[:2]
+    _, *level = planes(count, shift.bits)
+    (source.plane0, source.width0), (source.plane1, source.width1) = [
+        *((plane.offset, plane.width) for plane in level),
+        (0, 0),
+        (0, 0),
+    ][:2]
     source.zero = (1 << shift.bits - 1) - 1 if shift.zero else -1
 
 

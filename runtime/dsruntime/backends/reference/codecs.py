@@ -3,18 +3,12 @@
 raw     the tensor in C order, little-endian
 shift   value = scale[c] * sign * 2^(base[c] - level), c the index in stored dimension 0
 
-A shift weight of n entries is planes of bits, each plane at a multiple of 64 bytes:
-
-sign plane     1 bit per weight, 1 is negative
-level planes   6-bit codes: 4 + 1, 5: 4, 4: 2 + 1, 3: 2, 2: 1, 1: none; the low bits of a level come first
-
-In a plane of p bits weight i sits at bit (i * p) % 8 of byte (i * p) // 8, low bits first. With `zero`, a level
-whose bits are all set is the weight 0.
+Signs and levels lie in planes (dsruntime/planes.py). With `zero`, a level whose bits are all set is the weight 0.
 """
 
 import numpy as np
 
-PLANES = {1: (), 2: (1,), 3: (2,), 4: (2, 1), 5: (4,), 6: (4, 1)}
+from dsruntime.planes import planes
 
 
 def decode(graph, weight):
@@ -43,22 +37,16 @@ def decode_shift(stored, shape, shift):
 
 def codes(stored, count, bits):
     """Signs (0 or 1) and levels of all weights, in stored order."""
-    signs = read_plane(stored, 0, count, 1)
-    levels = np.zeros(count, np.uint8)
-    at, low = plane_bytes(count, 1), 0
-    for width in PLANES[bits]:
-        at = (at + 63) // 64 * 64
-        levels |= read_plane(stored, at, count, width) << low
-        at += plane_bytes(count, width)
-        low += width
-    return signs, levels
+    sign, *level = planes(count, bits)
+    levels, low = np.zeros(count, np.uint8), 0
+    for plane in level:
+        levels |= read_plane(stored, plane, count) << low
+        low += plane.width
+    return read_plane(stored, sign, count), levels
 
 
-def read_plane(stored, at, count, width):
-    plane = stored[at : at + plane_bytes(count, width)]
-    shifts = range(0, 8, width)
-    return np.stack([plane >> shift & (1 << width) - 1 for shift in shifts], axis=1).reshape(-1)[:count]
-
-
-def plane_bytes(count, width):
-    return (count * width + 7) // 8
+def read_plane(stored, plane, count):
+    """The fields of all weights in a plane, one after the other."""
+    part = stored[plane.offset : plane.offset + plane.length]
+    shifts = range(0, 8, plane.width)
+    return np.stack([part >> shift & (1 << plane.width) - 1 for shift in shifts], axis=1).reshape(-1)[:count]
