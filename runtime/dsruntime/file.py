@@ -11,6 +11,7 @@ Nothing here checks anything: never call it with bytes that did not come from a 
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable
 from functools import cached_property
 from typing import NamedTuple
 
@@ -154,6 +155,15 @@ class Graph:
         """The stored bytes of a weight."""
         start = self.data_offset + weight.offset
         return self._bytes[start : start + weight.length]
+
+
+def at_batch(shape: Iterable[int], batch: int) -> tuple[int, ...]:
+    """Dimensions of the file at a batch size.
+
+    >>> at_batch((-1, 3, -2), 4)
+    (4, 3, 8)
+    """
+    return tuple(d if d >= 0 else -d * batch for d in shape)
 
 
 def read_node(table) -> Node:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from dsruntime.backends.cuda.tensor import Tensor
+from dsruntime.plan.tensor import Tensor
 
 RANDOM = np.random.default_rng(0)
 

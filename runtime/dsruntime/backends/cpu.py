@@ -9,6 +9,7 @@ import numpy as np
 from dsruntime import library
 from dsruntime.backends.runner import Arithmetic, Step
 from dsruntime.errors import BackendError, ModelError
+from dsruntime.file import at_batch
 
 
 def availability() -> tuple[bool, str]:
@@ -49,7 +50,7 @@ class Runner:
         self.threads = library.library().dsf_session_threads(pointer)
 
     def run(self, arrays, batch):
-        results = [np.empty([d if d >= 0 else -d * batch for d in v.shape], v.dtype) for v in self.outputs]
+        results = [np.empty(at_batch(v.shape, batch), v.dtype) for v in self.outputs]
         inputs, outputs = tensors(arrays), tensors(results)
         library.call("dsf_session_run", self.handle.pointer, inputs, len(inputs), outputs, len(outputs))
         return results

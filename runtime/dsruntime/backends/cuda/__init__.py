@@ -1,14 +1,14 @@
 """cuda: kernels of our own on an NVIDIA GPU. Importing this touches nothing of CUDA; open_runner does.
 
 a Model ──lower──▶ Plan ──────▶ launches ──▶ one CUDA graph         for each batch size
-          lower/    plan.py, arena.py           runner.py
+          lower/    plan.py                     runner.py
 
 driver.py, drivers.py                               what a GPU is asked for, and who answers:
 pycuda_driver.py, emulated_driver.py                a GPU, or this processor
 compile.py, cache.py                                kernel sources to cubins
 runner.py, prepared.py, device_model.py             a session, its plans and graphs, the weights they share
 kernels/                                            NAME.cu beside NAME.py, its launcher
-tensor.py, builder.py, fuse.py, plan.py             a graph to steps in one arena
+builder.py, fuse.py, plan.py                        a graph to steps in one arena, by dsruntime/plan/
 lower/                                              one function an op
 interop.py                                          arrays of other libraries on the GPU, in and out
 """

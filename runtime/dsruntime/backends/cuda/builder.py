@@ -11,18 +11,25 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from dsruntime.backends.cuda.arena import Buffer
-from dsruntime.backends.cuda.fuse import Group
 from dsruntime.backends.cuda.kernels import copy as copies
 from dsruntime.backends.cuda.kernels import elementwise
 from dsruntime.backends.cuda.launch import Launch
-from dsruntime.backends.cuda.tensor import SIZES, Tensor, channels_last, dense_strides
 from dsruntime.backends.runner import Arithmetic
 from dsruntime.errors import ModelError
+from dsruntime.file import at_batch
+from dsruntime.plan.fusion import Group
+from dsruntime.plan.lives import ALWAYS, BEFORE, Buffer
+from dsruntime.plan.tensor import SIZES, Tensor, channels_last, dense_strides
 
 MOST_BYTES = 2**31 - 1
-BEFORE, ALWAYS = -1, MOST_BYTES  # as first and last step of a buffer: when inputs are converted; at the end and later
 FAULT_BYTES, OVERFLOW_AT = 32, 16  # what fault() holds
+
+
+@dataclass
+class DeviceBuffer(Buffer):
+    """address: of constants, at once, of others once the plan has memory."""
+
+    address: int = 0
 
 
 @dataclass
@@ -45,7 +52,7 @@ class Builder:
         self.shapes = [at_batch(value.shape, batch) for value in self.graph.values]
         self.weights = {weight.value: index for index, weight in enumerate(self.graph.weights)}
         self.tensors: dict[int, Tensor] = {}
-        self.buffers: list[Buffer] = []
+        self.buffers: list[DeviceBuffer] = []
         self.steps: list[Step] = []
         self.zeroed: list[tuple[int, int]] = []  # (buffer, bytes at its start that are 0 before the first run)
         self.scratches: dict[int, Tensor] = {}  # by the bytes that start as zeros
@@ -90,7 +97,7 @@ class Builder:
                 f"at most {MOST_BYTES // 4}",
                 "run smaller batches",
             )
-        self.buffers.append(Buffer(tensor.bytes, len(self.steps), len(self.steps)))
+        self.buffers.append(DeviceBuffer(tensor.bytes, len(self.steps), len(self.steps)))
         return tensor
 
     def constant(self, array: np.ndarray) -> Tensor:
@@ -99,7 +106,7 @@ class Builder:
         address = self.constants.upload(array)
         strides = dense_strides(array.shape, range(array.ndim))
         tensor = Tensor(len(self.buffers), 0, array.shape, strides, array.dtype.name)
-        self.buffers.append(Buffer(array.nbytes, 0, 0, address=address))
+        self.buffers.append(DeviceBuffer(array.nbytes, 0, 0, address=address))
         return tensor
 
     def weight(self, index: int, role: str, group: int = 1):
@@ -136,8 +143,7 @@ class Builder:
         """tensors: all that the launches read and write."""
         now = len(self.steps)
         for tensor in tensors:
-            buffer = self.buffers[tensor.buffer]
-            buffer.last = max(buffer.last, now)
+            self.buffers[tensor.buffer].use(now)
         node = self.group.node if self.group else None
         name = op or (self.group.name if self.group else "")
         where = (node.name, node.module) if node else ("", "")
@@ -189,10 +195,6 @@ class Builder:
         if self.faults is None:
             self.faults = self.lasting_bytes(FAULT_BYTES, FAULT_BYTES)
         return self.faults
-
-
-def at_batch(shape, batch: int) -> tuple[int, ...]:
-    return tuple(d if d >= 0 else -d * batch for d in shape)
 
 
 def device_dtype(dtype: str) -> str:

@@ -12,15 +12,19 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from dsruntime.backends.cuda.arena import place
-from dsruntime.backends.cuda.builder import ALWAYS, BEFORE, Builder, Step, at_batch, device_dtype
-from dsruntime.backends.cuda.fuse import groups_of
+from dsruntime.backends.cuda.builder import Builder, Step, device_dtype
+from dsruntime.backends.cuda.fuse import TAKES
 from dsruntime.backends.cuda.kernels import copy as copies
 from dsruntime.backends.cuda.launch import Launch
 from dsruntime.backends.cuda.lower import OPS
-from dsruntime.backends.cuda.tensor import SIZES, Tensor, channels_last, dense_strides
 from dsruntime.caps import DEFAULT_ACTIVATION_BYTES
 from dsruntime.errors import BackendError, ModelError, raise_limit
+from dsruntime.plan.arena import place
+from dsruntime.plan.fusion import groups_of
+from dsruntime.plan.lives import ALWAYS, BEFORE
+from dsruntime.plan.tensor import SIZES, Tensor, channels_last, dense_strides
+
+ALIGNMENT = 256  # of buffers, as of what the driver allocates
 
 
 @dataclass
@@ -39,20 +43,18 @@ class Plan:
         self.driver = constants.driver
         self.builder = Builder(model, constants, batch, keep_values)
         self.inputs = [self.add_input(entry.value) for entry in self.graph.inputs]
-        for group in groups_of(self.graph, self.builder.shapes, fuse and not keep_values):
-            self.builder.group = group
-            if group.op not in OPS:
-                raise BackendError(
-                    "cuda", f"no kernel for {group.op!r}", "an op of dscompress ops", "use --backend cpu"
-                )
-            OPS[group.op](self.builder, group)
+        for group in groups_of(self.graph, self.builder.shapes, TAKES if fuse and not keep_values else {}):
+            self.builder.group, op = group, group.node.op
+            if op not in OPS:
+                raise BackendError("cuda", f"no kernel for {op!r}", "an op of dscompress ops", "use --backend cpu")
+            OPS[op](self.builder, group)
         self.builder.group = None
         self.end = len(self.builder.steps)
         self.outputs = [self.add_output(entry.value) for entry in self.graph.outputs]
         if keep_values:
             for buffer in self.builder.buffers:
                 buffer.first, buffer.last = BEFORE, ALWAYS
-        self.arena_bytes = place([buffer for buffer in self.builder.buffers if not buffer.address])
+        self.arena_bytes = place([buffer for buffer in self.builder.buffers if not buffer.address], ALIGNMENT)
         limit = model.limits.activation_bytes or DEFAULT_ACTIVATION_BYTES
         if self.arena_bytes > limit:
             raise ModelError(
@@ -84,7 +86,7 @@ class Plan:
         value, inside = self.graph.values[index], self.builder.value(index)
         raw = self.builder.new(inside.shape, value.dtype)
         for tensor in (raw, inside):
-            self.builder.buffers[tensor.buffer].last = max(self.end, self.builder.buffers[tensor.buffer].last)
+            self.builder.buffers[tensor.buffer].use(self.end)
         return End(index, raw, inside)
 
     # memory
@@ -96,7 +98,7 @@ class Plan:
         self.driver.fill(self.arena, 0xFF, max(self.arena_bytes, 1), stream)
         for buffer in self.builder.buffers:
             if not buffer.address:
-                buffer.address = self.arena + (buffer.offset or 0)
+                buffer.address = self.arena + buffer.offset
         for number, count in self.builder.zeroed:
             if count:
                 self.driver.fill(self.builder.buffers[number].address, 0, count, stream)
@@ -134,9 +136,6 @@ class Plan:
     def converted_output(self, end: End, address: int | None = None) -> list[Launch]:
         """Into raw, or elsewhere on the GPU, dense."""
         return copies.copy(end.inside, self.at(end.inside), end.raw, address or self.at(end.raw))
-
-    def shape(self, index: int) -> tuple[int, ...]:
-        return at_batch(self.graph.values[index].shape, self.batch)
 
 
 def dense(shape) -> tuple[int, ...]:

@@ -19,9 +19,9 @@ from dsruntime.backends.cuda.interop import Borrowed, DeviceArray, borrow, is_on
 from dsruntime.backends.cuda.plan import Plan, dense
 from dsruntime.backends.cuda.prepared import Prepared
 from dsruntime.backends.cuda.spare import Spare
-from dsruntime.backends.cuda.tensor import SIZES
 from dsruntime.backends.runner import Step
 from dsruntime.errors import DsError, ModelError
+from dsruntime.plan.tensor import SIZES
 
 MOST_PLANS = 4  # one for each batch size
 

@@ -7,6 +7,8 @@ import numpy as np
 
 from dsruntime.backends.reference.ops import OPS
 from dsruntime.errors import Cancelled, DsError, ModelError
+from dsruntime.file import at_batch
+from dsruntime.plan.lives import last_uses
 
 # Attributes that hold dimensions: -k in the file is k * N.
 DIMENSIONS = {"reshape": "shape", "expand": "shape", "constant_of_shape": "shape", "resize": "sizes"}
@@ -43,7 +45,7 @@ def run_node(node, values, batch):
     attributes = dict(node.attributes)
     if node.op in DIMENSIONS:
         field = DIMENSIONS[node.op]
-        attributes[field] = at_batch(attributes[field], batch)
+        attributes[field] = list(at_batch(attributes[field], batch))
     inputs = [None if index is None else values[index] for index in node.inputs]
     try:
         result = OPS[node.op](*inputs, **attributes)
@@ -56,17 +58,13 @@ def run_node(node, values, batch):
 def expect_declared(graph, node, index, array, batch):
     """A file is checked at two batch sizes; at others a result may turn out not to be what it declares."""
     value = graph.values[index]
-    shape = tuple(at_batch(value.shape, batch))
+    shape = at_batch(value.shape, batch)
     if array.shape != shape or array.dtype != value.dtype:
         raise ModelError(
             f"node {node.name!r} ({node.op})",
             f"value {value.name!r} is declared as {value.dtype} {shape} at batch size {batch}",
             f"{array.dtype} {array.shape}",
         )
-
-
-def at_batch(dimensions, batch):
-    return [d if d >= 0 else -d * batch for d in dimensions]
 
 
 def bytes_at_a_time(graph, batch, keep):
@@ -79,17 +77,3 @@ def bytes_at_a_time(graph, batch, keep):
         most = max(most, held)
         held -= sum(sizes[index] for index in gone)
     return most
-
-
-def last_uses(graph):
-    """For each node, the values that only it and nodes before it read."""
-    last = {}
-    for position, node in enumerate(graph.nodes):
-        for index in (*node.inputs, *node.outputs):
-            last[index] = position
-    kept = {None, *(output.value for output in graph.outputs), *(weight.value for weight in graph.weights)}
-    spare = [[] for _ in graph.nodes]
-    for index, position in last.items():
-        if index not in kept:
-            spare[position].append(index)
-    return spare

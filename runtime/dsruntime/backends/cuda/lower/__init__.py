@@ -52,7 +52,6 @@ OPS = {
     "reshape": movement.reshape,
     "resize": movement.resize,
     "sigmoid": pointwise.unary,
-    "silu": pointwise.unary,
     "slice": movement.slice_,
     "softmax": reductions.softmax,
     "split": movement.split,

@@ -10,9 +10,9 @@ import numpy as np
 from dsruntime.backends.cuda.builder import device_dtype
 from dsruntime.backends.cuda.kernels import copy as copies
 from dsruntime.backends.cuda.kernels.resize import resize_linear
-from dsruntime.backends.cuda.tensor import channels_last
 from dsruntime.backends.reference.ops.resize import NEAREST, coordinates
 from dsruntime.errors import ModelError
+from dsruntime.plan.tensor import channels_last
 
 
 def reshape(builder, group) -> None:

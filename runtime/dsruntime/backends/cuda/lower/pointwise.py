@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-from math import inf
-
 import numpy as np
 
 from dsruntime.backends.cuda.kernels import elementwise
-from dsruntime.backends.cuda.tensor import channels_last
+from dsruntime.plan.fusion import CLIPS
+from dsruntime.plan.tensor import channels_last
 
 # op -> (function of elementwise.h, its two parameters from the attributes)
 FUNCTIONS = {
-    "clip": ("clip", lambda a: (a.get("min", -inf), a.get("max", inf))),
+    "clip": ("clip", CLIPS["clip"]),
     "elu": ("elu", lambda a: (a.get("alpha", 1.0), 0.0)),
     "hard_sigmoid": ("hard_sigmoid", lambda a: (a.get("alpha", 0.2), a.get("beta", 0.5))),
     "leaky_relu": ("leaky_relu", lambda a: (a.get("alpha", 0.01), 0.0)),
-    "relu": ("clip", lambda a: (0.0, inf)),
+    "relu": ("clip", CLIPS["relu"]),
 }
 
 
 def unary(builder, group) -> None:
     node = group.node
     x = builder.value(node.inputs[0])
-    name, parameters = FUNCTIONS.get(group.op, (group.op, lambda a: (0.0, 0.0)))
-    if group.op == "gelu" and node.attributes.get("approximate") == "tanh":
+    op = "silu" if group.gated else node.op
+    name, parameters = FUNCTIONS.get(op, (op, lambda a: (0.0, 0.0)))
+    if op == "gelu" and node.attributes.get("approximate") == "tanh":
         name = "gelu_tanh"
     p, q = parameters(node.attributes)
     y = builder.result(group.outputs[0], order_like(x))

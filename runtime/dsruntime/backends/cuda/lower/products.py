@@ -14,8 +14,8 @@ from dsruntime.backends.cuda.kernels import elementwise
 from dsruntime.backends.cuda.kernels import linear as linears
 from dsruntime.backends.cuda.kernels import mat_mul as mat_muls
 from dsruntime.backends.cuda.lower.reductions import both, four_pads
-from dsruntime.backends.cuda.tensor import Tensor, channels_last, dense_strides
 from dsruntime.backends.cuda.weights import Packed, prepare_raw
+from dsruntime.plan.tensor import Tensor, channels_last, dense_strides
 
 
 def conv(builder, group) -> None:

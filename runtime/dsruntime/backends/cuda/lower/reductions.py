@@ -8,7 +8,7 @@ from dsruntime.backends.cuda.kernels import reduce as reduces
 from dsruntime.backends.cuda.kernels import softmax as softmaxes
 from dsruntime.backends.cuda.kernels.pool import pool as pool_launches
 from dsruntime.backends.cuda.kernels.top_k import first_k
-from dsruntime.backends.cuda.tensor import channels_last
+from dsruntime.plan.tensor import channels_last
 
 
 def pool(builder, group) -> None:

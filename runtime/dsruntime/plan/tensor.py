@@ -15,7 +15,7 @@ SIZES = {"float16": 2, "float32": 4, "int8": 1, "uint8": 1, "int32": 4, "int64":
 
 @dataclass(frozen=True)
 class Tensor:
-    """buffer: a number of the plan's; dtype: how the elements lie on the device, float16 for most float32 values."""
+    """buffer: a number of the plan's; dtype: how the elements lie there, which may be narrower than the file's."""
 
     buffer: int
     offset: int
