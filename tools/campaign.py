@@ -69,7 +69,7 @@ def damage(path: Path) -> int:
             command = [
                 sys.executable,
                 "-m",
-                "tests.corrupt.damage",
+                "tests.load.damage",
                 str(path.resolve()),
                 str(position),
                 str(stop),
@@ -90,7 +90,7 @@ def damage(path: Path) -> int:
 
 
 def flips(path: Path) -> int:
-    from tests.corrupt.refusal import is_refused
+    from tests.load.refusal import is_refused
 
     data = bytearray(path.read_bytes())
     accepted = 0
@@ -105,7 +105,7 @@ def flips(path: Path) -> int:
 
 
 def corpus(folder: Path) -> int:
-    from tests.corrupt.agreement import check_agreement
+    from tests.load.agreement import check_agreement
 
     counts: dict[str, int] = {}
     for path in sorted(folder.iterdir()):

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Writes the generated Python of the schema: runtime/dsruntime/dsf_generated.py, or the file given as $1.
-# Needs flatc (Debian: flatbuffers-compiler). The result is checked in; tests/runtime/test_generated.py compares.
+# Needs flatc (Debian: flatbuffers-compiler). The result is checked in; tests/dsruntime/test_generated.py compares.
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 file=${1:-$root/runtime/dsruntime/dsf_generated.py}

@@ -1,7 +1,7 @@
 """caps: what a .dsf file may hold at most, as libdsf/src/base/caps.h says it and checks it.
 
 For code that must know before libdsf is asked: the compiler, recipes of images, backends that are not libdsf's.
-tests/runtime/test_facts.py compares every number with the header's.
+tests/dsruntime/test_facts.py compares every number with the header's.
 """
 
 # What a caller may raise: defaults of Limits.

@@ -1,4 +1,4 @@
-"""planes: the bits of packed codes, as libdsf/src/codecs/planes.h says it; tests/runtime/test_facts.py compares them.
+"""planes: the bits of packed codes, as libdsf/src/codecs/planes.h says it; tests/dsruntime/test_facts.py compares them.
 
 A code of b bits is a sign and a level of b - 1 bits. Bits of the same kind of all weights lie side by side:
 

@@ -9,7 +9,7 @@ import pytest
 
 from dsruntime import Model, library
 from dsruntime.image import RECIPES
-from tests.runtime.models import two_in_two_out
+from tests.dsruntime.models import two_in_two_out
 from tests.support.dsf_files import build
 
 HERE = Path(__file__).parent

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from dsruntime import Limits, Model, ModelError, load
-from tests.corrupt.small_model import small_model
+from tests.load.small_model import small_model
 
 X = np.random.default_rng(3).standard_normal((4, 3, 4, 4)).astype(np.float32)
 

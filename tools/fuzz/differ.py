@@ -2,7 +2,7 @@
 
     python tools/fuzz/differ.py --runs 20000 [--seed 0] [--seconds 600] [--corpus FOLDER]
 
-What is the same, and how far apart two right answers may be: tests/corrupt/agreement.py. A finding is a file on which
+What is the same, and how far apart two right answers may be: tests/load/agreement.py. A finding is a file on which
 they differ, or anything but a typed error; it is written to finding-SEED-RUN.dsf. The same seed makes the same files.
 """
 
@@ -24,8 +24,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "runtime")]
 import numpy as np  # noqa: E402
 
 from dsruntime import library  # noqa: E402
-from tests.corrupt.agreement import check_agreement  # noqa: E402
-from tests.corrupt.mutation import mutated  # noqa: E402
+from tests.load.agreement import check_agreement  # noqa: E402
+from tests.load.mutation import mutated  # noqa: E402
 
 SLOW = 20  # seconds for one file
 OPTIONS = ({}, {}, {"memory": "low"}, {"precision": "bf16"}, {"memory": "low", "precision": "bf16"})

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "runtime")]
 
 from dsruntime.backends.reference.ops import OPS  # noqa: E402
-from tests.corrupt.small_model import small_model  # noqa: E402
+from tests.load.small_model import small_model  # noqa: E402
 from tests.support.one_node import is_shift, one_node_file  # noqa: E402
 
 MOST_BYTES = 3000

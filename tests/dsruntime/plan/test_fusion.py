@@ -5,7 +5,7 @@ from math import inf
 import pytest
 
 from dsruntime.plan.fusion import JOINS, Join, Takes, groups_of
-from tests.runtime.plan.graphs import graph
+from tests.dsruntime.plan.graphs import graph
 
 EVERYTHING = frozenset(Join)
 CLIP = frozenset({Join.CLIP})

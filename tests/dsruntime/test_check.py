@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from dsruntime import BackendError, Limits, Model, ModelError, Summary, check, library
-from tests.runtime.models import classifier
+from tests.dsruntime.models import classifier
 
 SEEDS = sorted((Path(__file__).resolve().parents[2] / "tools/fuzz/corpus").glob("*.dsf"))
 

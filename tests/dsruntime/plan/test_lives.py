@@ -1,7 +1,7 @@
 """How long buffers and values are needed."""
 
 from dsruntime.plan.lives import ALWAYS, BEFORE, Buffer, last_uses
-from tests.runtime.plan.graphs import graph
+from tests.dsruntime.plan.graphs import graph
 
 
 def test_a_buffer_lives_from_its_first_step_to_its_last_use():

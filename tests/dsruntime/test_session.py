@@ -13,7 +13,7 @@ import dsruntime
 from dsruntime import BackendError, Model, ModelError
 from dsruntime.backends import availability
 from dsruntime.session import probabilities_of
-from tests.runtime.models import BIAS, IMAGE, classified, classifier, two_in_two_out
+from tests.dsruntime.models import BIAS, IMAGE, classified, classifier, two_in_two_out
 from tests.support.dsf_files import build
 
 X = np.array([[[[1, 2, 3]]], [[[0.5, 0, -8]]]], np.float32)

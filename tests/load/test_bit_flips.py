@@ -1,8 +1,8 @@
 """Every single-bit flip of a file is refused."""
 
 from dsruntime import Model
-from tests.corrupt.refusal import is_refused
-from tests.corrupt.small_model import small_model
+from tests.load.refusal import is_refused
+from tests.load.small_model import small_model
 
 
 def test_the_undamaged_file_runs():

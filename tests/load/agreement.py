@@ -12,7 +12,7 @@ import numpy as np
 
 from dscompress.verify.layers import Comparison, as_list
 from dsruntime import BackendError, Model, ModelError
-from tests.corrupt.damage import LIMITS, sized
+from tests.load.damage import LIMITS, sized
 
 MOST_INPUT = 1 << 12  # elements
 MOST_WORK = 1 << 24  # of loops and products that the reference takes one by one

@@ -7,7 +7,7 @@ import pytest
 
 from dsruntime import BackendError, DsError, Limits, Model, ModelError
 from dsruntime.file import Image, Node, Value
-from tests.runtime.models import BIAS, LEVELS, SIGNS, WEIGHT, classifier
+from tests.dsruntime.models import BIAS, LEVELS, SIGNS, WEIGHT, classifier
 from tests.support.dsf_files import build, shift_weight
 
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.corrupt.agreement import check_agreement
-from tests.corrupt.damage import attempt
+from tests.load.agreement import check_agreement
+from tests.load.damage import attempt
 
 ROOT = Path(__file__).resolve().parents[2]
 SEEDS = sorted((ROOT / "tools/fuzz/corpus").glob("*.dsf"))
-FOUND = sorted((ROOT / "tests/corrupt/found").glob("*.dsf"))
+FOUND = sorted((ROOT / "tests/load/found").glob("*.dsf"))
 
 
 def test_there_is_a_seed_for_every_op():
@@ -32,7 +32,7 @@ def test_backends_agree_on_every_seed():
 
 @pytest.mark.parametrize("path", FOUND, ids=lambda path: path.stem)
 def test_files_that_fuzzing_found(path):
-    script = "import sys; from tests.corrupt.damage import attempt; print(attempt(open(sys.argv[1], 'rb').read()))"
+    script = "import sys; from tests.load.damage import attempt; print(attempt(open(sys.argv[1], 'rb').read()))"
     done = subprocess.run([sys.executable, "-c", script, path], capture_output=True, text=True, timeout=60, cwd=ROOT)
     assert done.returncode == 0, done.stderr[-2000:]
 

@@ -7,7 +7,7 @@ import pytest
 
 from dsruntime import Model
 from dsruntime.ledger import ledger
-from tests.runtime.models import classifier, two_in_two_out
+from tests.dsruntime.models import classifier, two_in_two_out
 from tests.support.dsf_files import build, shift_weight
 
 

@@ -40,7 +40,7 @@ def test_python_has_the_caps_of_the_header():
 
 
 def test_planes_of_codes_are_as_wide_in_python():
-    """Where they lie is held by the exact bytes of tests/runtime/test_reference_codecs.py and by golden files."""
+    """Where they lie is held by the exact bytes of tests/dsruntime/test_reference_codecs.py and by golden files."""
     text = read("codecs/planes.h")
     assert int(re.search(r"MAX_BITS = (\d+);", text)[1]) == planes.MAX_BITS
     for name in ("LOW_WIDTH", "HIGH_WIDTH"):

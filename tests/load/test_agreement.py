@@ -9,7 +9,7 @@ import pytest
 
 from dsruntime import Model, ModelError
 from dsruntime.backends.reference import ops
-from tests.corrupt.agreement import check_agreement
+from tests.load.agreement import check_agreement
 from tests.support.cases import Case, floats
 from tests.support.dsf_files import build
 from tests.support.one_node import one_node_file

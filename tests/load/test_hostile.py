@@ -11,8 +11,8 @@ import pytest
 
 from dsruntime import Model
 from dsruntime import dsf_generated as fb
-from tests.corrupt.refusal import refusal
-from tests.corrupt.small_model import small_model
+from tests.load.refusal import refusal
+from tests.load.small_model import small_model
 from tests.support.dsf_files import build, shift_weight
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -416,7 +416,7 @@ def test_doubling_a_hostile_file_no_more_than_doubles_the_time():
 LITTLE_MEMORY = """
     import resource
     from dsruntime import Model, ModelError
-    from tests.corrupt.test_hostile import AMPLIFIERS, GRAPH, small_model
+    from tests.load.test_hostile import AMPLIFIERS, GRAPH, small_model
     edits = {**AMPLIFIERS, **{name: edit for name, (edit, _) in GRAPH.items()}}
     files = {name: small_model(edit_model=edit) for name, edit in edits.items()}
     try:

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from dsruntime import BackendError, Limits, Model, ModelError
-from tests.corrupt.refusal import is_refused, refusal
-from tests.corrupt.small_model import small_model
+from tests.load.refusal import is_refused, refusal
+from tests.load.small_model import small_model
 from tests.support.dsf_files import repair_crc
 
 

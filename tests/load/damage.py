@@ -1,6 +1,6 @@
 """Damages a file byte by byte with the checksum repaired, and loads and runs what is accepted; a process of its own.
 
-    python -m tests.corrupt.damage FILE START STOP PROGRESS VALUE...
+    python -m tests.load.damage FILE START STOP PROGRESS VALUE...
 
 PROGRESS is a file that holds "position value" of the attempt in progress, for whoever finds this process dead. Prints
 the counts as JSON. Anything but a refusal or a run within the limits is an exception, and so a failure. VALUE is what

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.corrupt.small_model import small_model
+from tests.load.small_model import small_model
 
 ROOT = Path(__file__).resolve().parents[2]
 VALUES = ("0", "1", "127", "255", "^1", "^128")
@@ -23,7 +23,7 @@ def test_every_byte(part, tmp_path):
     command = [
         sys.executable,
         "-m",
-        "tests.corrupt.damage",
+        "tests.load.damage",
         str(tmp_path / "small.dsf"),
         str(edges[part]),
         str(edges[part + 1]),
