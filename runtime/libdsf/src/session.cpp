@@ -50,13 +50,18 @@ PlanOptions plan_options(const dsf_session_options& options) {
     if (bf16 && !kernels.bf16)
         backend_error("session", std::string("precision bf16, and the instruction set is ") + kernels.name,
                       "one that multiplies bfloat16 numbers: " + isas_with_bf16(), "use precision float32");
-    return {thread_count(options.threads), options.keep_values != 0, options.memory == DSF_MEMORY_LOW, bf16};
+    PlanOptions asked;
+    asked.threads = thread_count(options.threads);
+    asked.numerics.memory = options.memory == DSF_MEMORY_LOW ? Memory::low : Memory::fast;
+    asked.numerics.precision = bf16 ? Precision::bfloat16 : Precision::float32;
+    asked.keep_values = options.keep_values != 0;
+    return asked;
 }
 
 Session::Session(std::shared_ptr<const Model> model, const dsf_session_options& options)
     : model_(std::move(model)),
       options_(plan_options(options)),
-      profile_(options.profile != 0),
+      timing_(options.profile != 0 ? Timing::of_steps : Timing::off),
       threads_(options_.threads),
       inputs_(model_->inputs.size()),
       outputs_(model_->outputs.size()) {}
@@ -172,7 +177,7 @@ void Session::run(const dsf_tensor* inputs, dsf_tensor* outputs) {
     check_outputs(plan, outputs);
     for (size_t i = 0; i < inputs_.size(); ++i) inputs_[i] = inputs[i].data;
     for (size_t i = 0; i < outputs_.size(); ++i) outputs_[i] = memory_for(static_cast<int>(i), plan, inputs, outputs);
-    plan.run(inputs_.data(), outputs_.data(), threads_, profile_);
+    plan.run(inputs_.data(), outputs_.data(), threads_, timing_);
     for (size_t i = 0; i < model_->outputs.size(); ++i) {
         describe(plan.type(model_->outputs[i].value), &outputs[i]);
         void* result = plan.output(static_cast<int>(i));

@@ -23,7 +23,7 @@ public:
     int threads() const { return threads_.count(); }
     uint64_t arena_bytes() const { return last_ ? last_->arena_bytes() : 0; }
     const std::vector<Step>* steps() const { return last_ ? &last_->steps() : nullptr; }
-    bool profiles() const { return profile_; }
+    bool profiles() const { return timing_ == Timing::of_steps; }
     const Model& model() const { return *model_; }
 
 private:
@@ -36,7 +36,7 @@ private:
 
     std::shared_ptr<const Model> model_;
     PlanOptions options_;
-    bool profile_;
+    Timing timing_;
     Threads threads_;
     std::vector<std::unique_ptr<Plan>> plans_;  // the latest first
     Plan* last_ = nullptr;                      // of the last run, if it succeeded

@@ -66,6 +66,8 @@ std::string Shape::text() const {
     return text + (rank == 1 ? ",)" : ")");
 }
 
+std::string TensorType::text() const { return std::string(name_of(dtype)) + " " + shape.text(); }
+
 // Cannot overflow: a declared dimension is at least -MAX_DIM, and a batch size at most MAX_DIM.
 Shape at_batch(const Shape& declared, int64_t batch) {
     Shape shape = declared;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 
@@ -12,6 +13,7 @@ namespace dsf {
 constexpr int MAX_RANK = DSF_MAX_RANK;
 
 enum class Dtype : uint8_t { float32 = 1, float16, int8, uint8, int32, int64, boolean };
+constexpr size_t DTYPES = 8;  // of a table by Dtype
 
 int64_t size_of(Dtype dtype);      // bytes of one element
 const char* name_of(Dtype dtype);  // "float32", ...
@@ -31,11 +33,23 @@ struct Shape {
 
 Shape at_batch(const Shape& declared, int64_t batch);
 
+// What the elements of an array are, and how many of them lie along each axis. Compared, copied and printed as a whole.
 struct TensorType {
     Dtype dtype = Dtype::float32;
     Shape shape;
+
     int64_t bytes() const { return shape.elements() * size_of(dtype); }
+    bool operator==(const TensorType& other) const { return dtype == other.dtype && shape == other.shape; }
+    bool operator!=(const TensorType& other) const { return !(*this == other); }
+    std::string text() const;  // "float32 (1, 3, 224, 224)"
 };
+
+// The same elements in another shape.
+inline TensorType like(const TensorType& type, const Shape& shape) {
+    TensorType other = type;
+    other.shape = shape;
+    return other;
+}
 
 // What is over the caps of base/caps.h: "rank 7", "dimension 0", or "" if all is well.
 std::string over_caps(const TensorType& type);

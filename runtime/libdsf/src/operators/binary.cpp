@@ -41,12 +41,4 @@ Broadcast plan_broadcast(const Shape& a, const Shape& b, const Shape& y) {
     return plan;
 }
 
-std::vector<TensorType> infer_binary(const Inference& node) {
-    node.expect_inputs(2, 2);
-    node.expect_outputs(1, 1);
-    node.expect_float(0);
-    node.expect_float(1);
-    return {{Dtype::float32, broadcast_shape(node, node.input(0).shape, node.input(1).shape)}};
-}
-
 }  // namespace dsf

@@ -74,8 +74,6 @@ private:
     Rows rows_;
 };
 
-std::vector<TensorType> infer_binary(const Inference& node);
-
 template <class Rows>
 std::unique_ptr<Kernel> binary_rows(const Preparation& preparation, const char* name, Rows rows) {
     const Broadcast plan =

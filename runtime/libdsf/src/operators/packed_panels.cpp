@@ -86,10 +86,11 @@ uint16_t bf16_of(float w) {
 }
 
 PanelForm panel_form(const Preparation& preparation, bool pairs) {
-    const bool bf16 = preparation.bf16 && pairs;
-    if ((!bf16 && !preparation.low_memory) || !is_separable(*preparation.weight(1), preparation.inputs[1]->shape[0]))
+    const bool bf16 = preparation.numerics.multiplies_bf16() && pairs;
+    if ((!bf16 && !preparation.numerics.keeps_codes()) ||
+        !is_separable(*preparation.weight(1), preparation.inputs[1]->shape[0]))
         return PanelForm::floats;
-    if (!preparation.low_memory) return PanelForm::bf16;
+    if (!preparation.numerics.keeps_codes()) return PanelForm::bf16;
     return bf16 ? PanelForm::bf16_codes : PanelForm::codes;
 }
 

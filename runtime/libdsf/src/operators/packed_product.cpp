@@ -16,7 +16,7 @@ class PackedProduct final : public Kernel {
 public:
     PackedProduct(const Preparation& preparation, const Product& product, const Weight& weight, const Codes& codes)
         : kernel_(*isa().gemv),
-          bf16_(preparation.bf16 && kernel_.rows_bf16),
+          bf16_(preparation.numerics.multiplies_bf16() && kernel_.rows_bf16),
           m_(product.m),
           n_(product.n),
           a_stride_(product.a.row_stride),
@@ -124,8 +124,9 @@ std::unique_ptr<Kernel> packed_product(const Preparation& preparation, const Pro
     if (product.alpha != 1.0f || product.a.column_stride != 1) return nullptr;
     if (!stored_by_columns(preparation, product, *weight)) return nullptr;
     const GemvShiftF32& kernel = *isa().gemv;
-    const int64_t most_rows = preparation.bf16 && kernel.rows_bf16 ? kernel.most_rows_bf16 : kernel.most_rows;
-    const bool pays = product.m <= most_rows || preparation.low_memory;
+    const int64_t most_rows =
+        preparation.numerics.multiplies_bf16() && kernel.rows_bf16 ? kernel.most_rows_bf16 : kernel.most_rows;
+    const bool pays = product.m <= most_rows || preparation.numerics.keeps_codes();
     return pays ? std::make_unique<PackedProduct>(preparation, product, *weight, *weight->codes()) : nullptr;
 }
 

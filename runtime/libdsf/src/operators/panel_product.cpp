@@ -55,7 +55,7 @@ public:
         : p_(product),
           copies_(product.stack.elements()),
           transposes_(product.a.column_stride != 1),
-          bf16_(preparation.bf16 && weight && stored_by_columns(preparation, product, *weight) &&
+          bf16_(preparation.numerics.multiplies_bf16() && weight && stored_by_columns(preparation, product, *weight) &&
                 factors_divide(*weight->codes(), product.n) && product.c < 0 && product.alpha == 1 && !transposes_),
           cells_(bf16_ ? divide_up(product.k, 2) : product.k),
           panels_(bf16_ ? isa().panel_bf16->panel : *isa().panel, 1, cells_, product.n),

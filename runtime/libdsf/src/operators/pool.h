@@ -2,16 +2,15 @@
 #pragma once
 
 #include <algorithm>
+#include <memory>
 
-#include "ops/op.h"
+#include "kernel.h"
 
 namespace dsf {
 
 enum class Pooling : uint8_t { max, average };
 
-std::vector<TensorType> infer_pool(const Inference& node, Pooling pooling);
-uint64_t work_of_pool(const Inference& node, const Shape& y);
-std::unique_ptr<Kernel> prepare_pool(const Preparation& preparation, Pooling pooling);
+enum class Padding : uint8_t { left_out, counted };  // of the mean of a window
 
 // One spatial axis.
 struct Window {
@@ -35,7 +34,8 @@ struct Windows {
     Window y, x;
 };
 
+std::unique_ptr<Kernel> pool_kernel(const Windows& windows, Pooling pooling, Padding padding, int threads);
 // For images whose channels are stored last.
-std::unique_ptr<Kernel> prepare_pool_last(const Windows& windows, Pooling pooling, bool count_padding);
+std::unique_ptr<Kernel> pool_last_kernel(const Windows& windows, Pooling pooling, Padding padding);
 
 }  // namespace dsf

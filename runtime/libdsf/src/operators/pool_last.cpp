@@ -10,8 +10,8 @@ namespace {
 
 class PoolLastKernel final : public Kernel {
 public:
-    PoolLastKernel(const Windows& windows, Pooling pooling, bool count_padding)
-        : windows_(windows), pooling_(pooling), count_padding_(count_padding) {}
+    PoolLastKernel(const Windows& windows, Pooling pooling, Padding padding)
+        : windows_(windows), pooling_(pooling), counts_padding_(padding == Padding::counted) {}
     const char* name() const override { return isa().pool->name; }
 
     void run(const Run& run) const override {
@@ -44,20 +44,20 @@ private:
         pixel.channels = channels;
         pixel.y = to;
         if (pooling_ == Pooling::max) return isa().pool->max(pixel);
-        const int64_t taps = count_padding_ ? y.padded_taps(o_y) * x.padded_taps(o_x) : rows * columns;
+        const int64_t taps = counts_padding_ ? y.padded_taps(o_y) * x.padded_taps(o_x) : rows * columns;
         pixel.divisor = taps > 0 ? static_cast<float>(taps) : 1.0f;
         isa().pool->average(pixel);
     }
 
     Windows windows_;
     Pooling pooling_;
-    bool count_padding_;
+    bool counts_padding_;
 };
 
 }  // namespace
 
-std::unique_ptr<Kernel> prepare_pool_last(const Windows& windows, Pooling pooling, bool count_padding) {
-    return std::make_unique<PoolLastKernel>(windows, pooling, count_padding);
+std::unique_ptr<Kernel> pool_last_kernel(const Windows& windows, Pooling pooling, Padding padding) {
+    return std::make_unique<PoolLastKernel>(windows, pooling, padding);
 }
 
 }  // namespace dsf

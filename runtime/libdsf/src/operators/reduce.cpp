@@ -3,7 +3,6 @@
 
 #include "kernels/isa.h"
 #include "parallel.h"
-#include "ops/rules.h"
 
 namespace dsf {
 namespace {
@@ -118,58 +117,8 @@ private:
 
 }  // namespace
 
-std::vector<TensorType> infer_reduce(const Inference& node) {
-    node.expect_inputs(1, 1);
-    node.expect_outputs(1, 1);
-    node.expect_float(0);
-    const Shape& x = node.input(0).shape;
-    const std::vector<int> axes = node.axes("axes", x.rank);
-    if (axes.empty()) node.refuse("axes is empty", "the axes to reduce");
-    const bool keep = flag(node, "keepdims", true);
-    std::vector<int64_t> dims = dims_of(x);
-    for (auto axis = axes.rbegin(); axis != axes.rend(); ++axis) {
-        if (keep) dims[static_cast<size_t>(*axis)] = 1;
-        else dims.erase(dims.begin() + *axis);
-    }
-    return {{Dtype::float32, output_shape(node, dims)}};
-}
-
-std::unique_ptr<Kernel> prepare_reduce(const Preparation& preparation, Reduction reduction) {
-    const Shape& x = preparation.inputs[0]->shape;
-    if (preparation.channels_last) return prepare_global_pool(preparation, reduction);
-    std::vector<bool> reduced(static_cast<size_t>(x.rank));
-    for (int axis : preparation.attributes().axes("axes", x.rank)) reduced[static_cast<size_t>(axis)] = true;
+std::unique_ptr<Kernel> reduce_kernel(const Shape& x, const std::vector<bool>& reduced, Reduction reduction) {
     return std::make_unique<ReduceKernel>(x, reduced, reduction);
-}
-
-std::vector<TensorType> infer_global_pool(const Inference& node) {
-    node.expect_inputs(1, 1);
-    node.expect_outputs(1, 1);
-    node.expect_float(0);
-    node.expect_rank(0, 3, MAX_RANK);
-    TensorType y = node.input(0);
-    for (int axis = 2; axis < y.shape.rank; ++axis) y.shape[axis] = 1;
-    return {y};
-}
-
-std::unique_ptr<Kernel> prepare_global_pool(const Preparation& preparation, Reduction reduction) {
-    const Shape& given = preparation.inputs[0]->shape;
-    const Shape x = preparation.channels_last ? channels_last(given) : given;
-    std::vector<bool> reduced(static_cast<size_t>(x.rank), true);
-    reduced[0] = reduced[preparation.channels_last ? static_cast<size_t>(x.rank) - 1 : 1] = false;
-    return std::make_unique<ReduceKernel>(x, reduced, reduction);
-}
-
-// Over all axes of the pixels, and no other: a global pool.
-ChannelsLast reduce_follows(const Preparation& preparation) {
-    const int rank = preparation.inputs[0]->shape.rank;
-    const std::vector<int> axes = preparation.attributes().axes("axes", rank);
-    return axes.front() == 2 && static_cast<int>(axes.size()) == rank - 2 ? ChannelsLast::follows : ChannelsLast::never;
-}
-
-bool reduce_each_image(const Inference& node, const BatchAxes& batch) {
-    const std::vector<int> axes = node.axes("axes", node.input(0).shape.rank);
-    return std::find(axes.begin(), axes.end(), batch[0]) == axes.end();
 }
 
 }  // namespace dsf

@@ -4,21 +4,16 @@
 // it is kept, blocks of columns are summed row by row. Sums are kept in double across runs.
 #pragma once
 
-#include "ops/op.h"
+#include <memory>
+#include <vector>
+
+#include "kernel.h"
 
 namespace dsf {
 
 enum class Reduction : uint8_t { sum, mean, max };
 
-std::vector<TensorType> infer_reduce(const Inference& node);
-std::unique_ptr<Kernel> prepare_reduce(const Preparation& preparation, Reduction reduction);
-
-// Over all axes after the second, which are kept as 1.
-std::vector<TensorType> infer_global_pool(const Inference& node);
-std::unique_ptr<Kernel> prepare_global_pool(const Preparation& preparation, Reduction reduction);
-
-// What reduce_mean and its like make of images with channels last: Op::channels_last.
-ChannelsLast reduce_follows(const Preparation& preparation);
-bool reduce_each_image(const Inference& node, const BatchAxes& batch);  // Op::each_image
+// reduced: by axis of x.
+std::unique_ptr<Kernel> reduce_kernel(const Shape& x, const std::vector<bool>& reduced, Reduction reduction);
 
 }  // namespace dsf

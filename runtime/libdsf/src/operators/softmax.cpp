@@ -13,7 +13,7 @@ constexpr int64_t BLOCK = 64;  // columns, or elements, worked on at a time
 
 class SoftmaxKernel final : public Kernel {
 public:
-    SoftmaxKernel(int axis, bool logarithm) : axis_(axis), logarithm_(logarithm) {}
+    SoftmaxKernel(int axis, Softmax softmax) : axis_(axis), logarithm_(softmax == Softmax::logarithm) {}
     const char* name() const override { return isa().array->name; }
 
     void run(const Run& run) const override {
@@ -79,15 +79,8 @@ private:
 
 }  // namespace
 
-std::vector<TensorType> infer_softmax(const Inference& node) {
-    node.expect_rank(0, 1, MAX_RANK);
-    node.axis("axis", -1, node.input(0).shape.rank);
-    return float_like_input(node);
-}
-
-std::unique_ptr<Kernel> prepare_softmax(const Preparation& preparation, bool logarithm) {
-    const int axis = preparation.attributes().axis("axis", -1, preparation.inputs[0]->shape.rank);
-    return std::make_unique<SoftmaxKernel>(axis, logarithm);
+std::unique_ptr<Kernel> softmax_kernel(int axis, Softmax softmax) {
+    return std::make_unique<SoftmaxKernel>(axis, softmax);
 }
 
 }  // namespace dsf

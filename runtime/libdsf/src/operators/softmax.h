@@ -4,11 +4,14 @@
 //   log_softmax   y = x - max - log(sum e^(x - max))
 #pragma once
 
-#include "ops/op.h"
+#include <memory>
+
+#include "kernel.h"
 
 namespace dsf {
 
-std::vector<TensorType> infer_softmax(const Inference& node);
-std::unique_ptr<Kernel> prepare_softmax(const Preparation& preparation, bool logarithm);
+enum class Softmax : uint8_t { plain, logarithm };
+
+std::unique_ptr<Kernel> softmax_kernel(int axis, Softmax softmax);
 
 }  // namespace dsf

@@ -1,5 +1,6 @@
 // abs: y = |x|.
 #include "operators/unary.h"
+#include "op_rule.h"
 
 namespace dsf {
 namespace {
@@ -12,7 +13,7 @@ std::unique_ptr<Kernel> prepare(const Preparation&) {
 
 namespace ops {
 extern const Op abs;
-const Op abs = {"abs", float_like_input, prepare, false, true, false, elements, by_elements};
+constexpr Op abs = OpRule("abs").shapes(like_input).float32(prepare).elementwise();
 }  // namespace ops
 
 }  // namespace dsf

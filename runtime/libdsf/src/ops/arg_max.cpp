@@ -1,7 +1,7 @@
 // arg_max: where the largest element along axis is; NaN counts as the largest. Of equals the first, or the last.
 #include "operators/element.h"
 #include "operators/parallel.h"
-#include "rules.h"
+#include "op_rule.h"
 
 namespace dsf {
 namespace {
@@ -35,17 +35,17 @@ private:
     bool last_;
 };
 
-std::vector<TensorType> infer(const Inference& node) {
-    node.expect_inputs(1, 1);
-    node.expect_outputs(1, 1);
+std::vector<Shape> shapes(const Inference& node) {
     const Shape& x = node.input(0).shape;
     const size_t axis = static_cast<size_t>(node.axis("axis", 0, x.rank));
     flag(node, "select_last_index", false);
     std::vector<int64_t> dims = dims_of(x);
     if (flag(node, "keepdims", true)) dims[axis] = 1;
     else dims.erase(dims.begin() + static_cast<std::ptrdiff_t>(axis));
-    return {{Dtype::int64, output_shape(node, dims)}};
+    return {output_shape(node, dims)};
 }
+
+TensorType type(const Inference&, int, const Shape& shape) { return {Dtype::int64, shape}; }
 
 std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
     const Inference attributes = preparation.attributes();
@@ -57,7 +57,7 @@ std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
 
 namespace ops {
 extern const Op arg_max;
-const Op arg_max = {"arg_max", infer, prepare, false, false, false, nullptr, beside_axis<0>};
+constexpr Op arg_max = OpRule("arg_max").shapes(shapes).every_dtype(prepare).type(type).each_image(beside_axis<0>);
 }  // namespace ops
 
 }  // namespace dsf

@@ -1,10 +1,11 @@
 // average_pool: the mean of each window, with or without the padding.
-#include "operators/pool.h"
+#include "pool.h"
+#include "op_rule.h"
 
 namespace dsf {
 namespace {
 
-std::vector<TensorType> infer(const Inference& node) { return infer_pool(node, Pooling::average); }
+std::vector<Shape> shapes(const Inference& node) { return shapes_of_pool(node, Pooling::average); }
 
 std::unique_ptr<Kernel> prepare(const Preparation& preparation) { return prepare_pool(preparation, Pooling::average); }
 
@@ -12,8 +13,12 @@ std::unique_ptr<Kernel> prepare(const Preparation& preparation) { return prepare
 
 namespace ops {
 extern const Op average_pool;
-const Op average_pool = {"average_pool", infer,   prepare,   false,   false,
-                         false,          follows, by_images, nullptr, work_of_pool};
+constexpr Op average_pool = OpRule("average_pool")
+                                .shapes(shapes)
+                                .float32(prepare)
+                                .channels_last(follows)
+                                .each_image(by_images)
+                                .work(work_of_pool);
 }  // namespace ops
 
 }  // namespace dsf

@@ -2,7 +2,7 @@
 #include <cmath>
 
 #include "operators/parallel.h"
-#include "rules.h"
+#include "op_rule.h"
 
 namespace dsf {
 namespace {
@@ -55,18 +55,13 @@ private:
     bool channels_last_;
 };
 
-std::vector<TensorType> infer(const Inference& node) {
-    node.expect_inputs(5, 5);
-    node.expect_outputs(1, 1);
+std::vector<Shape> shapes(const Inference& node) {
     node.expect_rank(0, 2, MAX_RANK);
     node.real("epsilon", 1e-5f);
-    const TensorType& x = node.input(0);
+    const Shape channels = node.shape({node.input(0).shape[1]});
     const char* meanings[] = {"x", "scale", "bias", "mean", "var"};
-    for (int i = 0; i < 5; ++i) {
-        node.expect_float(i);
-        if (i > 0) expect_shape(node, i, node.shape({x.shape[1]}), meanings[i]);
-    }
-    return {x};
+    for (int i = 1; i < 5; ++i) expect_shape(node, i, channels, meanings[i]);
+    return like_input(node);
 }
 
 std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
@@ -78,7 +73,13 @@ std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
 
 namespace ops {
 extern const Op batch_normalization;
-const Op batch_normalization = {"batch_normalization", infer, prepare, false, true, false, follows, by_images};
+constexpr Op batch_normalization = OpRule("batch_normalization")
+                                       .inputs(5)
+                                       .shapes(shapes)
+                                       .float32(prepare)
+                                       .in_place()
+                                       .channels_last(follows)
+                                       .each_image(by_images);
 }  // namespace ops
 
 }  // namespace dsf

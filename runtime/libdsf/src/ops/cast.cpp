@@ -1,7 +1,7 @@
 // cast: x as another dtype. Rounding and range: convert() in element.h.
 #include "operators/element.h"
 #include "operators/parallel.h"
-#include "rules.h"
+#include "op_rule.h"
 
 namespace dsf {
 namespace {
@@ -30,12 +30,10 @@ public:
     }
 };
 
-std::vector<TensorType> infer(const Inference& node) {
-    node.expect_inputs(1, 1);
-    node.expect_outputs(1, 1);
+TensorType type(const Inference& node, int, const Shape& shape) {
     const std::string to = node.text("to", "");
     for (Dtype target : TARGETS)
-        if (to == name_of(target)) return {{target, node.input(0).shape}};
+        if (to == name_of(target)) return {target, shape};
     node.refuse("to is '" + to + "'", "float32, int64, int32, uint8, int8 or bool");
 }
 
@@ -45,7 +43,7 @@ std::unique_ptr<Kernel> prepare(const Preparation&) { return std::make_unique<Ca
 
 namespace ops {
 extern const Op cast;
-const Op cast = {"cast", infer, prepare, false, false, false, nullptr, by_elements};
+constexpr Op cast = OpRule("cast").shapes(like_input).every_dtype(prepare).type(type).each_image(by_elements);
 }  // namespace ops
 
 }  // namespace dsf

@@ -2,6 +2,7 @@
 #include <limits>
 
 #include "operators/unary.h"
+#include "op_rule.h"
 
 namespace dsf {
 namespace {
@@ -14,11 +15,11 @@ Parameters read(const Inference& node) {
     return {node.any_real("min", -infinity), node.any_real("max", infinity)};
 }
 
-std::vector<TensorType> infer(const Inference& node) {
+std::vector<Shape> shapes(const Inference& node) {
     const Parameters p = read(node);
     if (p.low != p.low || p.high != p.high)
         node.refuse(std::string(p.low != p.low ? "min" : "max") + " is nan", "a number, which may be infinite");
-    return float_like_input(node);
+    return like_input(node);
 }
 
 std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
@@ -27,11 +28,20 @@ std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
     return pieces([=](const float* x, float* y, int64_t count) { clip(x, p.low, p.high, y, count); });
 }
 
+Epilogue activation(const Inference& node) {
+    const Parameters p = read(node);
+    Epilogue epilogue = Epilogue::of(Epilogue::Activation::clip);
+    epilogue.low = p.low;
+    epilogue.high = p.high;
+    return epilogue;
+}
+
 }  // namespace
 
 namespace ops {
 extern const Op clip;
-const Op clip = {"clip", infer, prepare, false, true, false, elements, by_elements};
+constexpr Op clip =
+    OpRule("clip").shapes(shapes).float32(prepare).elementwise().joins_as(Joins::activation, activation);
 }  // namespace ops
 
 }  // namespace dsf

@@ -1,27 +1,25 @@
 // concat: the inputs one after another along axis.
 #include "operators/copy.h"
+#include "op_rule.h"
 
 namespace dsf {
 namespace {
 
-std::vector<TensorType> infer(const Inference& node) {
-    node.expect_inputs(1, static_cast<int>(MAX_NODE_ENDS));
-    node.expect_outputs(1, 1);
+std::vector<Shape> shapes(const Inference& node) {
     const TensorType& first = node.input(0);
     node.integer("axis");  // required
     const int axis = node.axis("axis", 0, first.shape.rank);
     std::vector<int64_t> dims = dims_of(first.shape);
     for (int i = 1; i < node.input_count(); ++i) {
         const TensorType& next = node.input(i);
-        Shape others = next.shape;
-        if (others.rank == first.shape.rank) others[axis] = first.shape[axis];
-        if (!(others == first.shape) || next.dtype != first.dtype)
-            node.refuse("input " + std::to_string(i) + " is " + name_of(next.dtype) + " " + next.shape.text(),
-                        std::string("like input 0 but for the axis: ") + name_of(first.dtype) + " " +
-                            first.shape.text());
+        TensorType others = next;
+        if (others.shape.rank == first.shape.rank) others.shape[axis] = first.shape[axis];
+        if (others != first)
+            node.refuse("input " + std::to_string(i) + " is " + next.text(),
+                        "like input 0 but for the axis: " + first.text());
         dims[static_cast<size_t>(axis)] += next.shape[axis];
     }
-    return {{first.dtype, output_shape(node, dims)}};
+    return {output_shape(node, dims)};
 }
 
 std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
@@ -59,7 +57,12 @@ bool each_image(const Inference& node, const BatchAxes& batch) {
 
 namespace ops {
 extern const Op concat;
-const Op concat = {"concat", infer, prepare, false, false, false, follows, each_image};
+constexpr Op concat = OpRule("concat")
+                          .inputs(1, MAX_NODE_ENDS)
+                          .shapes(shapes)
+                          .every_dtype(prepare)
+                          .channels_last(follows)
+                          .each_image(each_image);
 }  // namespace ops
 
 }  // namespace dsf

@@ -1,12 +1,12 @@
 // constant_of_shape: a tensor of one value.
 #include "operators/element.h"
 #include "operators/parallel.h"
-#include "rules.h"
+#include "op_rule.h"
 
 namespace dsf {
 namespace {
 
-const Dtype DTYPES[] = {Dtype::float32, Dtype::int64, Dtype::int32, Dtype::uint8, Dtype::int8, Dtype::boolean};
+const Dtype CANDIDATES[] = {Dtype::float32, Dtype::int64, Dtype::int32, Dtype::uint8, Dtype::int8, Dtype::boolean};
 
 class FillKernel final : public Kernel {
 public:
@@ -29,16 +29,15 @@ private:
     float value_;
 };
 
-std::vector<TensorType> infer(const Inference& node) {
-    node.expect_inputs(0, 0);
-    node.expect_outputs(1, 1);
+std::vector<Shape> shapes(const Inference& node) { return {output_shape(node, attribute_dimensions(node, "shape"))}; }
+
+TensorType type(const Inference& node, int, const Shape& shape) {
     const float value = node.any_real("value", 0.0f);
-    const Shape shape = output_shape(node, attribute_dimensions(node, "shape"));
     const std::string dtype = node.text("dtype", "float32");
-    for (Dtype candidate : DTYPES) {
+    for (Dtype candidate : CANDIDATES) {
         if (dtype != name_of(candidate)) continue;
         if (!holds(candidate, value)) node.refuse("value is " + std::to_string(value), "a value of dtype " + dtype);
-        return {{candidate, shape}};
+        return {candidate, shape};
     }
     node.refuse("dtype is '" + dtype + "'", "float32, int64, int32, uint8, int8 or bool");
 }
@@ -53,7 +52,8 @@ bool each_image(const Inference&, const BatchAxes&) { return true; }
 
 namespace ops {
 extern const Op constant_of_shape;
-const Op constant_of_shape = {"constant_of_shape", infer, prepare, false, false, false, nullptr, each_image};
+constexpr Op constant_of_shape =
+    OpRule("constant_of_shape").inputs(0).shapes(shapes).every_dtype(prepare).type(type).each_image(each_image);
 }  // namespace ops
 
 }  // namespace dsf

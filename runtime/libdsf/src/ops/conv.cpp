@@ -1,6 +1,6 @@
 // conv: y = w * x + b, a convolution in one or two spatial axes, in groups.
 #include "operators/convolution_last.h"
-#include "rules.h"
+#include "op_rule.h"
 
 namespace dsf {
 namespace {
@@ -39,11 +39,7 @@ Convolution read(const Inference& node) {
     return c;
 }
 
-std::vector<TensorType> infer(const Inference& node) {
-    node.expect_inputs(2, 3);
-    node.expect_outputs(1, 1);
-    node.expect_float(0);
-    node.expect_float(1);
+std::vector<Shape> shapes(const Inference& node) {
     node.expect_rank(0, 3, 4);
     const Shape &x = node.input(0).shape, &w = node.input(1).shape;
     node.expect_rank(1, x.rank, x.rank);
@@ -53,11 +49,8 @@ std::vector<TensorType> infer(const Inference& node) {
     dims.push_back(c.x.output);
     const Shape y = output_shape(node, dims);
     check_image(node, c);
-    if (node.has(2)) {
-        node.expect_float(2);
-        expect_shape(node, 2, node.shape({w[0]}), "b");
-    }
-    return {{Dtype::float32, y}};
+    if (node.has(2)) expect_shape(node, 2, node.shape({w[0]}), "b");
+    return {y};
 }
 
 std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
@@ -75,6 +68,9 @@ bool fits_onnx_order(const Preparation& preparation) {
     return fits_channels_first(preparation, read(preparation.attributes()));
 }
 
+// The kernels of channels-last images have every activation.
+bool takes(const Inference& node, const Epilogue& epilogue) { return node.is_weight(1) || bounds(node, epilogue); }
+
 uint64_t work(const Inference& node, const Shape& y) {
     const Shape& w = node.input(1).shape;
     return static_cast<uint64_t>(y.elements()) * static_cast<uint64_t>(w.elements() / w[0]);
@@ -84,7 +80,15 @@ uint64_t work(const Inference& node, const Shape& y) {
 
 namespace ops {
 extern const Op conv;
-const Op conv = {"conv", infer, prepare, true, false, false, channels_last, by_images, fits_onnx_order, work};
+constexpr Op conv = OpRule("conv")
+                        .inputs(2, 3)
+                        .shapes(shapes)
+                        .float32(prepare)
+                        .channels_last(channels_last)
+                        .each_image(by_images)
+                        .fits_onnx_order(fits_onnx_order)
+                        .work(work)
+                        .takes(takes);
 }  // namespace ops
 
 }  // namespace dsf

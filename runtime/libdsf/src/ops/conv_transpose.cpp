@@ -5,7 +5,7 @@
 //   pads before, after      kernel extent - 1 - pad; negative where a pad is larger: the image is cropped
 //   output                  (input - 1) * stride + output_padding + extent - pad before - pad after
 #include "operators/convolution.h"
-#include "rules.h"
+#include "op_rule.h"
 
 namespace dsf {
 namespace {
@@ -44,11 +44,7 @@ Convolution read(const Inference& node) {
     return c;
 }
 
-std::vector<TensorType> infer(const Inference& node) {
-    node.expect_inputs(2, 3);
-    node.expect_outputs(1, 1);
-    node.expect_float(0);
-    node.expect_float(1);
+std::vector<Shape> shapes(const Inference& node) {
     node.expect_rank(0, 3, 4);
     const Shape& x = node.input(0).shape;
     node.expect_rank(1, x.rank, x.rank);
@@ -59,11 +55,8 @@ std::vector<TensorType> infer(const Inference& node) {
     dims.push_back(c.x.output);
     const Shape y = output_shape(node, dims);
     check_image(node, c);
-    if (node.has(2)) {
-        node.expect_float(2);
-        expect_shape(node, 2, node.shape({filters}), "b");
-    }
-    return {{Dtype::float32, y}};
+    if (node.has(2)) expect_shape(node, 2, node.shape({filters}), "b");
+    return {y};
 }
 
 std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
@@ -80,7 +73,13 @@ uint64_t work(const Inference& node, const Shape& y) {
 
 namespace ops {
 extern const Op conv_transpose;
-const Op conv_transpose = {"conv_transpose", infer, prepare, true, false, false, nullptr, by_images, nullptr, work};
+constexpr Op conv_transpose = OpRule("conv_transpose")
+                                  .inputs(2, 3)
+                                  .shapes(shapes)
+                                  .float32(prepare)
+                                  .each_image(by_images)
+                                  .work(work)
+                                  .takes(bounds);
 }  // namespace ops
 
 }  // namespace dsf

@@ -1,6 +1,7 @@
 // div: y = a / b, broadcast.
 #include "kernels/isa.h"
 #include "operators/binary.h"
+#include "op_rule.h"
 
 namespace dsf {
 namespace {
@@ -13,7 +14,7 @@ std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
 
 namespace ops {
 extern const Op div;
-const Op div = {"div", infer_binary, prepare, false, true, false, elements, by_elements};
+constexpr Op div = OpRule("div").inputs(2).shapes(broadcast).float32(prepare).elementwise();
 }  // namespace ops
 
 }  // namespace dsf

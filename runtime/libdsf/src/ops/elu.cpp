@@ -1,5 +1,6 @@
 // elu: y = x, or alpha * (e^x - 1) below 0.
 #include "operators/unary.h"
+#include "op_rule.h"
 
 namespace dsf {
 namespace {
@@ -27,9 +28,9 @@ private:
     float alpha_;
 };
 
-std::vector<TensorType> infer(const Inference& node) {
+std::vector<Shape> shapes(const Inference& node) {
     node.real("alpha", 1.0f);
-    return float_like_input(node);
+    return like_input(node);
 }
 
 std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
@@ -40,7 +41,7 @@ std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
 
 namespace ops {
 extern const Op elu;
-const Op elu = {"elu", infer, prepare, false, true, false, elements, by_elements};
+constexpr Op elu = OpRule("elu").shapes(shapes).float32(prepare).elementwise();
 }  // namespace ops
 
 }  // namespace dsf

@@ -1,5 +1,6 @@
 // erf: y = erf(x), the error function.
 #include "operators/unary.h"
+#include "op_rule.h"
 
 namespace dsf {
 namespace {
@@ -10,7 +11,7 @@ std::unique_ptr<Kernel> prepare(const Preparation&) { return std::make_unique<Ar
 
 namespace ops {
 extern const Op erf;
-const Op erf = {"erf", float_like_input, prepare, false, true, false, elements, by_elements};
+constexpr Op erf = OpRule("erf").shapes(like_input).float32(prepare).elementwise();
 }  // namespace ops
 
 }  // namespace dsf

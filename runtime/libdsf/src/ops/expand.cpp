@@ -1,14 +1,13 @@
 // expand: x broadcast with shape; where shape has a 1, x keeps its dimension.
 #include "operators/copy.h"
+#include "op_rule.h"
 
 namespace dsf {
 namespace {
 
-std::vector<TensorType> infer(const Inference& node) {
-    node.expect_inputs(1, 1);
-    node.expect_outputs(1, 1);
+std::vector<Shape> shapes(const Inference& node) {
     const Shape shape = output_shape(node, attribute_dimensions(node, "shape"));
-    return {{node.input(0).dtype, broadcast_shape(node, node.input(0).shape, shape)}};
+    return {broadcast_shape(node, node.input(0).shape, shape)};
 }
 
 std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
@@ -39,7 +38,7 @@ bool each_image(const Inference& node, const BatchAxes& batch) {
 
 namespace ops {
 extern const Op expand;
-const Op expand = {"expand", infer, prepare, false, false, false, nullptr, each_image};
+constexpr Op expand = OpRule("expand").shapes(shapes).every_dtype(prepare).each_image(each_image);
 }  // namespace ops
 
 }  // namespace dsf

@@ -1,25 +1,24 @@
 // flatten: x as a matrix: the dimensions before axis, and the others.
 #include "operators/copy.h"
+#include "op_rule.h"
 
 namespace dsf {
 namespace {
 
-std::vector<TensorType> infer(const Inference& node) {
-    node.expect_inputs(1, 1);
-    node.expect_outputs(1, 1);
-    const TensorType& x = node.input(0);
+std::vector<Shape> shapes(const Inference& node) {
+    const Shape& x = node.input(0).shape;
     const int64_t axis = node.integer("axis", 1);
-    if (axis < -x.shape.rank || axis > x.shape.rank)
-        node.refuse("axis is " + std::to_string(axis), "within the rank " + std::to_string(x.shape.rank));
-    const int split = static_cast<int>(axis < 0 ? axis + x.shape.rank : axis);
-    return {{x.dtype, output_shape(node, {product(x.shape, 0, split), product(x.shape, split, x.shape.rank)})}};
+    if (axis < -x.rank || axis > x.rank)
+        node.refuse("axis is " + std::to_string(axis), "within the rank " + std::to_string(x.rank));
+    const int split = static_cast<int>(axis < 0 ? axis + x.rank : axis);
+    return {output_shape(node, {product(x, 0, split), product(x, split, x.rank)})};
 }
 
 }  // namespace
 
 namespace ops {
 extern const Op flatten;
-const Op flatten = {"flatten", infer, prepare_view, false, false, true};
+constexpr Op flatten = OpRule("flatten").shapes(shapes).every_dtype(prepare_view).view();
 }  // namespace ops
 
 }  // namespace dsf

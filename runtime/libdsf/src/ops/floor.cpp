@@ -1,5 +1,6 @@
 // floor: the largest whole number that is not above x.
 #include "operators/unary.h"
+#include "op_rule.h"
 
 namespace dsf {
 namespace {
@@ -12,7 +13,7 @@ std::unique_ptr<Kernel> prepare(const Preparation&) {
 
 namespace ops {
 extern const Op floor;
-const Op floor = {"floor", float_like_input, prepare, false, true, false, nullptr, by_elements};
+constexpr Op floor = OpRule("floor").shapes(like_input).float32(prepare).in_place().each_image(by_elements);
 }  // namespace ops
 
 }  // namespace dsf

@@ -2,7 +2,7 @@
 #include <cstring>
 
 #include "operators/parallel.h"
-#include "rules.h"
+#include "op_rule.h"
 
 namespace dsf {
 namespace {
@@ -37,17 +37,14 @@ private:
     int axis_;
 };
 
-std::vector<TensorType> infer(const Inference& node) {
-    node.expect_inputs(2, 2);
-    node.expect_outputs(1, 1);
-    const TensorType &x = node.input(0), &indices = node.input(1);
-    if (indices.dtype != Dtype::int64) node.refuse(std::string("indices are ") + name_of(indices.dtype), "int64");
-    const int axis = node.axis("axis", 0, x.shape.rank);
-    std::vector<int64_t> dims = dims_of(x.shape);
+std::vector<Shape> shapes(const Inference& node) {
+    const Shape& x = node.input(0).shape;
+    const int axis = node.axis("axis", 0, x.rank);
+    std::vector<int64_t> dims = dims_of(x);
     dims.erase(dims.begin() + axis);
-    const std::vector<int64_t> chosen = dims_of(indices.shape);
+    const std::vector<int64_t> chosen = dims_of(node.input(1).shape);
     dims.insert(dims.begin() + axis, chosen.begin(), chosen.end());
-    return {{x.dtype, output_shape(node, dims)}};
+    return {output_shape(node, dims)};
 }
 
 std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
@@ -65,7 +62,7 @@ bool each_image(const Inference& node, const BatchAxes& batch) {
 
 namespace ops {
 extern const Op gather;
-const Op gather = {"gather", infer, prepare, false, false, false, nullptr, each_image};
+constexpr Op gather = OpRule("gather").inputs(2).shapes(shapes).every_dtype(prepare).indices(1).each_image(each_image);
 }  // namespace ops
 
 }  // namespace dsf

@@ -1,14 +1,15 @@
 // gelu: y = x / 2 * (1 + erf(x / sqrt(2))), or with approximate="tanh" its approximation by tanh.
 #include "operators/unary.h"
+#include "op_rule.h"
 
 namespace dsf {
 namespace {
 
-std::vector<TensorType> infer(const Inference& node) {
+std::vector<Shape> shapes(const Inference& node) {
     const std::string approximate = node.text("approximate", "none");
     if (approximate != "none" && approximate != "tanh")
         node.refuse("approximate is '" + approximate + "'", "'none' or 'tanh'");
-    return float_like_input(node);
+    return like_input(node);
 }
 
 std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
@@ -20,7 +21,7 @@ std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
 
 namespace ops {
 extern const Op gelu;
-const Op gelu = {"gelu", infer, prepare, false, true, false, elements, by_elements};
+constexpr Op gelu = OpRule("gelu").shapes(shapes).float32(prepare).elementwise();
 }  // namespace ops
 
 }  // namespace dsf

@@ -1,4 +1,5 @@
 // gemm: y = alpha * a b + beta * c; trans_a and trans_b transpose a and b first, c broadcasts to y.
+#include "op_rule.h"
 #include "operators/product.h"
 
 namespace dsf {
@@ -14,26 +15,20 @@ Parameters read(const Inference& node) {
             flag(node, "trans_b", false)};
 }
 
-std::vector<TensorType> infer(const Inference& node) {
-    node.expect_inputs(2, 3);
-    node.expect_outputs(1, 1);
+std::vector<Shape> shapes(const Inference& node) {
     const Parameters p = read(node);
-    for (int i = 0; i < 2; ++i) {
-        node.expect_float(i);
-        node.expect_rank(i, 2, 2);
-    }
+    for (int i = 0; i < 2; ++i) node.expect_rank(i, 2, 2);
     const Shape &a = node.input(0).shape, &b = node.input(1).shape;
     if (a[p.trans_a ? 0 : 1] != b[p.trans_b ? 1 : 0])
         node.refuse("matrices of " + a.text() + " and " + b.text() + " do not multiply",
                     "as many columns of a, after trans_a, as rows of b, after trans_b");
     const Shape y = output_shape(node, {a[p.trans_a ? 1 : 0], b[p.trans_b ? 0 : 1]});
     if (node.has(2)) {
-        node.expect_float(2);
         const Shape& c = node.input(2).shape;
         if (c.rank > 2 || !(broadcast_shape(node, c, y) == y))
             node.refuse("c has shape " + c.text(), "one that broadcasts to " + y.text());
     }
-    return {{Dtype::float32, y}};
+    return {y};
 }
 
 std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
@@ -68,7 +63,8 @@ uint64_t work(const Inference& node, const Shape& y) {
 
 namespace ops {
 extern const Op gemm;
-const Op gemm = {"gemm", infer, prepare, true, false, false, nullptr, each_image, nullptr, work};
+constexpr Op gemm =
+    OpRule("gemm").inputs(2, 3).shapes(shapes).float32(prepare).each_image(each_image).work(work).takes(bounds);
 }  // namespace ops
 
 }  // namespace dsf

@@ -1,5 +1,6 @@
 // global_average_pool: the mean of each channel.
-#include "operators/reduce.h"
+#include "reduce.h"
+#include "op_rule.h"
 
 namespace dsf {
 namespace {
@@ -12,8 +13,11 @@ std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
 
 namespace ops {
 extern const Op global_average_pool;
-const Op global_average_pool = {
-    "global_average_pool", infer_global_pool, prepare, false, false, false, follows, by_images};
+constexpr Op global_average_pool = OpRule("global_average_pool")
+                                       .shapes(shapes_of_global_pool)
+                                       .float32(prepare)
+                                       .channels_last(follows)
+                                       .each_image(by_images);
 }  // namespace ops
 
 }  // namespace dsf

@@ -1,5 +1,6 @@
 // global_max_pool: the largest of each channel; NaN if there is one.
-#include "operators/reduce.h"
+#include "reduce.h"
+#include "op_rule.h"
 
 namespace dsf {
 namespace {
@@ -12,7 +13,11 @@ std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
 
 namespace ops {
 extern const Op global_max_pool;
-const Op global_max_pool = {"global_max_pool", infer_global_pool, prepare, false, false, false, follows, by_images};
+constexpr Op global_max_pool = OpRule("global_max_pool")
+                                   .shapes(shapes_of_global_pool)
+                                   .float32(prepare)
+                                   .channels_last(follows)
+                                   .each_image(by_images);
 }  // namespace ops
 
 }  // namespace dsf

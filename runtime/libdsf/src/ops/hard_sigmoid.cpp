@@ -1,5 +1,6 @@
 // hard_sigmoid: y = max(0, min(1, alpha * x + beta)); NaN stays NaN.
 #include "operators/unary.h"
+#include "op_rule.h"
 
 namespace dsf {
 namespace {
@@ -9,9 +10,9 @@ struct Parameters {
 };
 Parameters read(const Inference& node) { return {node.real("alpha", 0.2f), node.real("beta", 0.5f)}; }
 
-std::vector<TensorType> infer(const Inference& node) {
+std::vector<Shape> shapes(const Inference& node) {
     read(node);
-    return float_like_input(node);
+    return like_input(node);
 }
 
 std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
@@ -23,7 +24,7 @@ std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
 
 namespace ops {
 extern const Op hard_sigmoid;
-const Op hard_sigmoid = {"hard_sigmoid", infer, prepare, false, true, false, elements, by_elements};
+constexpr Op hard_sigmoid = OpRule("hard_sigmoid").shapes(shapes).float32(prepare).elementwise();
 }  // namespace ops
 
 }  // namespace dsf

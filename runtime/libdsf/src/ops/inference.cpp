@@ -50,6 +50,10 @@ const TensorType& Inference::input(int input) const {
     return *inputs_[static_cast<size_t>(input)];
 }
 
+bool Inference::is_weight(int input) const {
+    return has(input) && model_.values[static_cast<size_t>(node_.inputs[static_cast<size_t>(input)])].weight >= 0;
+}
+
 void Inference::expect_inputs(int least, int most) const {
     if (input_count() < least || input_count() > most)
         refuse("it has " + std::to_string(input_count()) + " inputs", count_text(least, most));
@@ -59,11 +63,6 @@ void Inference::expect_inputs(int least, int most) const {
 void Inference::expect_outputs(int least, int most) const {
     if (output_count() < least || output_count() > most)
         refuse("it has " + std::to_string(output_count()) + " outputs", count_text(least, most));
-}
-
-void Inference::expect_float(int index) const {
-    Dtype dtype = input(index).dtype;
-    if (dtype != Dtype::float32) refuse("input " + std::to_string(index) + " is " + dsf::name_of(dtype), "float32");
 }
 
 void Inference::expect_rank(int index, int least, int most) const {
@@ -190,6 +189,52 @@ const Weight* Preparation::weight(int input) const {
 
 Inference Preparation::attributes() const { return Inference(model, node, batch, inputs); }
 
+namespace {
+
+// The names of the number types that a form takes: "float32", "float32 or int8".
+std::string names_of(const Op& op, Op::Form form) {
+    std::string names;
+    for (size_t dtype = static_cast<size_t>(Dtype::float32); dtype < DTYPES; ++dtype)
+        if (op.forms[dtype] && (!form || op.forms[dtype] == form))
+            names += (names.empty() ? "" : " or ") + std::string(name_of(static_cast<Dtype>(dtype)));
+    return names;
+}
+
+// All inputs are of number types that one form takes.
+void expect_numbers(const Op& op, const Inference& node) {
+    Op::Form form = nullptr;
+    for (int i = 0; i < node.input_count(); ++i) {
+        if (!node.has(i)) continue;
+        const Dtype found = node.input(i).dtype;
+        if (i == op.indices) {
+            if (found != Dtype::int64) node.refuse(std::string("indices are ") + name_of(found), "int64");
+            continue;
+        }
+        if (!op.form(found) || (form && op.form(found) != form))
+            node.refuse("input " + std::to_string(i) + " is " + name_of(found), names_of(op, form));
+        form = op.form(found);
+    }
+}
+
+}  // namespace
+
+std::vector<TensorType> infer(const Op& op, const Inference& node) {
+    node.expect_inputs(op.inputs.least, op.inputs.most);
+    node.expect_outputs(op.outputs.least, op.outputs.most);
+    expect_numbers(op, node);
+    const std::vector<Shape> shapes = op.shapes(node);
+    std::vector<TensorType> types;
+    for (const Shape& shape : shapes) {
+        const int output = static_cast<int>(types.size());
+        types.push_back(op.type ? op.type(node, output, shape) : like(node.input(0), shape));
+    }
+    if (const Attribute* attribute = node.unasked())
+        node.refuse("attribute " + quoted(attribute->name) + " is unknown", "an attribute of this op");
+    if (static_cast<int>(types.size()) != node.output_count())
+        node.refuse("it has " + std::to_string(node.output_count()) + " outputs", std::to_string(types.size()));
+    return types;
+}
+
 std::vector<TensorType> infer_types(const Model& model, int64_t batch) {
     std::vector<TensorType> types(model.values.size());
     for (size_t i = 0; i < types.size(); ++i) {
@@ -204,18 +249,13 @@ std::vector<TensorType> infer_types(const Model& model, int64_t batch) {
         std::vector<const TensorType*> inputs;
         for (int input : node.inputs) inputs.push_back(input < 0 ? nullptr : &types[static_cast<size_t>(input)]);
         Inference inference(model, node, batch, std::move(inputs));
-        std::vector<TensorType> outputs = node.op->infer(inference);
-        if (const Attribute* attribute = inference.unasked())
-            inference.refuse("attribute " + quoted(attribute->name) + " is unknown", "an attribute of this op");
-        if (outputs.size() != node.outputs.size())
-            inference.refuse("it has " + std::to_string(node.outputs.size()) + " outputs",
-                             std::to_string(outputs.size()));
+        const std::vector<TensorType> outputs = infer(*node.op, inference);
         for (size_t i = 0; i < outputs.size(); ++i) {
             const TensorType& declared = types[static_cast<size_t>(node.outputs[i])];
-            if (outputs[i].dtype != declared.dtype || outputs[i].shape != declared.shape)
-                inference.refuse("output " + std::to_string(i) + " is declared as " + dsf::name_of(declared.dtype) +
-                                     " " + declared.shape.text() + " at batch size " + std::to_string(batch),
-                                 std::string(dsf::name_of(outputs[i].dtype)) + " " + outputs[i].shape.text());
+            if (outputs[i] != declared)
+                inference.refuse("output " + std::to_string(i) + " is declared as " + declared.text() +
+                                     " at batch size " + std::to_string(batch),
+                                 outputs[i].text());
         }
     }
     return types;

@@ -3,7 +3,7 @@
 
 #include "kernels/isa.h"
 #include "operators/parallel.h"
-#include "rules.h"
+#include "op_rule.h"
 
 namespace dsf {
 namespace {
@@ -37,21 +37,14 @@ private:
     bool has_bias_;
 };
 
-std::vector<TensorType> infer(const Inference& node) {
-    node.expect_inputs(2, 3);
-    node.expect_outputs(1, 1);
-    const TensorType& x = node.input(0);
-    const int axis = node.axis("axis", -1, x.shape.rank);
+std::vector<Shape> shapes(const Inference& node) {
+    const Shape& x = node.input(0).shape;
+    const int axis = node.axis("axis", -1, x.rank);
     node.real("epsilon", 1e-5f);
-    const std::vector<int64_t> dims = dims_of(x.shape);
+    const std::vector<int64_t> dims = dims_of(x);
     const Shape normalized = node.shape(std::vector<int64_t>(dims.begin() + axis, dims.end()));
-    node.expect_float(0);
-    node.expect_float(1);
     expect_shape(node, 1, normalized, "scale");
-    if (node.has(2)) {
-        node.expect_float(2);
-        expect_shape(node, 2, normalized, "bias");
-    }
+    if (node.has(2)) expect_shape(node, 2, normalized, "bias");
     return {x};
 }
 
@@ -71,7 +64,8 @@ bool each_image(const Inference& node, const BatchAxes& batch) {
 
 namespace ops {
 extern const Op layer_normalization;
-const Op layer_normalization = {"layer_normalization", infer, prepare, false, true, false, nullptr, each_image};
+constexpr Op layer_normalization =
+    OpRule("layer_normalization").inputs(2, 3).shapes(shapes).float32(prepare).in_place().each_image(each_image);
 }  // namespace ops
 
 }  // namespace dsf

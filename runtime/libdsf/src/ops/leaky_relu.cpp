@@ -1,5 +1,6 @@
 // leaky_relu: y = x, or alpha * x below 0.
 #include "operators/unary.h"
+#include "op_rule.h"
 
 namespace dsf {
 namespace {
@@ -9,9 +10,9 @@ struct Parameters {
 };
 Parameters read(const Inference& node) { return {node.real("alpha", 0.01f)}; }
 
-std::vector<TensorType> infer(const Inference& node) {
+std::vector<Shape> shapes(const Inference& node) {
     read(node);
-    return float_like_input(node);
+    return like_input(node);
 }
 
 std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
@@ -23,7 +24,7 @@ std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
 
 namespace ops {
 extern const Op leaky_relu;
-const Op leaky_relu = {"leaky_relu", infer, prepare, false, true, false, elements, by_elements};
+constexpr Op leaky_relu = OpRule("leaky_relu").shapes(shapes).float32(prepare).elementwise();
 }  // namespace ops
 
 }  // namespace dsf

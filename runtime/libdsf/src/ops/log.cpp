@@ -1,5 +1,6 @@
 // log: y = ln(x); -inf at 0, NaN below.
 #include "operators/unary.h"
+#include "op_rule.h"
 
 namespace dsf {
 namespace {
@@ -10,7 +11,7 @@ std::unique_ptr<Kernel> prepare(const Preparation&) { return std::make_unique<Ar
 
 namespace ops {
 extern const Op log;
-const Op log = {"log", float_like_input, prepare, false, true, false, elements, by_elements};
+constexpr Op log = OpRule("log").shapes(like_input).float32(prepare).elementwise();
 }  // namespace ops
 
 }  // namespace dsf

@@ -1,4 +1,5 @@
 // mat_mul: numpy.matmul. Matrices in the last two axes, the axes before them broadcast.
+#include "op_rule.h"
 #include "operators/product.h"
 
 namespace dsf {
@@ -30,13 +31,8 @@ Shape stack_of(Shape matrices) {
 
 bool is_one_along_last(const Shape& stack) { return stack.rank == 0 || stack[stack.rank - 1] == 1; }
 
-std::vector<TensorType> infer(const Inference& node) {
-    node.expect_inputs(2, 2);
-    node.expect_outputs(1, 1);
-    for (int i = 0; i < 2; ++i) {
-        node.expect_float(i);
-        node.expect_rank(i, 1, MAX_RANK);
-    }
+std::vector<Shape> shapes(const Inference& node) {
+    for (int i = 0; i < 2; ++i) node.expect_rank(i, 1, MAX_RANK);
     const Shape &left = node.input(0).shape, &right = node.input(1).shape;
     const auto [a, b] = operands(left, right);
     if (a[a.rank - 1] != b[b.rank - 2])
@@ -45,7 +41,7 @@ std::vector<TensorType> infer(const Inference& node) {
     std::vector<int64_t> dims = dims_of(broadcast_shape(node, a, b, 2));
     if (left.rank > 1) dims.push_back(a[a.rank - 2]);
     if (right.rank > 1) dims.push_back(b[b.rank - 1]);
-    return {{Dtype::float32, output_shape(node, dims)}};
+    return {output_shape(node, dims)};
 }
 
 std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
@@ -86,7 +82,8 @@ uint64_t work(const Inference& node, const Shape& y) {
 
 namespace ops {
 extern const Op mat_mul;
-const Op mat_mul = {"mat_mul", infer, prepare, true, false, false, nullptr, each_image, nullptr, work};
+constexpr Op mat_mul =
+    OpRule("mat_mul").inputs(2).shapes(shapes).float32(prepare).each_image(each_image).work(work).takes(bounds);
 }  // namespace ops
 
 }  // namespace dsf

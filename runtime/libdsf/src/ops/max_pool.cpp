@@ -1,10 +1,11 @@
 // max_pool: the largest of each window; NaN if there is one.
-#include "operators/pool.h"
+#include "pool.h"
+#include "op_rule.h"
 
 namespace dsf {
 namespace {
 
-std::vector<TensorType> infer(const Inference& node) { return infer_pool(node, Pooling::max); }
+std::vector<Shape> shapes(const Inference& node) { return shapes_of_pool(node, Pooling::max); }
 
 std::unique_ptr<Kernel> prepare(const Preparation& preparation) { return prepare_pool(preparation, Pooling::max); }
 
@@ -12,7 +13,8 @@ std::unique_ptr<Kernel> prepare(const Preparation& preparation) { return prepare
 
 namespace ops {
 extern const Op max_pool;
-const Op max_pool = {"max_pool", infer, prepare, false, false, false, follows, by_images, nullptr, work_of_pool};
+constexpr Op max_pool =
+    OpRule("max_pool").shapes(shapes).float32(prepare).channels_last(follows).each_image(by_images).work(work_of_pool);
 }  // namespace ops
 
 }  // namespace dsf

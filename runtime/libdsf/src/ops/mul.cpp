@@ -1,6 +1,7 @@
 // mul: y = a * b, broadcast.
 #include "kernels/isa.h"
 #include "operators/binary.h"
+#include "op_rule.h"
 
 namespace dsf {
 namespace {
@@ -13,7 +14,7 @@ std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
 
 namespace ops {
 extern const Op mul;
-const Op mul = {"mul", infer_binary, prepare, false, true, false, elements, by_elements};
+constexpr Op mul = OpRule("mul").inputs(2).shapes(broadcast).float32(prepare).elementwise().joins_as(Joins::product);
 }  // namespace ops
 
 }  // namespace dsf

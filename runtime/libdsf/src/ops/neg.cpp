@@ -1,5 +1,6 @@
 // neg: y = -x.
 #include "operators/unary.h"
+#include "op_rule.h"
 
 namespace dsf {
 namespace {
@@ -12,7 +13,7 @@ std::unique_ptr<Kernel> prepare(const Preparation&) {
 
 namespace ops {
 extern const Op neg;
-const Op neg = {"neg", float_like_input, prepare, false, true, false, elements, by_elements};
+constexpr Op neg = OpRule("neg").shapes(like_input).float32(prepare).elementwise();
 }  // namespace ops
 
 }  // namespace dsf

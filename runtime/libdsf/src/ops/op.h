@@ -1,83 +1,47 @@
-// What every op gives: a name, a shape rule and a kernel. One file an op, listed in table.cpp.
+// What every op gives: a name, a shape rule, and its forms by number type. One file an op, listed in table.cpp.
 //
-//   infer    what it needs and what comes out: checks inputs, dtypes and attributes, returns the output types
-//   prepare  makes the kernel for these shapes: once per plan; allocates, packs weights
-//   run      computes; allocates nothing
+//   shapes   what comes out: checks attributes and the inputs' shapes, returns the outputs' shapes
+//   form     for one number type of the inputs: what makes the kernel for these shapes, once per plan
+//   type     the outputs' types, where they are not like input 0's
 //
-// infer runs while the file is checked (for two batch sizes) and again for each plan. After it has passed, prepare and
-// run index freely. infer asks for every attribute that the op has, on every path: an attribute of a node that infer
-// did not ask for is one that the op does not know, and the file is refused.
+// A file's nodes are checked by these when it is loaded (for two batch sizes), and again for each plan; after that, forms
+// and kernels index freely. The rules ask for every attribute that the op has, on every path: an attribute of a node that
+// they did not ask for is one that the op does not know, and the file is refused.
 #pragma once
 
+#include <array>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "base/error.h"
-#include "load/model.h"
-#include "base/threads.h"
+#include "inference.h"
+#include "numerics.h"
+#include "operators/kernel.h"
 
 namespace dsf {
 
-// A node seen from infer: types of its inputs, its attributes, and errors that name it.
-class Inference {
-public:
-    Inference(const Model& model, const Node& node, int64_t batch, std::vector<const TensorType*> inputs);
-
-    int64_t batch() const;  // N, for attributes that hold dimensions
-    int input_count() const;
-    int output_count() const;
-    bool has(int input) const;                 // false for an absent optional input
-    const TensorType& input(int input) const;  // refuses if absent
-
-    // Arity and dtypes. Each refuses with an error that names the node.
-    void expect_inputs(int least, int most) const;
-    void expect_outputs(int least, int most) const;
-    void expect_float(int input) const;  // float32
-    void expect_rank(int input, int least, int most) const;
-
-    // Attributes. The second argument is what an absent attribute means; without one it must be there.
-    int64_t integer(const char* name) const;
-    int64_t integer(const char* name, int64_t absent) const;
-    float real(const char* name, float absent) const;      // finite, or it is refused
-    float any_real(const char* name, float absent) const;  // infinite or NaN, too
-    std::string text(const char* name, const char* absent) const;
-    bool has_attribute(const char* name) const;
-    std::vector<int64_t> integers(const char* name) const;
-    std::vector<int64_t> integers(const char* name, std::vector<int64_t> absent) const;
-    std::vector<float> reals(const char* name) const;  // finite
-    // "axis" style: -rank..rank-1, returned as 0..rank-1.
-    int axis(const char* name, int64_t absent, int rank) const;
-    std::vector<int> axes(const char* name, int rank) const;  // required, no duplicates, sorted
-
-    // Refuses: "model.dsf: node 'layer1.conv' (conv): found; expected ...".
-    [[noreturn]] void refuse(std::string found, std::string expected) const;
-
-    // A shape from dimensions, refused if a dimension or the total size is over the caps.
-    Shape shape(const std::vector<int64_t>& dims) const;
-
-    const Attribute* unasked() const;  // the first attribute that nobody has asked for, or null
-
-private:
-    const Attribute* find(const char* name) const;
-    const Attribute* find(const char* name, Attribute::Kind kind) const;
-    const Attribute& need(const char* name, Attribute::Kind kind) const;
-    void expect_finite(const char* name, float value) const;
-
-    mutable uint64_t asked_ = 0;  // bit i: attribute i was asked for; a node has at most 64
-    const Model& model_;
-    const Node& node_;
-    int64_t batch_;
-    std::vector<const TensorType*> inputs_;
-};
-
-// What a plan fuses into the end of a conv, gemm or mat_mul: y = activation(y + residual). silu and hard_swish only into
-// a conv whose weight is in the file.
+// What a plan fuses into the end of an op that takes it: y = activation(y + residual).
 struct Epilogue {
     enum class Activation : uint8_t { none, relu, clip, silu, hard_swish };  // silu: y * sigmoid(y)
     bool residual = false;  // Run::residual has the tensor, of the output's shape
     Activation activation = Activation::none;
     float low = 0, high = 0;  // clip
+
+    static Epilogue of(Activation activation) {
+        Epilogue epilogue;
+        epilogue.activation = activation;
+        return epilogue;
+    }
+};
+
+// What an op may become in the step of another op whose output it reads (plan/fusion.cpp).
+enum class Joins : uint8_t {
+    nothing,
+    activation,  // Op::activation
+    sum,         // with an operand of the same shape: the residual
+    product,     // with a gate of its other operand: the gate's activation
+    gate,        // Op::activation is what its input times its output is
 };
 
 // What an op makes of images whose channels are stored last, [N][H][W][C] where ONNX says [N][C][H][W].
@@ -89,64 +53,42 @@ enum class ChannelsLast : uint8_t {
     lays_out,  // the output has channels last; input 0 comes as it is
 };
 
-// What prepare sees.
+// What a form sees when it makes a kernel.
 struct Preparation {
     const Model& model;
     const Node& node;
     int64_t batch;
     std::vector<const TensorType*> inputs;  // null: absent
     std::vector<TensorType> outputs;
-    Epilogue epilogue;  // only for ops with Op::fuses
+    Epilogue epilogue;  // one that Op::takes
     int threads;
-    bool low_memory = false;     // keep weights packed where they can be decoded as they are used
-    bool bf16 = false;           // multiply bfloat16 activations; only where isa().bf16
+    Numerics numerics;
     bool channels_last = false;  // images are [N][H][W][C], if the op is not `elements`, though types say [N, C, H, W]
     bool input_last = false;     // of input 0, where it may differ: lays_out
 
     // The weight behind an input, or null if the input is not a weight.
     const Weight* weight(int input) const;
-    Inference attributes() const;  // the same accessors as in infer
-};
-
-// What run sees. inputs[i].data is null for an absent optional input.
-struct Run {
-    const Tensor* inputs;
-    Tensor* outputs;
-    const float* residual;
-    void* scratch;  // Kernel::scratch_bytes(), 64-byte aligned
-    Threads& threads;
-};
-
-// What a kernel computes in; dsf.h says what each means.
-struct Arithmetic {
-    dsf_dtype activation, sum;
-    dsf_algorithm algorithm;
-};
-
-inline Arithmetic directly(dsf_dtype activation, dsf_dtype sum) { return {activation, sum, DSF_ALGORITHM_DIRECT}; }
-
-class Kernel {
-public:
-    virtual ~Kernel() = default;
-    virtual void run(const Run& run) const = 0;
-    virtual size_t scratch_bytes() const { return 0; }
-    virtual const char* name() const = 0;  // what a profile shows: "gemm_f32_avx2"
-    // given: the type of input 0, or of the output where there is none.
-    virtual Arithmetic arithmetic(dsf_dtype given) const { return directly(given, given); }
-    virtual size_t table_bytes() const {
-        return 0;
-    }  // that prepare allocated for more than a few: by element or channel
-    virtual bool reads_weight(int) const { return true; }  // false: prepare took what it needs from the weight input
+    Inference attributes() const;  // the same accessors as in a shape rule
 };
 
 // By input: the axis along which it holds the batch, some of its entries for each image, or -1: the same for all images.
 using BatchAxes = std::vector<int>;
 
 struct Op {
+    using Form = std::unique_ptr<Kernel> (*)(const Preparation&);
+    struct Count {
+        int least = 1, most = 1;
+    };
+
     const char* name;
-    std::vector<TensorType> (*infer)(const Inference&);
-    std::unique_ptr<Kernel> (*prepare)(const Preparation&);
-    bool fuses = false;     // accepts an Epilogue
+    Count inputs, outputs;
+    std::vector<Shape> (*shapes)(const Inference&) = nullptr;  // of the outputs
+    // By Dtype: the form for inputs of that number type; null: they are refused. An op without inputs: of the output.
+    std::array<Form, DTYPES> forms{};
+    int indices = -1;  // the input that holds int64 indices, whatever the numbers of the others are
+    // The type of an output; null: like input 0.
+    TensorType (*type)(const Inference& node, int output, const Shape& shape) = nullptr;
+
     bool in_place = false;  // output 0 may be written over input 0 when both have the same type
     bool view = false;      // the output is input 0's data with another shape: the plan aliases them, run is not called
     ChannelsLast (*channels_last)(const Preparation&) = nullptr;  // null: never
@@ -159,19 +101,20 @@ struct Op {
     // Multiplications of a node whose first output has this shape, for the limit on a run's work (work.h). null: it is no
     // more than some for every element that is read or written.
     uint64_t (*work)(const Inference& node, const Shape& output) = nullptr;
+    bool (*takes)(const Inference& node, const Epilogue&) = nullptr;  // the epilogues that its kernels have; null: none
+    Joins joins = Joins::nothing;
+    Epilogue (*activation)(const Inference& node) = nullptr;  // of an op that joins as an activation or a gate
+
+    Form form(Dtype numbers) const { return forms[static_cast<size_t>(numbers)]; }
+    std::unique_ptr<Kernel> prepare(const Preparation& preparation) const {
+        const bool has_input = !preparation.inputs.empty() && preparation.inputs[0];
+        return form(has_input ? preparation.inputs[0]->dtype : preparation.outputs[0].dtype)(preparation);
+    }
 };
 
-// For Op::channels_last.
-ChannelsLast elements(const Preparation&);
-ChannelsLast follows(const Preparation&);
-
-// For Op::each_image.
-bool by_elements(const Inference& node, const BatchAxes& batch);  // element by element, with NumPy's broadcasting
-bool by_images(const Inference& node, const BatchAxes& batch);    // what (N, C, ...) of input 0 gives, N by N
-// Of one input, along an attribute `axis` that is not the batch's; ABSENT: its default.
-template <int ABSENT> bool beside_axis(const Inference& node, const BatchAxes& batch) {
-    return node.axis("axis", ABSENT, node.input(0).shape.rank) != batch[0];
-}
+// Checks a node against its op: how many inputs and outputs, the inputs' number types, the shape rule, and that no
+// attribute is left over. Returns the types of its outputs.
+std::vector<TensorType> infer(const Op& op, const Inference& node);
 
 const Op* find_op(const std::string& name);  // null: unknown
 const std::vector<const Op*>& all_ops();     // sorted by name; the literal list is in table.cpp

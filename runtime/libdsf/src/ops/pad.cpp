@@ -3,7 +3,7 @@
 
 #include "operators/element.h"
 #include "operators/parallel.h"
-#include "rules.h"
+#include "op_rule.h"
 
 namespace dsf {
 namespace {
@@ -54,9 +54,7 @@ private:
     float value_;
 };
 
-std::vector<TensorType> infer(const Inference& node) {
-    node.expect_inputs(1, 1);
-    node.expect_outputs(1, 1);
+std::vector<Shape> shapes(const Inference& node) {
     const TensorType& x = node.input(0);
     const std::vector<int64_t> pads = node.integers("pads");
     const std::string mode = node.text("mode", "constant");
@@ -77,7 +75,7 @@ std::vector<TensorType> infer(const Inference& node) {
             node.refuse("pads has the entry " + std::to_string(pads[i]), "0 to " + std::to_string(most));
         dims[axis] += pads[i];
     }
-    return {{x.dtype, output_shape(node, dims)}};
+    return {output_shape(node, dims)};
 }
 
 std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
@@ -109,7 +107,7 @@ bool each_image(const Inference& node, const BatchAxes& batch) {
 
 namespace ops {
 extern const Op pad;
-const Op pad = {"pad", infer, prepare, false, false, false, nullptr, each_image};
+constexpr Op pad = OpRule("pad").shapes(shapes).every_dtype(prepare).each_image(each_image);
 }  // namespace ops
 
 }  // namespace dsf

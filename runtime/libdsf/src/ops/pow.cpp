@@ -1,5 +1,6 @@
 // pow: y = a^b, broadcast; a square is one multiplication.
 #include "operators/binary.h"
+#include "op_rule.h"
 
 namespace dsf {
 namespace {
@@ -12,7 +13,7 @@ std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
 
 namespace ops {
 extern const Op pow;
-const Op pow = {"pow", infer_binary, prepare, false, true, false, elements, by_elements};
+constexpr Op pow = OpRule("pow").inputs(2).shapes(broadcast).float32(prepare).elementwise();
 }  // namespace ops
 
 }  // namespace dsf

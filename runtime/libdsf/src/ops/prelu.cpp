@@ -1,15 +1,16 @@
 // prelu: y = x, or slope * x below 0; slope broadcasts to x.
 #include "operators/binary.h"
+#include "op_rule.h"
 
 namespace dsf {
 namespace {
 
-std::vector<TensorType> infer(const Inference& node) {
-    const std::vector<TensorType> types = infer_binary(node);
-    if (!(types[0].shape == node.input(0).shape))
+std::vector<Shape> shapes(const Inference& node) {
+    const std::vector<Shape> shapes = broadcast(node);
+    if (shapes[0] != node.input(0).shape)
         node.refuse("slope has shape " + node.input(1).shape.text(),
                     "one that broadcasts to x, " + node.input(0).shape.text());
-    return types;
+    return shapes;
 }
 
 std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
@@ -20,7 +21,7 @@ std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
 
 namespace ops {
 extern const Op prelu;
-const Op prelu = {"prelu", infer, prepare, false, true, false, elements, by_elements};
+constexpr Op prelu = OpRule("prelu").inputs(2).shapes(shapes).float32(prepare).elementwise();
 }  // namespace ops
 
 }  // namespace dsf

@@ -1,5 +1,6 @@
 // reduce_mean: the mean over axes.
-#include "operators/reduce.h"
+#include "reduce.h"
+#include "op_rule.h"
 
 namespace dsf {
 namespace {
@@ -10,7 +11,11 @@ std::unique_ptr<Kernel> prepare(const Preparation& preparation) { return prepare
 
 namespace ops {
 extern const Op reduce_mean;
-const Op reduce_mean = {"reduce_mean", infer_reduce, prepare, false, false, false, reduce_follows, reduce_each_image};
+constexpr Op reduce_mean = OpRule("reduce_mean")
+                               .shapes(shapes_of_reduce)
+                               .float32(prepare)
+                               .channels_last(reduce_follows)
+                               .each_image(reduce_each_image);
 }  // namespace ops
 
 }  // namespace dsf

@@ -1,5 +1,6 @@
 // reduce_sum: the sum over axes.
-#include "operators/reduce.h"
+#include "reduce.h"
+#include "op_rule.h"
 
 namespace dsf {
 namespace {
@@ -10,7 +11,11 @@ std::unique_ptr<Kernel> prepare(const Preparation& preparation) { return prepare
 
 namespace ops {
 extern const Op reduce_sum;
-const Op reduce_sum = {"reduce_sum", infer_reduce, prepare, false, false, false, reduce_follows, reduce_each_image};
+constexpr Op reduce_sum = OpRule("reduce_sum")
+                              .shapes(shapes_of_reduce)
+                              .float32(prepare)
+                              .channels_last(reduce_follows)
+                              .each_image(reduce_each_image);
 }  // namespace ops
 
 }  // namespace dsf

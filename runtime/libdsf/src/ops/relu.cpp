@@ -1,5 +1,6 @@
 // relu: y = max(x, 0); NaN stays NaN.
 #include "operators/unary.h"
+#include "op_rule.h"
 
 namespace dsf {
 namespace {
@@ -9,11 +10,14 @@ std::unique_ptr<Kernel> prepare(const Preparation&) {
     return pieces([clip](const float* x, float* y, int64_t count) { clip(x, 0.0f, INFINITY, y, count); });
 }
 
+Epilogue activation(const Inference&) { return Epilogue::of(Epilogue::Activation::relu); }
+
 }  // namespace
 
 namespace ops {
 extern const Op relu;
-const Op relu = {"relu", float_like_input, prepare, false, true, false, elements, by_elements};
+constexpr Op relu =
+    OpRule("relu").shapes(like_input).float32(prepare).elementwise().joins_as(Joins::activation, activation);
 }  // namespace ops
 
 }  // namespace dsf

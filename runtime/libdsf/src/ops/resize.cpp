@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "operators/parallel.h"
-#include "rules.h"
+#include "op_rule.h"
 
 namespace dsf {
 namespace {
@@ -106,10 +106,7 @@ bool one_of(const std::string& text, const char* const (&names)[4]) {
     return false;
 }
 
-std::vector<TensorType> infer(const Inference& node) {
-    node.expect_inputs(1, 1);
-    node.expect_outputs(1, 1);
-    node.expect_float(0);
+std::vector<Shape> shapes(const Inference& node) {
     node.expect_rank(0, 3, 4);
     const Shape& x = node.input(0).shape;
     const std::vector<int64_t> sizes = attribute_dimensions(node, "sizes");
@@ -131,7 +128,7 @@ std::vector<TensorType> infer(const Inference& node) {
     const std::string rounding = node.text("nearest_mode", "round_prefer_floor");
     if (!one_of(rounding, ROUNDINGS))
         node.refuse("nearest_mode is '" + rounding + "'", "round_prefer_floor, round_prefer_ceil, floor or ceil");
-    return {{Dtype::float32, output_shape(node, sizes)}};
+    return {output_shape(node, sizes)};
 }
 
 std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
@@ -155,7 +152,7 @@ std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
 
 namespace ops {
 extern const Op resize;
-const Op resize = {"resize", infer, prepare, false, false, false, nullptr, by_images};
+constexpr Op resize = OpRule("resize").shapes(shapes).float32(prepare).each_image(by_images);
 }  // namespace ops
 
 }  // namespace dsf

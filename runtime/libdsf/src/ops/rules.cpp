@@ -1,15 +1,28 @@
-// Shape rules that several ops share.
+// Rules that several ops share.
 #include "rules.h"
 
 #include <algorithm>
 
 namespace dsf {
 
-std::vector<TensorType> float_like_input(const Inference& node) {
-    node.expect_inputs(1, 1);
-    node.expect_outputs(1, 1);
-    node.expect_float(0);
-    return {node.input(0)};
+std::vector<Shape> like_input(const Inference& node) { return {node.input(0).shape}; }
+
+std::vector<Shape> along_axis(const Inference& node) {
+    node.expect_rank(0, 1, MAX_RANK);
+    node.axis("axis", -1, node.input(0).shape.rank);
+    return like_input(node);
+}
+
+std::vector<Shape> broadcast(const Inference& node) {
+    return {broadcast_shape(node, node.input(0).shape, node.input(1).shape)};
+}
+
+ChannelsLast elements(const Preparation&) { return ChannelsLast::elements; }
+ChannelsLast follows(const Preparation&) { return ChannelsLast::follows; }
+
+bool bounds(const Inference&, const Epilogue& epilogue) {
+    return epilogue.activation == Epilogue::Activation::none || epilogue.activation == Epilogue::Activation::relu ||
+           epilogue.activation == Epilogue::Activation::clip;
 }
 
 Shape output_shape(const Inference& node, const std::vector<int64_t>& dims) {

@@ -1,4 +1,4 @@
-// Shape rules that several ops share.
+// Rules that several ops share.
 #pragma once
 
 #include "base/caps.h"
@@ -6,8 +6,27 @@
 
 namespace dsf {
 
-// One float32 input; the output is like it.
-std::vector<TensorType> float_like_input(const Inference& node);
+// Shape rules.
+std::vector<Shape> like_input(const Inference& node);  // one output like input 0
+std::vector<Shape> along_axis(const Inference& node);  // the same, of an attribute `axis` that is the last if absent
+std::vector<Shape> broadcast(const Inference& node);   // inputs 0 and 1 as NumPy broadcasts them
+
+// For Op::channels_last.
+ChannelsLast elements(const Preparation&);
+ChannelsLast follows(const Preparation&);
+
+// For Op::each_image.
+bool by_elements(const Inference& node, const BatchAxes& batch);  // element by element, with NumPy's broadcasting
+bool by_images(const Inference& node, const BatchAxes& batch);    // what (N, C, ...) of input 0 gives, N by N
+// Of one input, along an attribute `axis` that is not the batch's; ABSENT: its default.
+template <int ABSENT> bool beside_axis(const Inference& node, const BatchAxes& batch) {
+    return node.axis("axis", ABSENT, node.input(0).shape.rank) != batch[0];
+}
+
+// For Op::takes: a residual, relu and clip.
+bool bounds(const Inference& node, const Epilogue& epilogue);
+
+// What rules are made of.
 
 // The output's shape from its dimensions, each of them refused outside 1..2^20.
 Shape output_shape(const Inference& node, const std::vector<int64_t>& dims);

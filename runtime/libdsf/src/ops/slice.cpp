@@ -1,5 +1,6 @@
 // slice: x[start:end:step] along the given axes, with ONNX's clamping; a step may be negative.
 #include "operators/copy.h"
+#include "op_rule.h"
 
 namespace dsf {
 namespace {
@@ -37,12 +38,10 @@ std::vector<Range> ranges(const Inference& node) {
     return result;
 }
 
-std::vector<TensorType> infer(const Inference& node) {
-    node.expect_inputs(1, 1);
-    node.expect_outputs(1, 1);
+std::vector<Shape> shapes(const Inference& node) {
     std::vector<int64_t> dims;
     for (const Range& range : ranges(node)) dims.push_back(range.count);
-    return {{node.input(0).dtype, output_shape(node, dims)}};
+    return {output_shape(node, dims)};
 }
 
 std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
@@ -68,7 +67,7 @@ bool each_image(const Inference& node, const BatchAxes& batch) {
 
 namespace ops {
 extern const Op slice;
-const Op slice = {"slice", infer, prepare, false, false, false, nullptr, each_image};
+constexpr Op slice = OpRule("slice").shapes(shapes).every_dtype(prepare).each_image(each_image);
 }  // namespace ops
 
 }  // namespace dsf

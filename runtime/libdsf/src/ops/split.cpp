@@ -1,26 +1,26 @@
 // split: x cut along axis into pieces of the given lengths, one output each.
 #include "operators/copy.h"
+#include "op_rule.h"
 
 namespace dsf {
 namespace {
 
-std::vector<TensorType> infer(const Inference& node) {
-    node.expect_inputs(1, 1);
-    const TensorType& x = node.input(0);
-    const int axis = node.axis("axis", 0, x.shape.rank);
+std::vector<Shape> shapes(const Inference& node) {
+    const Shape& x = node.input(0).shape;
+    const int axis = node.axis("axis", 0, x.rank);
     const std::vector<int64_t> lengths = attribute_dimensions(node, "split");
     node.expect_outputs(static_cast<int>(lengths.size()), static_cast<int>(lengths.size()));
     int64_t total = 0;
-    std::vector<TensorType> types;
+    std::vector<Shape> shapes;
     for (int64_t length : lengths) {
         total += length;
-        std::vector<int64_t> dims = dims_of(x.shape);
+        std::vector<int64_t> dims = dims_of(x);
         dims[static_cast<size_t>(axis)] = length;
-        types.push_back({x.dtype, output_shape(node, dims)});
+        shapes.push_back(output_shape(node, dims));
     }
-    if (total != x.shape[axis])
-        node.refuse("split adds up to " + std::to_string(total), std::to_string(x.shape[axis]) + ", the axis' length");
-    return types;
+    if (total != x[axis])
+        node.refuse("split adds up to " + std::to_string(total), std::to_string(x[axis]) + ", the axis' length");
+    return shapes;
 }
 
 std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
@@ -46,7 +46,8 @@ std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
 
 namespace ops {
 extern const Op split;
-const Op split = {"split", infer, prepare, false, false, false, nullptr, beside_axis<0>};
+constexpr Op split =
+    OpRule("split").outputs(1, MAX_NODE_ENDS).shapes(shapes).every_dtype(prepare).each_image(beside_axis<0>);
 }  // namespace ops
 
 }  // namespace dsf

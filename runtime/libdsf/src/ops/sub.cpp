@@ -1,6 +1,7 @@
 // sub: y = a - b, broadcast.
 #include "kernels/isa.h"
 #include "operators/binary.h"
+#include "op_rule.h"
 
 namespace dsf {
 namespace {
@@ -13,7 +14,7 @@ std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
 
 namespace ops {
 extern const Op sub;
-const Op sub = {"sub", infer_binary, prepare, false, true, false, elements, by_elements};
+constexpr Op sub = OpRule("sub").inputs(2).shapes(broadcast).float32(prepare).elementwise();
 }  // namespace ops
 
 }  // namespace dsf

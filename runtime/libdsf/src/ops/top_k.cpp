@@ -4,7 +4,7 @@
 #include "plan/work.h"
 #include "operators/element.h"
 #include "operators/parallel.h"
-#include "rules.h"
+#include "op_rule.h"
 
 namespace dsf {
 namespace {
@@ -50,20 +50,22 @@ private:
     int64_t slots_, length_;
 };
 
-std::vector<TensorType> infer(const Inference& node) {
-    node.expect_inputs(1, 1);
-    node.expect_outputs(2, 2);
-    const TensorType& x = node.input(0);
-    const int axis = node.axis("axis", -1, x.shape.rank);
+std::vector<Shape> shapes(const Inference& node) {
+    const Shape& x = node.input(0).shape;
+    const int axis = node.axis("axis", -1, x.rank);
     const int64_t k = node.integer("k");
     flag(node, "largest", true);
     flag(node, "sorted", true);
-    if (k < 1 || k > x.shape[axis])
-        node.refuse("k is " + std::to_string(k), "1 to " + std::to_string(x.shape[axis]) + ", the axis' length");
-    std::vector<int64_t> dims = dims_of(x.shape);
+    if (k < 1 || k > x[axis])
+        node.refuse("k is " + std::to_string(k), "1 to " + std::to_string(x[axis]) + ", the axis' length");
+    std::vector<int64_t> dims = dims_of(x);
     dims[static_cast<size_t>(axis)] = k;
     const Shape y = output_shape(node, dims);
-    return {{x.dtype, y}, {Dtype::int64, y}};
+    return {y, y};
+}
+
+TensorType type(const Inference& node, int output, const Shape& shape) {
+    return output == 0 ? like(node.input(0), shape) : TensorType{Dtype::int64, shape};
 }
 
 std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
@@ -84,7 +86,8 @@ uint64_t work(const Inference& node, const Shape& y) {
 
 namespace ops {
 extern const Op top_k;
-const Op top_k = {"top_k", infer, prepare, false, false, false, nullptr, beside_axis<-1>, nullptr, work};
+constexpr Op top_k =
+    OpRule("top_k").outputs(2).shapes(shapes).every_dtype(prepare).type(type).each_image(beside_axis<-1>).work(work);
 }  // namespace ops
 
 }  // namespace dsf

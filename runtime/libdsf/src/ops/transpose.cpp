@@ -1,25 +1,24 @@
 // transpose: axis i of y is axis perm[i] of x.
 #include "operators/copy.h"
+#include "op_rule.h"
 
 namespace dsf {
 namespace {
 
-std::vector<TensorType> infer(const Inference& node) {
-    node.expect_inputs(1, 1);
-    node.expect_outputs(1, 1);
-    const TensorType& x = node.input(0);
+std::vector<Shape> shapes(const Inference& node) {
+    const Shape& x = node.input(0).shape;
     const std::vector<int64_t> perm = node.integers("perm");
-    std::vector<bool> seen(static_cast<size_t>(x.shape.rank));
+    std::vector<bool> seen(static_cast<size_t>(x.rank));
     std::vector<int64_t> dims;
     bool legal = perm.size() == seen.size();
     for (size_t i = 0; legal && i < perm.size(); ++i) {
-        legal = perm[i] >= 0 && perm[i] < x.shape.rank && !seen[static_cast<size_t>(perm[i])];
+        legal = perm[i] >= 0 && perm[i] < x.rank && !seen[static_cast<size_t>(perm[i])];
         if (!legal) break;
         seen[static_cast<size_t>(perm[i])] = true;
-        dims.push_back(x.shape[static_cast<int>(perm[i])]);
+        dims.push_back(x[static_cast<int>(perm[i])]);
     }
     if (!legal) node.refuse("perm is no permutation of the input's axes", "each of 0 to rank - 1 once");
-    return {{x.dtype, output_shape(node, dims)}};
+    return {output_shape(node, dims)};
 }
 
 std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
@@ -39,7 +38,7 @@ bool each_image(const Inference&, const BatchAxes&) { return true; }
 
 namespace ops {
 extern const Op transpose;
-const Op transpose = {"transpose", infer, prepare, false, false, false, nullptr, each_image};
+constexpr Op transpose = OpRule("transpose").shapes(shapes).every_dtype(prepare).each_image(each_image);
 }  // namespace ops
 
 }  // namespace dsf

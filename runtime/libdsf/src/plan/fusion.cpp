@@ -1,8 +1,8 @@
-// fusion: conv, gemm or mat_mul (+ add of an equal shape) (+ relu, clip, hard_swish or y * sigmoid(y)) become one step,
-// where nobody else reads what lies between. The step runs where its last node stood, so that the residual is there.
+// fusion: an op that takes an epilogue (+ a sum with an equal shape) (+ an activation, or y * gate(y)) becomes one step,
+// where nobody else reads what lies between: conv + add + relu. The step runs where its last node stood, so that the
+// residual is there. What an op takes and what it joins as, its row says: Op::takes, Op::joins.
 #include "fusion.h"
 
-#include <limits>
 #include <numeric>
 
 namespace dsf {
@@ -20,20 +20,15 @@ std::vector<int> count_readers(const Model& model) {
     return readers;
 }
 
-}  // namespace
-
 class Fusion {
 public:
     Fusion(const Model& model, const std::vector<TensorType>& types, int64_t batch)
-        : model_(model), types_(types), batch_(batch), readers_(count_readers(model)), groups_(model.nodes.size()) {}
+        : model_(model), types_(types), batch_(batch), readers_(count_readers(model)), groups_(one_by_one(model)) {}
 
-    std::vector<Group> run(bool fuse) {
+    std::vector<Group> run() {
         for (size_t i = 0; i < groups_.size(); ++i) {
-            groups_[i].nodes = {static_cast<int>(i)};
-            groups_[i].inputs = model_.nodes[i].inputs;
-            groups_[i].output = model_.nodes[i].outputs[0];
             group_of_.push_back(static_cast<int>(i));
-            if (fuse) join(static_cast<int>(i));
+            join(static_cast<int>(i));
         }
         std::vector<Group> ordered;
         for (size_t i = 0; i < groups_.size(); ++i) {
@@ -46,58 +41,51 @@ public:
 private:
     void join(int index) {
         const Node& node = node_at(model_, index);
-        std::string op = node.op->name;
-        if (op == "add") join_add(index, node);
-        if (op == "mul") join_silu(index, node);
-        if (op != "relu" && op != "clip" && op != "hard_swish") return;
-        Group* group = head(node.inputs[0]);
-        if (!group || group->epilogue.activation != Epilogue::Activation::none) return;
-        if (op == "hard_swish" && !has_activations(*group)) return;
-        if (op == "relu") group->epilogue.activation = Epilogue::Activation::relu;
-        if (op == "hard_swish") group->epilogue.activation = Epilogue::Activation::hard_swish;
-        if (op == "clip") {
-            group->epilogue.activation = Epilogue::Activation::clip;
-            Inference attributes(model_, node, batch_, {&types_[static_cast<size_t>(node.inputs[0])]});
-            group->epilogue.low = attributes.any_real("min", -std::numeric_limits<float>::infinity());
-            group->epilogue.high = attributes.any_real("max", std::numeric_limits<float>::infinity());
+        switch (node.op->joins) {
+            case Joins::nothing:
+            case Joins::gate:
+                return;
+            case Joins::activation:
+                return join_activation(index, node);
+            case Joins::sum:
+                return join_sum(index, node);
+            case Joins::product:
+                return join_product(index, node);
         }
-        append(*group, index);
     }
 
-    // y * sigmoid(y), where nobody else reads either.
-    void join_silu(int index, const Node& node) {
+    void join_activation(int index, const Node& node) {
+        Group* group = head(node.inputs[0]);
+        if (group && add_activation(*group, node)) append(*group, index);
+    }
+
+    // y * gate(y), where nobody else reads either.
+    void join_product(int index, const Node& node) {
         for (size_t side = 0; side < 2; ++side) {
             const int value = node.inputs[side], other = node.inputs[1 - side];
-            const int sigmoid = model_.values[static_cast<size_t>(other)].node;
-            if (sigmoid < 0 || std::string(node_at(model_, sigmoid).op->name) != "sigmoid") continue;
-            if (node_at(model_, sigmoid).inputs[0] != value || readers_[static_cast<size_t>(other)] != 1) continue;
+            const int gate = model_.values[static_cast<size_t>(other)].node;
+            if (gate < 0 || node_at(model_, gate).op->joins != Joins::gate) continue;
+            if (node_at(model_, gate).inputs[0] != value || readers_[static_cast<size_t>(other)] != 1) continue;
             Group* group = head(value, 2);
-            if (!group || group->epilogue.activation != Epilogue::Activation::none || !has_activations(*group))
-                continue;
-            group->epilogue.activation = Epilogue::Activation::silu;
-            append(*group, sigmoid);
+            if (!group || !add_activation(*group, node_at(model_, gate))) continue;
+            append(*group, gate);
             append(*group, index);
             return;
         }
     }
 
-    // Whether the group's kernel has more than a clip: convolutions of channels-last images do.
-    bool has_activations(const Group& group) const {
-        const Node& node = node_at(model_, group.nodes[0]);
-        return std::string(node.op->name) == "conv" && model_.values[static_cast<size_t>(node.inputs[1])].weight >= 0;
-    }
-
     // Of two that could compute, the later one does: the other is finished by then anyway.
-    void join_add(int index, const Node& node) {
+    void join_sum(int index, const Node& node) {
         Group* best = nullptr;
         int residual = -1;
-        for (int side = 0; side < 2; ++side) {
-            int value = node.inputs[static_cast<size_t>(side)], other = node.inputs[static_cast<size_t>(1 - side)];
-            if (types_[static_cast<size_t>(value)].shape != types_[static_cast<size_t>(other)].shape) return;
+        for (size_t side = 0; side < 2; ++side) {
+            const int value = node.inputs[side], other = node.inputs[1 - side];
+            if (types_[static_cast<size_t>(value)] != types_[static_cast<size_t>(other)]) return;
             Group* group = head(value);
-            if (!group || group->epilogue.residual || group->epilogue.activation != Epilogue::Activation::none)
-                continue;
-            if (best && best->nodes.back() > group->nodes.back()) continue;
+            if (!group || group->epilogue.residual || has_activation(*group)) continue;
+            Epilogue wanted = group->epilogue;
+            wanted.residual = true;
+            if (!takes(*group, wanted) || (best && best->nodes.back() > group->nodes.back())) continue;
             best = group;
             residual = other;
         }
@@ -107,12 +95,35 @@ private:
         append(*best, index);
     }
 
+    // Adds what the node is as an activation, if the group's kernel has it; false: it is not added.
+    bool add_activation(Group& group, const Node& node) const {
+        if (has_activation(group)) return false;
+        Epilogue wanted = node.op->activation(inference(node));
+        wanted.residual = group.epilogue.residual;
+        if (!takes(group, wanted)) return false;
+        group.epilogue = wanted;
+        return true;
+    }
+
+    bool has_activation(const Group& group) const { return group.epilogue.activation != Epilogue::Activation::none; }
+
+    bool takes(const Group& group, const Epilogue& epilogue) const {
+        const Node& node = node_at(model_, group.nodes[0]);
+        return node.op->takes(inference(node), epilogue);
+    }
+
+    Inference inference(const Node& node) const {
+        std::vector<const TensorType*> inputs;
+        for (int input : node.inputs) inputs.push_back(input < 0 ? nullptr : &types_[static_cast<size_t>(input)]);
+        return Inference(model_, node, batch_, std::move(inputs));
+    }
+
     // The group that computes a value which nobody else reads, if more may join it.
     Group* head(int value, int readers = 1) {
         int node = model_.values[static_cast<size_t>(value)].node;
         if (node < 0 || readers_[static_cast<size_t>(value)] != readers) return nullptr;
         Group& group = groups_[static_cast<size_t>(group_of_[static_cast<size_t>(node)])];
-        return node_at(model_, group.nodes[0]).op->fuses && group.output == value ? &group : nullptr;
+        return node_at(model_, group.nodes[0]).op->takes && group.output == value ? &group : nullptr;
     }
 
     void append(Group& group, int index) {
@@ -129,8 +140,22 @@ private:
     std::vector<int> group_of_;  // by node
 };
 
-std::vector<Group> fuse(const Model& model, const std::vector<TensorType>& types, int64_t batch, bool fuse) {
-    return Fusion(model, types, batch).run(fuse);
+}  // namespace
+
+std::vector<Group> one_by_one(const Model& model) {
+    std::vector<Group> groups;
+    for (const Node& node : model.nodes) {
+        Group group;
+        group.nodes = {static_cast<int>(groups.size())};
+        group.inputs = node.inputs;
+        group.output = node.outputs[0];
+        groups.push_back(std::move(group));
+    }
+    return groups;
+}
+
+std::vector<Group> fuse(const Model& model, const std::vector<TensorType>& types, int64_t batch) {
+    return Fusion(model, types, batch).run();
 }
 
 bool is_view(const Model& model, const Group& group) {

@@ -22,7 +22,7 @@ struct Group {
 
 bool is_view(const Model& model, const Group& group);  // takes no step
 bool is_weight(const Model& model, int value);         // false for -1 and for copies
-// The values that a group's step writes. A group of several nodes has one: conv, gemm and mat_mul have no other.
+// The values that a group's step writes. A group of several nodes has one: an op that takes an epilogue has no other.
 std::vector<int> outputs_of(const Model& model, const Group& group);
 
 // How long values are needed. Views are the same bytes as what they are views of, their root.
@@ -34,7 +34,8 @@ struct Lives {
 
 Lives find_lives(const Model& model, const std::vector<Group>& groups, size_t values);
 
-// Groups in the order in which they run. fuse false: one for each node.
-std::vector<Group> fuse(const Model& model, const std::vector<TensorType>& types, int64_t batch, bool fuse);
+// Groups in the order in which they run.
+std::vector<Group> fuse(const Model& model, const std::vector<TensorType>& types, int64_t batch);
+std::vector<Group> one_by_one(const Model& model);  // a group for each node
 
 }  // namespace dsf

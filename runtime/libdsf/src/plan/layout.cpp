@@ -9,9 +9,6 @@
 
 namespace dsf {
 
-ChannelsLast elements(const Preparation&) { return ChannelsLast::elements; }
-ChannelsLast follows(const Preparation&) { return ChannelsLast::follows; }
-
 namespace {
 
 // One channel or one pixel, or no image at all: the order of channels makes no difference.
@@ -116,8 +113,7 @@ private:
 
     Preparation preparation_of(const Group& group) const {
         const Node& node = node_of(group);
-        Preparation preparation{
-            model_, node, batch_, {}, {}, group.epilogue, options_.threads, options_.low_memory, options_.bf16};
+        Preparation preparation{model_, node, batch_, {}, {}, group.epilogue, options_.threads, options_.numerics};
         for (int input : node.inputs)
             preparation.inputs.push_back(input < 0 ? nullptr : &types_[static_cast<size_t>(input)]);
         for (int output : node.outputs) preparation.outputs.push_back(types_[static_cast<size_t>(output)]);

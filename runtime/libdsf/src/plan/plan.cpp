@@ -44,7 +44,8 @@ Plan::Plan(std::shared_ptr<const Model> model, int64_t batch, const PlanOptions&
       types_(infer_types(*model_, batch)),
       constants_(model_->weights.size()) {
     const std::vector<Group> groups =
-        lay_out(*model_, batch, options_, fuse(*model_, types_, batch, !options_.keep_values), types_, shown_);
+        lay_out(*model_, batch, options_, options_.keep_values ? one_by_one(*model_) : fuse(*model_, types_, batch),
+                types_, shown_);
     const Lives lives = find_lives(*model_, groups, types_.size());
     if (batch > 1 && !options_.keep_values) {
         Turns turns = cut_into_turns(*model_, groups, lives, shown_, types_, batch);
@@ -187,7 +188,7 @@ int Plan::storage_in_place(const Group& group, int step, int last) const {
     int place = storage_of_[static_cast<size_t>(input)];
     const Storage& storage = storages_[static_cast<size_t>(place)];
     if (storage.kind != Storage::Kind::arena || storage.last != step || storage.stretch != stretch_of(last)) return -1;
-    if (from.dtype != to.dtype || from.shape != to.shape) return -1;
+    if (from != to) return -1;
     if (batch_axes_[static_cast<size_t>(input)] != batch_axes_[static_cast<size_t>(group.output)]) return -1;
     for (size_t i = 1; i < group.inputs.size(); ++i)
         if (group.inputs[i] >= 0 && storage_of_[static_cast<size_t>(group.inputs[i])] == place) return -1;
@@ -221,9 +222,8 @@ Call Plan::prepare(const Group& group, const Step& step, int64_t images) const {
     const bool seen_as_stored = group.kind == ChannelsLast::elements && group.channels_last;
     const int rank = types_[static_cast<size_t>(group.output)].shape.rank;
     const auto seen = [&](int value) {
-        TensorType type = type_at(value, images);
-        if (seen_as_stored) type.shape = with_channels_last(type.shape, rank);
-        return type;
+        const TensorType type = type_at(value, images);
+        return seen_as_stored ? like(type, with_channels_last(type.shape, rank)) : type;
     };
     Call call;
     for (int input : step.values) call.inputs.push_back({input < 0 ? TensorType{} : seen(input), nullptr});
@@ -232,8 +232,7 @@ Call Plan::prepare(const Group& group, const Step& step, int64_t images) const {
         call.kernel = reorder_kernel(call.outputs[0].type, group.channels_last);
         return call;
     }
-    Preparation preparation{*model_,          *step.node,          images,       {}, {}, group.epilogue,
-                            options_.threads, options_.low_memory, options_.bf16};
+    Preparation preparation{*model_, *step.node, images, {}, {}, group.epilogue, options_.threads, options_.numerics};
     preparation.channels_last = group.channels_last;
     preparation.input_last = group.input_last;
     for (size_t i = 0; i < step.values.size(); ++i)
@@ -348,7 +347,7 @@ void* Plan::value(int value) {
     return place.kind == Storage::Kind::constant ? constant(place.index) : address(place);
 }
 
-void Plan::run(const void* const* inputs, void* const* outputs, Threads& threads, bool profile) {
+void Plan::run(const void* const* inputs, void* const* outputs, Threads& threads, Timing timing) {
     for (size_t i = 0; i < outputs_.size(); ++i) {
         const Storage& place = storages_[static_cast<size_t>(output_storages_[i])];
         outputs_[i] = place.output >= 0 && outputs[i] ? outputs[i] : address(place);
@@ -358,9 +357,9 @@ void Plan::run(const void* const* inputs, void* const* outputs, Threads& threads
             int input = model_->inputs[i].value;
             std::memcpy(address(storage(input)), inputs[i], static_cast<size_t>(type(input).bytes()));
         }
-    if (profile)
+    if (timing == Timing::of_steps)
         for (Step& step : steps_) step.seconds = 0;
-    run_images(stretches_.size() - 1, 0, batch_, {inputs, threads, profile});
+    run_images(stretches_.size() - 1, 0, batch_, {inputs, threads, timing});
     if (threads.cancelled()) refuse_cancelled();
     for (const Copy& copy : copies_)
         std::memcpy(output(copy.output), copy.input >= 0 ? inputs[copy.input] : copy.source, copy.bytes);
@@ -389,13 +388,14 @@ void Plan::run_turn(Stretch& stretch, size_t which, const Running& running) {
         *pointer.place = static_cast<char*>(const_cast<void*>(base)) + images * pointer.image_bytes;
     }
     using Clock = std::chrono::steady_clock;
-    Clock::time_point before = running.profile ? Clock::now() : Clock::time_point();
+    const bool timed = running.timing == Timing::of_steps;
+    Clock::time_point before = timed ? Clock::now() : Clock::time_point();
     for (int i = stretch.first; i < stretch.last && !running.threads.cancelled(); ++i) {
         Step& step = steps_[static_cast<size_t>(i)];
         Call& call = step.calls[which];
         const float* residual = static_cast<const float*>(call.residual);
         call.kernel->run({call.inputs.data(), call.outputs.data(), residual, call.scratch, running.threads});
-        if (!running.profile) continue;
+        if (!timed) continue;
         Clock::time_point now = Clock::now();
         step.seconds += std::chrono::duration<double>(now - before).count();
         before = now;

@@ -17,9 +17,8 @@ struct Lives;
 // What a session asked for.
 struct PlanOptions {
     int threads = 1;
+    Numerics numerics;
     bool keep_values = false;          // nothing is fused, overwritten or reused
-    bool low_memory = false;           // weights stay packed where a kernel can decode them as it goes
-    bool bf16 = false;                 // products of bfloat16 activations
     const Threads* running = nullptr;  // of the session whose run waits for the plan, and may be cancelled
 };
 
@@ -72,6 +71,8 @@ struct Copy {
     size_t bytes;
 };
 
+enum class Timing : uint8_t { off, of_steps };  // of_steps: a run sets Step::seconds
+
 class Plan {
 public:
     // Lays everything out; arena_bytes() is known then.
@@ -83,7 +84,7 @@ public:
 
     // inputs[i]: the data of model input i. outputs[i]: memory that output i may be made in, aligned and apart from all
     // other memory of the run, or null.
-    void run(const void* const* inputs, void* const* outputs, Threads& threads, bool profile);
+    void run(const void* const* inputs, void* const* outputs, Threads& threads, Timing timing);
 
     int64_t batch() const { return batch_; }
     uint64_t arena_bytes() const { return arena_bytes_; }
@@ -99,7 +100,7 @@ private:
     struct Running {
         const void* const* inputs;
         Threads& threads;
-        bool profile;
+        Timing timing;
     };
 
     // What one value, or several that are views of each other, occupy.
