@@ -1,10 +1,11 @@
 #!/bin/sh
-# Builds libdsf's tests in every way that matters and runs them: compilers, optimisation levels, sanitizers, instruction
-# sets, and aarch64 under qemu. Prints a line a run and the figures; exit code 0 if all pass.
+# Builds libdsf's tests in every way that matters and runs them: compilers, optimisation levels, clang's C++ library,
+# sanitizers, instruction sets, and aarch64 under qemu. Prints a line a run and the figures; exit code 0 if all pass.
 #
 # usage: tools/matrix.sh [-k PATTERN]     only rows whose name matches, e.g. -k aarch64
 #
-# Needs clang, g++-aarch64-linux-gnu and qemu-user (Debian's names); rows whose tools are missing are said and skipped.
+# Needs clang, libc++-dev, libc++abi-dev, g++-aarch64-linux-gnu and qemu-user (Debian's names); rows whose tools are
+# missing are said and skipped.
 # The fuzzer's corpus and the golden files are run as models, besides the programs in tests/libdsf.
 set -u
 cd "$(dirname "$0")/.."
@@ -79,6 +80,11 @@ native gcc-O3 g++ gcc -O3 ""
 native gcc-O0 g++ gcc -O0 ""
 native clang-O3 clang++ clang -O3 ""
 native clang-O0 clang++ clang -O0 ""
+if echo '#include <vector>' | clang++ -stdlib=libc++ -fsyntax-only -x c++ - 2>/dev/null; then
+    native clang-libcxx clang++ clang "-O2 -stdlib=libc++" ""
+elif wanted clang-libcxx; then
+    skipped=$((skipped + 1)); echo "skip  clang-libcxx: no clang with libc++ here"
+fi
 native gcc-sanitizers g++ gcc -O1 address,undefined
 native clang-sanitizers clang++ clang -O1 address,undefined
 
