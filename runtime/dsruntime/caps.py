@@ -23,3 +23,4 @@ MAX_ALL_ENDS = 65536  # inputs and outputs of all nodes together
 MAX_LIST = 4096  # entries of one attribute
 MAX_METADATA = 4096
 MAX_IMAGE_SIDE = 1 << 14
+MAX_PROVED_BATCH = 3  # a file's shapes are proved at batch sizes 2 and 3

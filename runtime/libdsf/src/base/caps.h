@@ -28,6 +28,7 @@ constexpr uint32_t MAX_ATTRIBUTES = 64;   // of one node; Inference keeps a bit 
 constexpr uint32_t MAX_LIST = 4096;       // entries of one attribute
 constexpr uint32_t MAX_METADATA = 4096;
 constexpr int MAX_IMAGE_SIDE = 1 << 14;
+constexpr int64_t MAX_PROVED_BATCH = 3;  // a file's shapes are proved at batch sizes 2 and 3
 
 // Plans that a session keeps, one for each batch size it has run.
 constexpr int MAX_PLANS = 4;

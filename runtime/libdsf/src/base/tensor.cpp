@@ -88,4 +88,9 @@ std::string over_caps(const TensorType& type) {
     return "";
 }
 
+std::string caps_text() {
+    return "dimensions of 1 to " + std::to_string(MAX_DIM) + " and at most " + std::to_string(MAX_TENSOR_BYTES) +
+           " bytes";
+}
+
 }  // namespace dsf

@@ -53,6 +53,7 @@ inline TensorType like(const TensorType& type, const Shape& shape) {
 
 // What is over the caps of base/caps.h: "rank 7", "dimension 0", or "" if all is well.
 std::string over_caps(const TensorType& type);
+std::string caps_text();  // what over_caps() wants instead
 
 // A dense row-major array.
 struct Tensor {

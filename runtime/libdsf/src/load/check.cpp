@@ -40,8 +40,7 @@ public:
         nodes();
         outputs();
         values_are_defined();
-        infer_types(model_, 2);
-        infer_types(model_, 3);
+        for (int64_t batch = 2; batch <= MAX_PROVED_BATCH; ++batch) infer_types(model_, batch);
         weights_are_read();
     }
 

@@ -176,7 +176,7 @@ Shape Inference::shape(const std::vector<int64_t>& dims) const {
     type.shape.rank = static_cast<int>(dims.size());
     std::copy(dims.begin(), dims.end(), type.shape.dims.begin());
     std::string over = over_caps(type);
-    if (!over.empty()) refuse(over, "dimensions of 1 to 1048576 and at most 2147483647 bytes");
+    if (!over.empty()) refuse(over, caps_text());
     return type.shape;
 }
 
@@ -243,7 +243,7 @@ std::vector<TensorType> infer_types(const Model& model, int64_t batch) {
         std::string over = over_caps(types[i]);
         if (!over.empty())
             model_error(model.path + ": value '" + value.name + "' at batch size " + std::to_string(batch), over,
-                        "dimensions of 1 to 1048576 and at most 2147483647 bytes", "use a smaller batch");
+                        caps_text(), "use a smaller batch");
     }
     for (const Node& node : model.nodes) {
         std::vector<const TensorType*> inputs;

@@ -30,14 +30,14 @@ Shape output_shape(const Inference& node, const std::vector<int64_t>& dims) {
         node.refuse("the output has rank " + std::to_string(dims.size()), "at most " + std::to_string(MAX_RANK));
     for (int64_t dim : dims)
         if (dim < 1 || dim > MAX_DIM)
-            node.refuse("the output has a dimension of " + std::to_string(dim), "1 to 1048576");
+            node.refuse("the output has a dimension of " + std::to_string(dim), "1 to " + std::to_string(MAX_DIM));
     return node.shape(dims);
 }
 
 int64_t attribute_dimension(const Inference& node, const char* attribute, int64_t declared) {
     if (declared == 0 || declared > MAX_DIM || declared < -MAX_DIM)
         node.refuse(std::string(attribute) + " has a dimension of " + std::to_string(declared),
-                    "1 to 1048576, or -k for k times the batch size");
+                    "1 to " + std::to_string(MAX_DIM) + ", or -k for k times the batch size");
     return declared > 0 ? declared : -declared * node.batch();
 }
 
