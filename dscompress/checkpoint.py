@@ -26,14 +26,14 @@ from typing import Any
 import torch
 from torch import nn
 
+from dscompress.atomic_file import write_atomically
 from dscompress.capture import detect, factory
 from dscompress.capture.fill import fill
 from dscompress.capture.quiet import quiet
-from dscompress.deepshift.torch_file import check_sums
 from dscompress.errors import CompileError, ModelError
 from dscompress.models import BUILT_IN
 from dscompress.nn import describe, restore
-from dscompress.write import write_atomically
+from dscompress.torchfile.reader import check_sums
 from dsruntime.file import Image
 from dsruntime.image import from_json, to_json
 

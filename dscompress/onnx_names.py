@@ -1,6 +1,6 @@
 """ONNX operators that export takes, and what stands in the file for each, for those who load no onnx.
 
-Written by tools/ops_table.py from dscompress/lower.py.
+Written by tools/ops_table.py from dscompress/compile/lower/.
 """
 
 SUPPORTED = {

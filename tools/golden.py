@@ -13,8 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
-from dscompress.encode import encode
-from dscompress.write import MAJOR, MINOR, Description, Stored, build
+from dscompress.compile.encode import encode
+from dscompress.compile.write import MAJOR, MINOR, Description, Stored, build
 from dsruntime import Model
 from dsruntime.file import Image, Input, Node, Output, Value
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from math import isinf
 from pathlib import Path
 
-from dscompress.lower import supported_ops
+from dscompress.compile.lower import supported_ops
 from dsruntime.backends.reference.ops import OPS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -40,7 +40,7 @@ without a default is required. `dscompress ops` prints what the installed backen
 
 NAMES_HEAD = '''"""ONNX operators that export takes, and what stands in the file for each, for those who load no onnx.
 
-Written by tools/ops_table.py from dscompress/lower.py.
+Written by tools/ops_table.py from dscompress/compile/lower/.
 """
 
 SUPPORTED = {

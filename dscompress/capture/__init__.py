@@ -45,7 +45,7 @@ def capture_any(source: Any, options: CaptureOptions) -> Captured:
 def refuse_file_options(options: CaptureOptions, where: str) -> None:
     """What is said of a file, of a network in memory."""
     from dscompress.capture import deepshift_checkpoint, factory
-    from dscompress.weight_sets import refuse_choice
+    from dscompress.torchfile.weight_sets import refuse_choice
 
     what = "a network in memory"
     factory.refuse_factory(options, where, what)

@@ -23,8 +23,8 @@ import torch
 
 from dscompress.capture.archive_expression import is_plain_expression
 from dscompress.capture.archive_operators import is_plain_operator
-from dscompress.deepshift.inert import Unreadable, shown
-from dscompress.deepshift.zip_file import checked_members
+from dscompress.torchfile.inert import Unreadable, shown
+from dscompress.torchfile.zip_file import checked_members
 
 MEMBERS = re.compile(
     r"models/\w+\.json|data/(weights|constants)/(\w+_config\.json|weight_\d+|tensor_\d+)|data/sample_inputs/\w+\.pt|"

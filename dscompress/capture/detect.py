@@ -7,10 +7,10 @@ import zipfile
 from pathlib import Path
 from typing import BinaryIO
 
-from dscompress.deepshift.inert import Unreadable
-from dscompress.deepshift.safetensors_file import is_safetensors
-from dscompress.deepshift.zip_file import directory
 from dscompress.errors import CompileError
+from dscompress.torchfile.inert import Unreadable
+from dscompress.torchfile.safetensors_file import is_safetensors
+from dscompress.torchfile.zip_file import directory
 
 EXPORTED_PROGRAM, TORCHSCRIPT, STATE_DICT = "exported program", "TorchScript", "state_dict"
 PICKLED_MODULE, ONNX, TRAINING_CHECKPOINT = "pickled module", "ONNX", "training checkpoint"

@@ -18,7 +18,7 @@ from dscompress.capture import (
 )
 from dscompress.capture.input_examples import refuse_examples
 from dscompress.capture.options import Captured, CaptureOptions
-from dscompress.weight_sets import refuse_choice
+from dscompress.torchfile.weight_sets import refuse_choice
 
 KINDS: dict[str, Callable[[Path, CaptureOptions], Captured]] = {
     detect.EXPORTED_PROGRAM: exported_program.capture,

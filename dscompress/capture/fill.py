@@ -20,7 +20,7 @@ import torch
 
 from dscompress.capture.dtypes import note_dtypes
 from dscompress.errors import CompileError
-from dscompress.weight_sets import COUNTER, choose, plain_key
+from dscompress.torchfile.weight_sets import COUNTER, choose, plain_key
 
 LEFTOVERS = ("n_averaged", "total_ops", "total_params")  # torch.optim.swa_utils; thop
 BESIDE = re.compile(r"(?:\w+_)?(?:loss(?:es)?|criteri(?:on|a)|metrics?)(?:_\w+)?", re.IGNORECASE)  # what is no layer's

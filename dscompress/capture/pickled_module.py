@@ -15,7 +15,7 @@ from dscompress.capture.options import Captured, CaptureOptions
 from dscompress.capture.quiet import quiet
 from dscompress.capture.torchvision_models import with_torchvision
 from dscompress.errors import CompileError
-from dscompress.weight_sets import find_sets, refuse_choice
+from dscompress.torchfile.weight_sets import find_sets, refuse_choice
 
 KIND = "pickled module"
 WARNING = "loaded with --trust-pickle: code that the file names was run"

@@ -1,7 +1,7 @@
 """state_dict: weights without a model. --model builds the module; the keys must fit it, as fill.py says.
 
 A checkpoint may hold several sets of weights: weight_sets.py says which is taken, and when the user is asked. Files are
-read as data, by dscompress.deepshift, or with weights_only=True: no code runs.
+read as data, by dscompress.torchfile, or with weights_only=True: no code runs.
 """
 
 from collections.abc import Mapping
@@ -19,10 +19,10 @@ from dscompress.capture.options import Captured, CaptureOptions
 from dscompress.capture.quiet import quiet
 from dscompress.changes import Change, changes_between
 from dscompress.deepshift import Imported
-from dscompress.deepshift.safetensors_file import is_safetensors
-from dscompress.deepshift.torch_file import UnusualTensors, check_sums, opened
 from dscompress.errors import CompileError
-from dscompress.weight_sets import KEYS, Choice, choose, find_sets, plain_key
+from dscompress.torchfile.reader import UnusualTensors, check_sums, opened
+from dscompress.torchfile.safetensors_file import is_safetensors
+from dscompress.torchfile.weight_sets import KEYS, Choice, choose, find_sets, plain_key
 
 KIND = "state_dict"
 

@@ -34,7 +34,7 @@ def save_arrays(path, arrays: dict) -> None:
 
     import numpy as np
 
-    from dscompress.write import write_atomically
+    from dscompress.atomic_file import write_atomically
     from dsruntime.errors import ModelError
 
     where = os.fsdecode(path)

@@ -179,7 +179,7 @@ def load(source, settings):
     from pathlib import Path
 
     from dscompress.capture import CaptureOptions
-    from dscompress.labelling import implied_input, read_recipe
+    from dscompress.compile.labelling import implied_input, read_recipe
     from dscompress.ptq.calibration import load_inputs
     from dscompress.ptq.source import open_source
 
@@ -198,7 +198,7 @@ def default_output(source, bits) -> str:
 
 
 def check_output(output) -> None:
-    from dscompress.write import check_target
+    from dscompress.atomic_file import check_target
 
     check_target(output)
 

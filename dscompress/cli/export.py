@@ -12,7 +12,7 @@ from dscompress.cli.options import PREPROCESS, json_option, quiet_option, sectio
 MOST_WARNINGS = 10
 MOST_LAYERS = 30
 
-MEANINGS = ("logits", "probabilities", "scores", "embedding")  # as in dscompress.meaning, which would load onnx_ir
+MEANINGS = ("logits", "probabilities", "scores", "embedding")  # as in compile/meaning.py, which would load onnx_ir
 
 
 def key_value(context, parameter, values):
@@ -160,7 +160,7 @@ def print_layers(layers) -> None:
 
 
 def print_report(source, report, seconds: dict[str, float]) -> None:
-    from dscompress.report import ALL_FLOAT, counted
+    from dscompress.compile.report import ALL_FLOAT, counted
 
     bits = "" if report.bits_per_weight is None else f"{report.bits_per_weight:.2f} bits per conv and linear weight"
     floats = len(report.float_weights)

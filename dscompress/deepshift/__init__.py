@@ -6,8 +6,8 @@ print(found.report)
 net = deepshift.build(found)                  # a float model with the exact weights
 net = deepshift.into_model(found)             # shift layers, to train on
 
-bytes ─zip_file, legacy_file→ pickle ─pickle_machine→ inert values ─layout→ tensors ─decide, rounding→ weights
-                                 ↑ settings: command_args.txt, folder names            architectures ─→ network
+file ─torchfile→ inert values ─layout→ tensors ─decide, rounding→ weights
+                    ↑ settings: command_args.txt, folder names     architectures ─→ network
 """
 
 from dscompress.deepshift.imported import Imported, ImportedLayer, ImportReport, load

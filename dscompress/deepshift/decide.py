@@ -17,11 +17,11 @@ from typing import NoReturn
 
 import torch
 
-from dscompress.deepshift.inert import Unreadable
 from dscompress.deepshift.layout import Layout
 from dscompress.deepshift.own_keys import NAMES, own_layers
 from dscompress.deepshift.rounding import BITS, bits_for, lowest_shift, q_shifts, round_q
 from dscompress.deepshift.settings import ALL_LAYERS, ARGUMENTS, Settings
+from dscompress.torchfile.inert import Unreadable
 
 USUAL_BITS = 5
 FLOAT = "float"  # the user's word that nothing is to be rounded

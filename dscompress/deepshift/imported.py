@@ -12,13 +12,13 @@ from torch import nn
 from dscompress.activations import fixed_point
 from dscompress.changes import Change, changes_between
 from dscompress.deepshift.decide import FLOAT, Decision, Wish, decide, is_rounded
-from dscompress.deepshift.inert import Unreadable
 from dscompress.deepshift.layout import Layout, layout_of
 from dscompress.deepshift.own_keys import NAMES, composed, with_one_name
 from dscompress.deepshift.rounding import BITS, SIGN_THRESHOLD, lowest_shift, round_bias, round_ps, round_q
 from dscompress.deepshift.settings import Settings, settings_beside
-from dscompress.deepshift.torch_file import opened
 from dscompress.errors import CompileError
+from dscompress.torchfile.inert import Unreadable
+from dscompress.torchfile.reader import opened
 from dsruntime.text import printable
 
 FIXED_POINT = (16, 16)

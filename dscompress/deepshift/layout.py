@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from dscompress.deepshift.inert import Stub, Tensor, Unreadable, shown
-from dscompress.weight_sets import Shapes, choose, find_sets, is_unnamed, plain_key
+from dscompress.torchfile.inert import Stub, Tensor, Unreadable, shown
+from dscompress.torchfile.weight_sets import Shapes, choose, find_sets, is_unnamed, plain_key
 
 WRAPPERS = ("module.", "_orig_mod.")
 MOST_MODULES = MOST_TENSORS = 50_000

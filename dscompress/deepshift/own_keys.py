@@ -15,10 +15,10 @@ from collections.abc import Iterator
 
 import torch
 
-from dscompress.deepshift.inert import Unreadable
 from dscompress.nn.methods import METHODS
 from dscompress.nn.setting import Setting
 from dscompress.nn.unit import column
+from dscompress.torchfile.inert import Unreadable
 
 MARKS = {"shift": "ps", "sign": "ps", "weight_val": "s3", "weight_t1": "dense"}
 UNITS = ("base", "scale")

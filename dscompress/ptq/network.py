@@ -145,7 +145,7 @@ def is_weight(network: Network, node: fx.Node) -> bool:
 
 def is_shift(weight: torch.Tensor) -> bool:
     """Whether the encoder would store it as powers of two at 5 bits or fewer, as it is."""
-    from dscompress.encode import encode
+    from dscompress.compile.encode import encode
 
     stored = encode(weight.numpy(), tuple(range(weight.dim())))
     return stored.shift is not None and stored.shift.bits <= 5

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import fx
 
+from dscompress.compile.write import round_up
 from dscompress.errors import CompileError
 from dscompress.ptq.corrections import corrected_statistics, moments
 from dscompress.ptq.flow import Flow, Pair
@@ -16,7 +17,6 @@ from dscompress.ptq.network import Network
 from dscompress.ptq.report import Agreement, ConversionReport, ConvertedLayer
 from dscompress.ptq.solve import Solution, solve
 from dscompress.ptq.statistics import Statistics, rows_wanted
-from dscompress.write import round_up
 from dsruntime.planes import planes_length
 
 NEEDS_INPUTS = {"scale", "compensate", "drift"}

@@ -21,6 +21,7 @@ from typing import Any
 import torch
 
 from dscompress import checkpoint
+from dscompress.atomic_file import write_atomically
 from dscompress.capture import detect, exported_program, factory, pickled_module, state_dict
 from dscompress.capture.files import refuse_choices
 from dscompress.capture.fill import Sources, fill
@@ -28,12 +29,11 @@ from dscompress.capture.input_shape import HOW, parse_input_shapes
 from dscompress.capture.module import input_shapes
 from dscompress.capture.options import CaptureOptions
 from dscompress.capture.quiet import quiet
-from dscompress.deepshift.safetensors_file import as_bytes
-from dscompress.deepshift.torch_file import opened
 from dscompress.errors import CompileError
 from dscompress.nn.layers import ShiftLayer
-from dscompress.weight_sets import plain_name
-from dscompress.write import write_atomically
+from dscompress.torchfile.reader import opened
+from dscompress.torchfile.safetensors_file import as_bytes
+from dscompress.torchfile.weight_sets import plain_name
 from dsruntime.file import Image
 
 OPTIMISER = ("optim", "sched", "scaler", "ema_opt")  # entries of a checkpoint that no longer fit its weights

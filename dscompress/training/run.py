@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from dscompress import checkpoint
+from dscompress.atomic_file import check_target, write_atomically
 from dscompress.checkpoint import Card
 from dscompress.errors import TrainingError
 from dscompress.training.curves import draw_curves
 from dscompress.training.fit import Training
-from dscompress.write import check_target, write_atomically
 
 DRAW_EVERY = 30  # seconds: drawing takes a quarter of one
 

@@ -17,8 +17,8 @@ from typing import Any
 import torch
 
 from dscompress.checkpoint import Card
+from dscompress.compile.labelling import read_recipe
 from dscompress.errors import TrainingError
-from dscompress.labelling import read_recipe
 from dscompress.nn import ConversionReport, describe
 from dscompress.recipes import Recipe, recipe_named, usual_recipe
 from dscompress.training.data import Data

@@ -22,7 +22,7 @@ from dscompress.capture.options import CaptureOptions
 from dscompress.capture.state_dict import find_state_dict, load
 from dscompress.errors import CompileError, TrainingError
 from dscompress.nn import bake
-from dscompress.weight_sets import choose, full_prefix, refuse_choice
+from dscompress.torchfile.weight_sets import choose, full_prefix, refuse_choice
 
 
 def read_weights(path: str, weights_key: str | None = None, prefix: str | None = None) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
     SOURCE ─capture, passes─→ graph ──→ ONNX Runtime, nothing fused ──→ every value        oracle.py
                                 │                                          │
-                     weights, bit for bit                     each node within its bound   layers.py, bounds.py
+                     weights, bit for bit                     each node within its bound   layers.py, bounds/
                                 │                                          │
     MODEL.dsf ────load──────────┴────→ a session that keeps values ──→ every value
                                 └────→ the session users run ────────→ outputs, top-1
@@ -10,7 +10,7 @@
 1. The graphs must match by name, each node must be what export makes of the source's, and every stored weight must
    decode to the graph's tensor, bit for bit. Where the import made other numbers than the source's own, it has counted
    them: then the .dsf is not the same model.
-2. Node after node, both sides' measured inputs and outputs are compared: bounds.py says how far apart two right
+2. Node after node, both sides' measured inputs and outputs are compared: bounds/ says how far apart two right
    float32 runs may be. An error cannot hide behind a later layer, and a layer is not blamed for what it was fed.
 3. Outputs: fused kernels against unfused ones, and the passes' graph against the captured one, differ by no more than
    a few times what rounding does to the same graph on both sides.
@@ -137,7 +137,7 @@ def compare_models(
     path: str, source: str, model, captured, folder: Path, *, samples, inputs, session, every_layer, seed, advance
 ) -> Verification:
     """The captured graph says what the outputs are; after the passes, what each layer is."""
-    from dscompress.lower import lower
+    from dscompress.compile.lower import lower
     from dscompress.passes import run_pipeline
     from dsruntime.backends import resolve
 

@@ -13,8 +13,8 @@ import numpy as np
 
 from dscompress.verify import feeds as feeding
 from dscompress.verify.bounds import BOUNDS, Step, bounds
+from dscompress.verify.bounds.halves import VALUES, weight_delta
 from dscompress.verify.feeds import batch_of, value_bytes
-from dscompress.verify.halves import VALUES, weight_delta
 from dscompress.verify.matching import source_tensor
 from dscompress.verify.measures import difference, largest, snr
 from dscompress.verify.oracle import Oracle

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from dscompress import checkpoint
-from dscompress.deepshift.safetensors_file import as_bytes
 from dscompress.nn import bake
+from dscompress.torchfile.safetensors_file import as_bytes
 from tests.capture import models
 from tests.capture.test_onnx import conv
 from tests.capture.test_torchscript import Writes, WritesOnLoad

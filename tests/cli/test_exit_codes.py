@@ -268,7 +268,7 @@ def test_a_full_disk(call, given, monkeypatch, command):
     def full(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("dscompress.write.os.fsync", full)
+    monkeypatch.setattr("dscompress.atomic_file.os.fsync", full)
     result = call(*command.format(**given).split())
     assert result.exit_code == 4 and "cannot be written: no space left on device" in result.stderr, result.stderr
     shutil.rmtree(given["new"] / "run", ignore_errors=True)

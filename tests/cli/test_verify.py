@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import pytest
 
 from dscompress.cli.verify import noisiest, of_bound
-from tests.compiler.test_verify import flip_sign
 from tests.support.small_model import write_onnx
+from tests.verify.test_verify import flip_sign
 
 
 def test_the_same_model(call, files):

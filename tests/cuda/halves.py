@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from dscompress.verify.bounds import Step, bounds
-from dscompress.verify.halves import LARGEST, VALUES, rounding, weight_delta
+from dscompress.verify.bounds.halves import LARGEST, VALUES, rounding, weight_delta
 
 
 def fits(*arrays) -> bool:

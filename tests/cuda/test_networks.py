@@ -7,7 +7,7 @@ outputs, some times over.
 import numpy as np
 import pytest
 
-from dscompress.verify.halves import H
+from dscompress.verify.bounds.halves import H
 from dsruntime.backends.cuda.emulated_driver import EmulatedDriver
 from dsruntime.backends.cuda.runner import Runner
 from dsruntime.backends.reference.codecs import decode

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dscompress.verify.halves import LARGEST
+from dscompress.verify.bounds.halves import LARGEST
 from dsruntime import Model
 from dsruntime.backends.cuda.emulated_driver import EmulatedDriver
 from dsruntime.backends.cuda.runner import Runner

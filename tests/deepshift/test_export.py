@@ -17,7 +17,7 @@ from dscompress.errors import CompileError
 from dscompress.models import cifar, mnist
 from dscompress.verify import verify_model
 from dsruntime import Model
-from tests.compiler.graphs import parse, save
+from tests.compile.graphs import parse, save
 from tests.deepshift import originals
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from dscompress.encode import encode
+from dscompress.compile.encode import encode
 from dscompress.nn import METHODS, Setting, ShiftConv2d, ShiftLinear, convert
 
 BITS = {"q": 4, "ps": 4, "s3": 3, "dense": 3}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dscompress.lower import LOWERINGS
+from dscompress.compile.lower import LOWERINGS
 from tools.onnx_node_tests import CONSTANTS, Case, cases_of, run_form, with_constants
 
 # ConstantOfShape's one input is a size, which must be constant; LayerNormalization's tests read its mean as well.

@@ -12,7 +12,7 @@ import dscompress
 from dscompress import checkpoint, ptq
 from dscompress.cli import cli
 from dscompress.cli.convert import INGREDIENTS
-from dscompress.encode import encode
+from dscompress.compile.encode import encode
 
 NET = ["--model", "tests.ptq.conftest:small_net", "--input-shape", "1,1,8,8"]
 

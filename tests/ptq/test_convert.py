@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 import dscompress
-from dscompress.encode import encode
+from dscompress.compile.encode import encode
 from dscompress.errors import CompileError
 from dscompress.ptq import INGREDIENTS, convert, sensitivity
 

@@ -125,7 +125,7 @@ def test_saving_replaces_or_leaves(saved, monkeypatch):
     def full(descriptor, data):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("dscompress.write.os.write", full)
+    monkeypatch.setattr("dscompress.atomic_file.os.write", full)
     with pytest.raises(BackendError, match="cannot be written: no space left on device; free some space"):
         checkpoint.save(path, checkpoint.pack(card(), model))
     assert path.read_bytes() == before and [each.name for each in path.parent.iterdir()] == ["best.pt"]

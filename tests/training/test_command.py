@@ -332,7 +332,7 @@ def test_a_full_disk_keeps_the_last_epoch(folder, tmp_path, monkeypatch):
                 raise OSError(28, "No space left on device")
         return write(descriptor, data)
 
-    monkeypatch.setattr("dscompress.write.os.write", fills_up)
+    monkeypatch.setattr("dscompress.atomic_file.os.write", fills_up)
     result = call("train", folder, "-o", tmp_path / "run", *TINY, "--epochs", 3, "--workers", 0)
     monkeypatch.undo()
     assert result.exit_code == 4 and "no space left on device" in result.stderr

@@ -66,7 +66,7 @@ def start(seed: int, seconds: float) -> subprocess.Popen:
 def campaign(seed: int, seconds: float) -> int:
     import torch
 
-    from tests.deepshift.damage import damaged, seeds
+    from tests.torchfile.damage import damaged, seeds
 
     torch.set_num_threads(1)
     generator, files = random.Random(seed), list(seeds().items())
@@ -130,7 +130,7 @@ def read(path: Path) -> None:
     """What export does before it builds the network."""
     from dscompress import deepshift
     from dscompress.capture.detect import detect
-    from tests.deepshift.damage import check_weights
+    from tests.torchfile.damage import check_weights
 
     detect(path)
     check_weights(deepshift.load(path))
