@@ -5,10 +5,36 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <typeindex>
 #include <utility>
 #include <vector>
 
 namespace dsf {
+
+// How an object lays its weight out, and what numbers tell two of them apart.
+enum class Packing : uint8_t {
+    values,             // decoded, in C order
+    code_rows,          // packed codes; numbers of a row
+    filters,            // of convolutions in ONNX's order; transposed or not, groups
+    taps,               // [taps][channels]
+    winograd,           // of 3x3 filters
+    panels_of_filters,  // filters of a group, their numbers; with an order
+    panels_of_columns,  // matrices, a row's and a column's stride
+};
+
+// What an object is made for.
+struct PreparedKey {
+    int weight;  // index into Model::weights
+    Packing packing;
+    const void* kernel;            // the table of functions whose layout it is (kernels/isa.h); null: nobody's own
+    std::vector<int64_t> numbers;  // as Packing lists them
+    std::vector<int64_t> order;    // which number of a filter each packed one is
+
+    bool operator==(const PreparedKey& other) const {
+        return weight == other.weight && packing == other.packing && kernel == other.kernel &&
+               numbers == other.numbers && order == other.order;
+    }
+};
 
 // Weights in the form a kernel wants (packed panels, transposed copies ...), made once per model, shared by sessions. All
 // of a model's together stay within a limit: a small file may hold weights that are large in these forms.
@@ -20,24 +46,23 @@ public:
         limit_ = bytes;
     }
 
-    // Returns the object stored under (weight, form), making it with `make` the first time. bytes: what it takes, refused
-    // before it is made if that is too much. Thread-safe.
-    template <class T, class Make>
-    std::shared_ptr<const T> get(int weight, const std::string& form, int64_t bytes, Make make) {
+    // Returns the T stored under the key, making it with `make` the first time. bytes: what it takes, refused before it is
+    // made if that is too much. Thread-safe.
+    template <class T, class Make> std::shared_ptr<const T> get(PreparedKey key, int64_t bytes, Make make) {
         std::lock_guard<std::recursive_mutex> lock(mutex_);
         for (auto& entry : entries_)
-            if (entry.weight == weight && entry.form == form) return std::static_pointer_cast<const T>(entry.object);
+            if (entry.type == typeid(T) && entry.key == key) return std::static_pointer_cast<const T>(entry.object);
         charge(static_cast<uint64_t>(bytes));
         std::shared_ptr<const T> object = make();
-        entries_.push_back({weight, form, object});
+        entries_.push_back({typeid(T), std::move(key), object});
         bytes_ += static_cast<uint64_t>(bytes);
         return object;
     }
 
 private:
     struct Entry {
-        int weight;
-        std::string form;
+        std::type_index type;  // of the object
+        PreparedKey key;
         std::shared_ptr<const void> object;
     };
     void charge(uint64_t bytes) const;  // refuses

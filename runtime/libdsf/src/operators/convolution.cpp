@@ -137,16 +137,15 @@ public:
 
 protected:
     // The packed weights: made now if the weight is in the file, in every run otherwise.
-    template <class Pack> void pack_now(const Preparation& preparation, const std::string& form, Pack pack) {
+    template <class Pack> void pack_now(const Preparation& preparation, const void* kernel, Pack pack) {
         const Weight* weight = preparation.weight(1);
         if (!weight) return;
-        const std::string full = form + (c_.transposed ? " transposed " : " ") + std::to_string(c_.groups);
-        packed_ = preparation.model.prepared.get<Floats>(index_of(preparation, *weight), full,
-                                                         floats_bytes(packed_floats()), [&] {
-                                                             auto packed = std::make_shared<Floats>(packed_floats());
-                                                             pack(*weight, packed->data());
-                                                             return packed;
-                                                         });
+        const PreparedKey key{index_of(preparation, *weight), Packing::filters, kernel, {c_.transposed, c_.groups}, {}};
+        packed_ = preparation.model.prepared.get<Floats>(key, floats_bytes(packed_floats()), [&] {
+            auto packed = std::make_shared<Floats>(packed_floats());
+            pack(*weight, packed->data());
+            return packed;
+        });
     }
     virtual int64_t packed_floats() const = 0;
 
@@ -174,8 +173,8 @@ class DepthwiseKernel final : public ConvolutionKernel {
 public:
     DepthwiseKernel(const Preparation& preparation, const Convolution& convolution)
         : ConvolutionKernel(preparation, convolution) {
-        pack_now(preparation, kernel_.name,
-                 [&](const Weight& weight, float* to) { order(decode_floats(preparation, weight).data(), to); });
+        pack_now(preparation, &kernel_,
+                 [&](const Weight& weight, float* to) { order(decode_floats(weight).data(), to); });
     }
     const char* name() const override { return kernel_.name; }
 
@@ -238,9 +237,9 @@ public:
                   c.y.before == 0 && c.x.before == 0 && c.y.output == c.y.input && c.x.output == c.x.input),
           images_at_once_(direct_ ? c.images : std::max<int64_t>(1, std::min(c.images, IMAGE_FLOATS / image_floats()))),
           blocks_(cut_gemm(kernel_, c.filters, pixels_, k_, images_at_once_ * c.groups, preparation.threads)) {
-        pack_now(preparation, kernel_.name, [&](const Weight& weight, float* to) {
+        pack_now(preparation, &kernel_, [&](const Weight& weight, float* to) {
             if (!c_.transposed && has_rows(weight.form)) return pack_by_rows(weight, to);
-            const Floats values = decode_floats(preparation, weight);
+            const Floats values = decode_floats(weight);
             Floats ordered(c_.filters * k_);
             for (int64_t group = 0; group < c_.groups; ++group) pack_group(values.data(), group, ordered.data(), to);
         });

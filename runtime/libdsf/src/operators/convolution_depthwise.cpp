@@ -19,17 +19,16 @@ public:
           slots_(preparation.threads),
           zeros_(zero_floats()) {
         std::fill(zeros_.data(), zeros_.data() + zero_floats(), 0.0f);
-        const int weight = index_of(preparation, *preparation.weight(1));
-        weight_ =
-            preparation.model.prepared.get<Floats>(weight, "depthwise last", floats_bytes(c_.groups * taps_), [&] {
-                auto packed = std::make_shared<Floats>(c_.groups * taps_);
-                for_filters(preparation, 0, c_.groups, c_.groups, taps_, [&](int64_t, const float* w) {
-                    for (int64_t channel = 0; channel < c_.groups; ++channel)
-                        for (int64_t tap = 0; tap < taps_; ++tap)
-                            packed->data()[tap * c_.groups + channel] = w[channel * taps_ + tap];
-                });
-                return packed;
+        const PreparedKey key{index_of(preparation, *preparation.weight(1)), Packing::taps, nullptr, {}, {}};
+        weight_ = preparation.model.prepared.get<Floats>(key, floats_bytes(c_.groups * taps_), [&] {
+            auto packed = std::make_shared<Floats>(c_.groups * taps_);
+            for_filters(preparation, 0, c_.groups, c_.groups, taps_, [&](int64_t, const float* w) {
+                for (int64_t channel = 0; channel < c_.groups; ++channel)
+                    for (int64_t tap = 0; tap < taps_; ++tap)
+                        packed->data()[tap * c_.groups + channel] = w[channel * taps_ + tap];
             });
+            return packed;
+        });
     }
     const char* name() const override { return kernel_.name; }
     bool reads_weight(int input) const override { return input != 1; }

@@ -39,7 +39,7 @@ void for_filters(const Preparation& preparation, int64_t first, int64_t last, in
         }
         return;
     }
-    const Floats values = decode_floats(preparation, weight);
+    const Floats values = decode_floats(weight);
     for (int64_t filter = first; filter < last; filter += count) take(filter, values.data() + filter * k);
 }
 

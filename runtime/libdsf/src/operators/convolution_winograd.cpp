@@ -91,18 +91,17 @@ private:
         std::vector<float> factors(static_cast<size_t>(c_.filters), 1.0f);
         if (has_codes) factors = factors_of(*weight.codes(), c_.filters);
         for (float factor : factors) scale_.push_back(static_cast<float>(static_cast<double>(factor) * SCALE));
-        const std::string form = std::string(kernel_.name) + " filters";
-        const int index = index_of(preparation, weight);
+        const PreparedKey key{index_of(preparation, weight), Packing::winograd, &kernel_, {}, {}};
         const int64_t numbers = vectors_ * kernel_.width * c_.channels * TAPS;
         if (has_codes)
-            codes_ = preparation.model.prepared.get<uint8_t>(index, form, numbers, [&] {
+            codes_ = preparation.model.prepared.get<uint8_t>(key, numbers, [&] {
                 std::shared_ptr<uint8_t> codes = allocate(static_cast<uint64_t>(numbers), "weights");
                 pack_as(preparation, codes.get(),
                         [&](float w, int64_t f) { return power_code(w / factors[static_cast<size_t>(f)]); });
                 return codes;
             });
         else
-            floats_ = preparation.model.prepared.get<Floats>(index, form, floats_bytes(numbers), [&] {
+            floats_ = preparation.model.prepared.get<Floats>(key, floats_bytes(numbers), [&] {
                 auto floats = std::make_shared<Floats>(numbers);
                 pack_as(preparation, floats->data(), [](float w, int64_t) { return w; });
                 return floats;

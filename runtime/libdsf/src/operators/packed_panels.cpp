@@ -104,22 +104,21 @@ PackedPanels::PackedPanels(const Preparation& preparation, const PanelProduct& p
       group_cells_(product.packed_floats()),
       block_floats_(round_up(product.block_floats(), 16)) {
     const Weight& weight = *preparation.weight(1);
-    const int index = index_of(preparation, weight), numbers = numbers_of(form);
+    const int numbers = numbers_of(form);
     const int64_t cells = groups * group_cells_;
     if (has_codes_or_pairs_) scale_ = factors_of(*weight.codes(), groups * filters);
-    const std::string name = std::string(product.kernel().name) + " panels of " + std::to_string(filters) + " by " +
-                             std::to_string(product.k()) + " " + std::to_string(order.front()) + " " +
-                             std::to_string(order[order.size() / 2]);
+    const PreparedKey key{
+        index_of(preparation, weight), Packing::panels_of_filters, &product.kernel(), {filters, product.k()}, order};
     if (form == PanelForm::codes || form == PanelForm::bf16_codes) {
         table_ = make_table(*weight.codes());
-        codes_ = preparation.model.prepared.get<uint8_t>(index, name + " codes", cells * numbers, [&] {
+        codes_ = preparation.model.prepared.get<uint8_t>(key, cells * numbers, [&] {
             std::shared_ptr<uint8_t> codes = allocate(static_cast<uint64_t>(cells * numbers), "weights");
             pack_all(preparation, product, groups, filters, scale_, order, numbers, code_of, codes.get());
             return codes;
         });
         return;
     }
-    cells_ = preparation.model.prepared.get<Floats>(index, name, floats_bytes(cells), [&] {
+    cells_ = preparation.model.prepared.get<Floats>(key, floats_bytes(cells), [&] {
         auto packed = std::make_shared<Floats>(cells);
         if (form == PanelForm::floats)
             pack_all(preparation, product, groups, filters, {}, order, 1, itself, packed->data());

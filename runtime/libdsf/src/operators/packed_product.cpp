@@ -25,7 +25,7 @@ public:
           bias_(product.bias),
           activation_(activation_of(preparation.epilogue)),
           weight_(preparation.model.prepared.get<CodeRows>(
-              index_of(preparation, weight), "code rows " + std::to_string(product.k),
+              {index_of(preparation, weight), Packing::code_rows, nullptr, {product.k}, {}},
               code_rows_bytes(codes, product.n, product.k),
               [&] {
                   return std::make_shared<CodeRows>(code_rows(codes, preparation.model.path + ": weight", product.n,

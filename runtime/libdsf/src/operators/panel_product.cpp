@@ -33,7 +33,7 @@ public:
     Columns(const Preparation& preparation, const Product& product, const Weight& weight)
         : product_(product),
           streamed_(stored_by_columns(preparation, product, weight) ? weight.codes() : nullptr),
-          all_(streamed_ ? Floats(1) : decode_floats(preparation, weight)) {}
+          all_(streamed_ ? Floats(1) : decode_floats(weight)) {}
 
     void read(int64_t matrix, int64_t first, int64_t count, float* to) const {
         if (streamed_) return decode_stored_rows(*streamed_, {2, {product_.n, product_.k}}, first, first + count, to);
@@ -173,10 +173,13 @@ private:
 
     std::shared_ptr<const Floats> pack(const Preparation& preparation, const Weight& weight) const {
         const int64_t matrices = p_.stack_of_b.elements();
-        const std::string form = std::string(name()) + " panels " + std::to_string(matrices) + " " +
-                                 std::to_string(p_.b.row_stride) + " " + std::to_string(p_.b.column_stride);
+        const PreparedKey key{index_of(preparation, weight),
+                              Packing::panels_of_columns,
+                              &panels_.kernel(),
+                              {matrices, p_.b.row_stride, p_.b.column_stride},
+                              {}};
         const int64_t floats = matrices * panels_.packed_floats();
-        return preparation.model.prepared.get<Floats>(index_of(preparation, weight), form, floats_bytes(floats), [&] {
+        return preparation.model.prepared.get<Floats>(key, floats_bytes(floats), [&] {
             auto packed = std::make_shared<Floats>(floats);
             const Columns source(preparation, p_, weight);
             for (int64_t matrix = 0; matrix < matrices; ++matrix)

@@ -33,7 +33,7 @@ int index_of(const Preparation& preparation, const Weight& weight) {
     return static_cast<int>(&weight - preparation.model.weights.data());
 }
 
-Floats decode_floats(const Preparation& preparation, const Weight& weight) {
+Floats decode_floats(const Weight& weight) {
     Floats values(weight.type.shape.elements());
     decode(weight.form, weight.type, values.data());
     return values;

@@ -33,7 +33,7 @@ struct Product {
 bool stored_by_columns(const Preparation& preparation, const Product& product, const Weight& weight);
 
 // A weight decoded to float32, row-major in its value's shape.
-Floats decode_floats(const Preparation& preparation, const Weight& weight);
+Floats decode_floats(const Weight& weight);
 int index_of(const Preparation& preparation, const Weight& weight);
 
 // What an epilogue does to the sums last.

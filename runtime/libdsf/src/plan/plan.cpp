@@ -328,12 +328,13 @@ void* Plan::constant(int index) {
     std::shared_ptr<const uint8_t>& kept = constants_[static_cast<size_t>(index)];
     if (const Raw* raw = std::get_if<Raw>(&weight.form)) return const_cast<uint8_t*>(raw->elements.get());
     if (!kept)
-        kept = model_->prepared.get<uint8_t>(index, "decoded", type(weight.value).bytes(), [&] {
-            std::shared_ptr<uint8_t> values =
-                dsf::allocate(static_cast<uint64_t>(type(weight.value).bytes()), model_->path + ": weight");
-            decode(weight.form, weight.type, values.get());
-            return values;
-        });
+        kept =
+            model_->prepared.get<uint8_t>({index, Packing::values, nullptr, {}, {}}, type(weight.value).bytes(), [&] {
+                std::shared_ptr<uint8_t> values =
+                    dsf::allocate(static_cast<uint64_t>(type(weight.value).bytes()), model_->path + ": weight");
+                decode(weight.form, weight.type, values.get());
+                return values;
+            });
     return const_cast<uint8_t*>(kept.get());
 }
 
