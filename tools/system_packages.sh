@@ -10,7 +10,6 @@ need() { missing="$missing $1"; }
 command -v g++ >/dev/null || need g++
 command -v cmake >/dev/null || need cmake
 command -v make >/dev/null || need make
-command -v flatc >/dev/null || need flatbuffers-compiler
 echo '#include <flatbuffers/flatbuffers.h>' | g++ -std=c++17 -fsyntax-only -x c++ - 2>/dev/null || need libflatbuffers-dev
 if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
     need "python$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')-venv"

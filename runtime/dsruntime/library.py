@@ -207,7 +207,7 @@ def find() -> str:
         "libdsf",
         f"not installed: looked for {' and '.join(places)}",
         "the library that checks and runs .dsf files",
-        "install the package with its native part (pip install . in the checkout, with a C++ compiler, flatc and "
+        "install the package with its native part (pip install . in the checkout, with a C++ compiler and "
         "libflatbuffers-dev), or name a built library in DSF_LIBRARY",
     )
 
