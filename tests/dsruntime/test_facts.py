@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from dscompress import cli, meaning, write
+from dscompress import cli
 from dscompress.cli import export, options
+from dscompress.compile import meaning, write
 from dsruntime import caps, dsf_generated, image, library, planes
 from dsruntime.backends.cuda.kernels import window
 
