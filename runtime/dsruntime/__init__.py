@@ -11,13 +11,14 @@ called, sessions (and so NumPy) when they are first named.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dsruntime.errors import BackendError, Cancelled, DsError, ModelError
 from dsruntime.model import Limits, Model, Summary, TensorInfo, check
 
 if TYPE_CHECKING:
     from dsruntime.backends.runner import Step
+    from dsruntime.model import Source
     from dsruntime.session import Prediction, Session
 
 __version__ = "0.1.0"
@@ -38,7 +39,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> Any:
     if name not in ("Prediction", "Session", "Step"):
         raise AttributeError(f"module 'dsruntime' has no attribute {name!r}")
     from dsruntime import session
@@ -47,7 +48,7 @@ def __getattr__(name: str):
 
 
 def load(
-    source,
+    source: Source,
     backend: str = "auto",
     threads: int | None = None,
     *,

@@ -16,7 +16,7 @@ KINDS = ((stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"), (stat.S_ISCHR, 
 
 
 def open_regular(
-    path, where: str, expected: str, most: int | None = None, error: type[DsError] = ModelError
+    path: str | os.PathLike[str], where: str, expected: str, most: int | None = None, error: type[DsError] = ModelError
 ) -> BinaryIO:
     """The file, open for reading. Raises `error` for what is none, is empty, or has more than `most` bytes."""
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC

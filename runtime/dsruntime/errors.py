@@ -6,7 +6,10 @@ found, what was expected and what to do; nothing else leaves this package for ba
 anywhere: what str() gives is safe to print, the parts are as they came.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
+from typing import Any
 
 from dsruntime.text import printable
 
@@ -36,7 +39,7 @@ class DsError(Exception):
         text = printable(message) or sentence(where, found, expected, what_to_do)
         super().__init__(text + "".join(f"\n  {printable(detail)}" for detail in self.details))
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         return rebuild, (type(self), self.where, self.found, self.expected, self.what_to_do, self.message, self.details)
 
 
@@ -66,5 +69,7 @@ def raise_limit(name: str) -> str:
     )
 
 
-def rebuild(kind, where, found, expected, what_to_do, message, details):
+def rebuild(
+    kind: type[DsError], where: str, found: str, expected: str, what_to_do: str, message: str, details: Sequence[str]
+) -> DsError:
     return kind(where, found, expected, what_to_do, message=message, details=details)

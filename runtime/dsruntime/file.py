@@ -13,7 +13,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -38,7 +38,7 @@ class Node(NamedTuple):
     module: str
     inputs: tuple[int | None, ...]
     outputs: tuple[int, ...]
-    attributes: dict
+    attributes: dict[str, Any]
 
 
 class Shift(NamedTuple):
@@ -166,7 +166,7 @@ def at_batch(shape: Iterable[int], batch: int) -> tuple[int, ...]:
     return tuple(d if d >= 0 else -d * batch for d in shape)
 
 
-def read_node(table) -> Node:
+def read_node(table: Any) -> Node:
     attributes = (table.Attributes(i) for i in range(table.AttributesLength()))
     return Node(
         op=text(table.Op()),
@@ -178,7 +178,7 @@ def read_node(table) -> Node:
     )
 
 
-def read_attribute(table):
+def read_attribute(table: Any) -> Any:
     """An int, a float, a string, a list of ints or a list of floats, after the attribute's kind."""
     from dsruntime.dsf_generated import AttributeKind
 
@@ -195,7 +195,7 @@ def read_attribute(table):
             return list(numbers(table, "Floats"))
 
 
-def read_weight(table) -> Weight:
+def read_weight(table: Any) -> Weight:
     return Weight(
         value=table.Value(),
         codec=text(table.Codec()),
@@ -208,18 +208,18 @@ def read_weight(table) -> Weight:
     )
 
 
-def read_shift(table) -> Shift | None:
+def read_shift(table: Any) -> Shift | None:
     if table is None:
         return None
     scale = None if table.ScaleIsNone() else table.ScaleAsNumpy()
     return Shift(table.Bits(), bool(table.Zero()), table.BaseAsNumpy(), scale)
 
 
-def read_input(table) -> Input:
+def read_input(table: Any) -> Input:
     return Input(table.Value(), text(table.Layout()), read_image(table.Image()))
 
 
-def read_image(table) -> Image | None:
+def read_image(table: Any) -> Image | None:
     if table is None:
         return None
     return Image(
@@ -234,7 +234,7 @@ def read_image(table) -> Image | None:
     )
 
 
-def read_output(table) -> Output:
+def read_output(table: Any) -> Output:
     labels = tuple(text(table.Labels(i)) for i in range(table.LabelsLength()))
     return Output(table.Value(), text(table.Meaning()), labels)
 
@@ -243,7 +243,7 @@ def text(data: bytes | None) -> str:
     return (data or b"").decode("utf-8", "replace")
 
 
-def numbers(table, field: str) -> tuple:
+def numbers(table: Any, field: str) -> tuple[Any, ...]:
     """A vector of numbers; NumPy reads it in one step, element by element takes far longer."""
     if getattr(table, field + "IsNone")():
         return ()

@@ -25,7 +25,8 @@ import json
 import math
 import os
 import warnings
-from typing import BinaryIO
+from collections.abc import Sequence
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -82,7 +83,7 @@ UPRIGHT = {
 ORIENTATION = 0x0112  # the EXIF tag
 
 
-def load_image(source, recipe: Image, shape) -> np.ndarray:
+def load_image(source: Any, recipe: Image, shape: Sequence[int | str]) -> np.ndarray:
     """The input [1, channels, height, width] that an image becomes.
 
     source: a path, a PIL image, or a uint8 array [height, width], [height, width, 3] or [height, width, 4].
@@ -102,24 +103,25 @@ def load_image(source, recipe: Image, shape) -> np.ndarray:
     return scaled(image, recipe)
 
 
-def name_of(source) -> str:
+def name_of(source: Any) -> str:
     if isinstance(source, (str, os.PathLike)):
         return os.fsdecode(source)
     return getattr(source, "filename", "") or "image"
 
 
-def sides(shape, recipe: Image) -> tuple[int, int, int]:
+def sides(shape: Sequence[int | str], recipe: Image) -> tuple[int, int, int]:
     check_recipe(recipe, "image recipe")
     expected = f"(N, {COLORS[recipe.color]}, height, width) for a {recipe.color} image"
-    if len(shape) != 4 or any(not isinstance(d, int) for d in shape[1:]) or shape[1] != COLORS[recipe.color]:
+    sizes = [d for d in shape[1:] if isinstance(d, int)]
+    if len(shape) != 4 or len(sizes) != 3 or sizes[0] != COLORS[recipe.color]:
         raise ModelError("input", f"shape ({', '.join(map(str, shape))})", expected, "use run() with an array")
-    return shape[1], shape[2], shape[3]
+    return sizes[0], sizes[1], sizes[2]
 
 
 # decode
 
 
-def opened(source, where: str, recipe: Image):
+def opened(source: Any, where: str, recipe: Image) -> Any:
     """A PIL image whose pixels are decoded."""
     pillow = import_pillow()
     if isinstance(source, np.ndarray):
@@ -131,7 +133,7 @@ def opened(source, where: str, recipe: Image):
     return source
 
 
-def import_pillow():
+def import_pillow() -> Any:
     try:
         import PIL.Image
     except ImportError:
@@ -144,7 +146,7 @@ def import_pillow():
     return PIL.Image
 
 
-def from_array(pillow, array: np.ndarray, where: str):
+def from_array(pillow: Any, array: np.ndarray, where: str) -> Any:
     expected = "uint8, [height, width], [height, width, 3] or [height, width, 4]"
     if array.dtype != np.uint8 or array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (3, 4)):
         raise ModelError(where, f"an array {array.dtype} {array.shape}", expected, "use run() with an input array")
@@ -153,7 +155,7 @@ def from_array(pillow, array: np.ndarray, where: str):
     return pillow.fromarray(np.ascontiguousarray(array))
 
 
-def from_path(pillow, path, where: str, recipe: Image):
+def from_path(pillow: Any, path: str | os.PathLike[str], where: str, recipe: Image) -> Any:
     """The decoded image of a file, of a JPEG's perhaps a smaller one: never smaller than the recipe makes it."""
     with open_regular(path, where, "a PNG, JPEG or BMP file", MOST_FILE_BYTES) as file:
         image = identified(pillow, file, where)
@@ -165,7 +167,7 @@ def from_path(pillow, path, where: str, recipe: Image):
     return image
 
 
-def identified(pillow, file, where: str):
+def identified(pillow: Any, file: BinaryIO, where: str) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", pillow.DecompressionBombWarning)  # check_size() knows better
@@ -180,14 +182,14 @@ def identified(pillow, file, where: str):
         raise ModelError(where, f"damaged: {error}", "a PNG, JPEG or BMP file", "make the image again") from None
 
 
-def decode(image, where: str) -> None:
+def decode(image: Any, where: str) -> None:
     try:
         image.load()
     except Exception as error:  # whatever a decoder raises, it says that the file is damaged
         raise ModelError(where, f"damaged: {error}", "a whole image", "make the image again") from None
 
 
-def check_size(image, where: str, recipe: Image, divisors: tuple[int, ...], fixed: int) -> None:
+def check_size(image: Any, where: str, recipe: Image, divisors: tuple[int, ...], fixed: int) -> None:
     """Refuses what the header says would take too much, before anything is decoded.
 
     divisors: by which the image may be decoded smaller; the first that is small enough is taken. fixed: bytes that
@@ -271,7 +273,7 @@ def frame_of_jpeg(file: BinaryIO) -> tuple[float, bool]:
 # upright, plain
 
 
-def upright(image):
+def upright(image: Any) -> Any:
     """A copy turned as its EXIF data says. Broken EXIF data is no reason to refuse the pixels."""
     try:
         turn = UPRIGHT.get(image.getexif().get(ORIENTATION))
@@ -280,7 +282,7 @@ def upright(image):
     return image if turn is None else image.transpose(getattr(import_pillow().Transpose, turn))
 
 
-def plain(image, where: str):
+def plain(image: Any, where: str) -> Any:
     """8-bit gray ("L") or "RGB": what lies under transparent pixels stays, as in Pillow's convert("RGB")."""
     if image.mode in ("I;16", "I;16L", "I;16B", "I;16N", "I"):
         return gray_from_16_bits(image, where)
@@ -303,7 +305,7 @@ def plain(image, where: str):
     )
 
 
-def gray_from_16_bits(image, where: str):
+def gray_from_16_bits(image: Any, where: str) -> Any:
     values = np.asarray(image)
     low, high = int(values.min()), int(values.max())
     if low < 0 or high > 65535:
@@ -317,7 +319,7 @@ def gray_from_16_bits(image, where: str):
 # resize, crop, color, scale
 
 
-def resized(image, recipe: Image, where: str):
+def resized(image: Any, recipe: Image, where: str) -> Any:
     size = resized_size(image.size, recipe, where)
     if size != image.size:
         image = image.resize(size, getattr(import_pillow().Resampling, recipe.filter.upper()))
@@ -348,7 +350,7 @@ def resized_size(size: tuple[int, int], recipe: Image, where: str) -> tuple[int,
     return found
 
 
-def padded(image, recipe: Image):
+def padded(image: Any, recipe: Image) -> Any:
     """In the middle of the letterbox; of an odd rest, the pixel more lies below and on the right."""
     height, width = recipe.size
     image = image.convert("L" if recipe.color == "gray" else "RGB")
@@ -364,7 +366,7 @@ def made_size(recipe: Image) -> tuple[int, ...] | None:
     return recipe.crop or (recipe.size if recipe.resize in ("exact", "letterbox") else None)
 
 
-def cropped(image, recipe: Image, where: str):
+def cropped(image: Any, recipe: Image, where: str) -> Any:
     if recipe.crop is None:
         return image
     height, width = recipe.crop
@@ -379,7 +381,7 @@ def cropped(image, recipe: Image, where: str):
     return image.crop((left, top, left + width, top + height))
 
 
-def scaled(image, recipe: Image) -> np.ndarray:
+def scaled(image: Any, recipe: Image) -> np.ndarray:
     codes = np.asarray(image.convert("L" if recipe.color == "gray" else "RGB"), np.float32)
     pixels = codes.reshape(image.height, image.width, -1) / np.float32(255)
     if recipe.color == "bgr":
@@ -400,7 +402,7 @@ def from_json(text: str, where: str = "image recipe") -> Image:
     return from_fields(json_object(text, where), where)
 
 
-def json_object(text: str, where: str) -> dict:
+def json_object(text: str, where: str) -> dict[str, Any]:
     try:
         fields = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -410,7 +412,7 @@ def json_object(text: str, where: str) -> dict:
     return fields
 
 
-def from_fields(fields: dict, where: str) -> Image:
+def from_fields(fields: dict[str, Any], where: str) -> Image:
     needed, optional = ("color", "resize", "filter", "mean", "std"), ("size", "crop", "pad")
     missing = [name for name in needed if name not in fields]
     unknown = [name for name in fields if name not in needed + optional]
@@ -436,7 +438,7 @@ def to_json(recipe: Image) -> str:
     return json.dumps({name: value for name, value in recipe._asdict().items() if value is not None and value != ()})
 
 
-def listed(value, name: str, where: str) -> tuple | None:
+def listed(value: Any, name: str, where: str) -> tuple[Any, ...] | None:
     if value is not None and not isinstance(value, list):
         raise ModelError(where, f"{name!r} is {value!r}", "a list of numbers")
     return None if value is None else tuple(value)
@@ -483,16 +485,16 @@ def check_units(recipe: Image, where: str) -> None:
     )
 
 
-def one_of(value, known: tuple[str, ...], name: str, where: str) -> None:
+def one_of(value: object, known: tuple[str, ...], name: str, where: str) -> None:
     if value not in known:
         raise ModelError(where, f"{name!r} is {value!r}", " or ".join(map(repr, known)))
 
 
-def pixel_counts(values: tuple, count: int, name: str, where: str) -> None:
+def pixel_counts(values: tuple[Any, ...], count: int, name: str, where: str) -> None:
     whole = all(isinstance(v, int) and not isinstance(v, bool) and 0 < v <= MAX_IMAGE_SIDE for v in values)
     if len(values) != count or not whole:
         raise ModelError(where, f"{name} is {list(values)}", f"{count} whole numbers from 1 to {MAX_IMAGE_SIDE:,}")
 
 
-def is_number(value) -> bool:
+def is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)

@@ -13,6 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dsruntime.file import Graph, Weight
+from dsruntime.model import Model
+
 
 @dataclass(frozen=True)
 class Row:
@@ -32,7 +35,7 @@ class Row:
     note: str
 
 
-def ledger(model) -> list[Row]:
+def ledger(model: Model) -> list[Row]:
     """Rows in the order of the file; all padding is one row, the last."""
     graph, length = model.graph, len(model.bytes)
     weights = [weight_row(graph, weight, length) for weight in graph.weights]
@@ -45,7 +48,7 @@ def overhead(section: str, size: int, length: int) -> Row:
     return Row(section, "", (), "", "", None, None, size, size / length, "")
 
 
-def weight_row(graph, weight, length: int) -> Row:
+def weight_row(graph: Graph, weight: Weight, length: int) -> Row:
     value = graph.values[weight.value]
     count = math.prod(value.shape)
     return Row(
@@ -62,7 +65,7 @@ def weight_row(graph, weight, length: int) -> Row:
     )
 
 
-def entropy(stored, count: int, bits: int) -> float:
+def entropy(stored: memoryview, count: int, bits: int) -> float:
     """Bits per weight: -sum p log2 p over the codes, a code being sign and level."""
     from dsruntime.backends.reference.codecs import codes
 

@@ -26,6 +26,7 @@ from ctypes import (
     c_uint64,
     c_void_p,
 )
+from typing import Any
 
 from dsruntime.caps import MAX_RANK
 from dsruntime.errors import BackendError, Cancelled, DsError, ModelError
@@ -46,7 +47,7 @@ class Struct(ctypes.Structure):
 
     _fields_ = [("struct_size", c_size_t)]
 
-    def __init__(self, *values, **named) -> None:
+    def __init__(self, *values: Any, **named: Any) -> None:
         super().__init__(ctypes.sizeof(self), *values, **named)
 
 
@@ -245,7 +246,7 @@ def bind(path: str) -> ctypes.CDLL:
     return dsf
 
 
-def call(name: str, *arguments) -> None:
+def call(name: str, *arguments: Any) -> None:
     """Calls a function that returns a dsf_status and takes a dsf_error last; raises what it reports."""
     error = Error()
     status = getattr(library(), name)(*arguments, ctypes.byref(error))
@@ -254,14 +255,14 @@ def call(name: str, *arguments) -> None:
         raise ERRORS[status](*parts, message=decoded(error.message))
 
 
-def code_of(name: str, value, codes: dict[str, int]) -> int:
+def code_of(name: str, value: object, codes: dict[str, int]) -> int:
     """The number that dsf.h gives to an option's value."""
     if value not in codes:
         raise ModelError("session", f"{name}={value!r}", " or ".join(map(repr, codes)))
     return codes[value]
 
 
-def instruction_sets() -> list[dict]:
+def instruction_sets() -> list[dict[str, Any]]:
     """The table that kernels are chosen from, best first; DSF_ISA=<name> in the environment asks for another row."""
     rows = []
     for i in range(library().dsf_isa_count()):

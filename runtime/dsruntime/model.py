@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ctypes
 import os
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from dsruntime import library
 from dsruntime.errors import ModelError
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
     from dsruntime.file import Graph, Image
     from dsruntime.session import Session
+
+
+Source = str | os.PathLike[str] | bytes | bytearray | memoryview  # a path, or the bytes of a file
 
 
 @dataclass(frozen=True)
@@ -66,13 +70,13 @@ class Model:
         self.limits = limits or Limits()
 
     @classmethod
-    def open(cls, source, *, limits: Limits | None = None) -> Model:
+    def open(cls, source: Source, *, limits: Limits | None = None) -> Model:
         """source: a path, or the bytes of a file, which are copied."""
         pointer = ctypes.c_void_p()
         path = read("dsf_model_open", "dsf_model_from_memory", source, limits, pointer)
         return cls(library.Handle(pointer, "dsf_model_destroy"), path, limits)
 
-    def __reduce__(self):
+    def __reduce__(self) -> NoReturn:
         raise ModelError(
             "model",
             "it cannot be pickled or copied: it is memory of this process",
@@ -167,7 +171,7 @@ class Model:
         """As libdsf says it: a file that calls what a sigmoid made logits is not believed."""
         return (library.library().dsf_model_output_meaning(self._handle.pointer, output) or b"").decode()
 
-    def _info(self, index: int, **more) -> TensorInfo:
+    def _info(self, index: int, **more: Any) -> TensorInfo:
         value = self.graph.value(index)
         return TensorInfo(value.name, value.dtype, tuple(dimension_text(d) for d in value.shape), **more)
 
@@ -193,7 +197,7 @@ class Summary:
     weights: int
 
 
-def check(source, *, limits: Limits | None = None) -> Summary:
+def check(source: Source, *, limits: Limits | None = None) -> Summary:
     """Proves all of a file that Model.open proves, refuses what that refuses, and keeps nothing in memory.
 
     source: a path, or the bytes of a file. Of the limits, file_bytes alone counts here: nothing runs.
@@ -203,7 +207,7 @@ def check(source, *, limits: Limits | None = None) -> Summary:
     return Summary(found.bytes, found.nodes, found.weights)
 
 
-def read(of_path: str, of_memory: str, source, limits: Limits | None, result) -> str | None:
+def read(of_path: str, of_memory: str, source: Source, limits: Limits | None, result: Any) -> str | None:
     """Calls the function of libdsf for a path, or the one for bytes, to fill result; the path, if it is one."""
     bounds = library.Limits(*astuple(limits or Limits()))
     if isinstance(source, (bytes, bytearray, memoryview)):
@@ -215,7 +219,7 @@ def read(of_path: str, of_memory: str, source, limits: Limits | None, result) ->
     return path
 
 
-def path_of(source) -> str:
+def path_of(source: Any) -> str:
     try:
         path = os.fspath(source)
     except TypeError:
@@ -233,7 +237,7 @@ def dimension_text(dimension: int) -> int | str:
     return "N" if dimension == -1 else f"{-dimension}N"
 
 
-def shape_text(shape) -> str:
+def shape_text(shape: Sequence[int | str]) -> str:
     """
     >>> shape_text(("N", 3)), shape_text((5,))
     ('(N, 3)', '(5,)')

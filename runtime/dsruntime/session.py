@@ -11,8 +11,9 @@ from __future__ import annotations
 import os
 import threading
 import weakref
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import numpy as np
 
@@ -78,7 +79,7 @@ class Session:
         self._has_device = isinstance(runner, DeviceRunner)
         self.threads = runner.threads
 
-    def __reduce__(self):
+    def __reduce__(self) -> NoReturn:
         raise ModelError(
             "session",
             "it cannot be pickled or copied: it is memory and threads of this process",
@@ -98,7 +99,7 @@ class Session:
     def metadata(self) -> dict[str, str]:
         return dict(self.model.metadata)
 
-    def run(self, x, *, on_device: bool = False, stream: int | None = None):
+    def run(self, x: Any, *, on_device: bool = False, stream: int | None = None) -> Any:
         """x: an array for a model with one input; else a list of arrays in order, or a dict by input name.
 
         Returns an array for a model with one output, else a dict by output name. Backend cuda also takes arrays that
@@ -121,7 +122,7 @@ class Session:
         on_device = self._on_device(on_device, stream)
         shapes = empty_shapes(self.model) if batch == 0 else None
 
-        def run():
+        def run() -> Any:
             with self._lock:
                 runner = self._open()
                 self._ran = False
@@ -160,7 +161,7 @@ class Session:
             self._work[batch] = self.model.multiply_adds(batch)
         return self._work[batch]
 
-    def _accepted(self, array, info: TensorInfo) -> TensorInfo:
+    def _accepted(self, array: Any, info: TensorInfo) -> TensorInfo:
         """What an input may be; on the GPU pixels become a model's input, so uint8 images will do."""
         if self._has_device and info.image is not None and getattr(array, "dtype", None) == np.uint8:
             last = fits(array.shape, (*info.shape[:1], *info.shape[2:], info.shape[1]))
@@ -181,11 +182,11 @@ class Session:
             )
         return on_device
 
-    def predict(self, image, top: int = 5) -> list[Prediction]:
+    def predict(self, image: Any, top: int = 5) -> list[Prediction]:
         """The best classes for an image: a path, a PIL image, or a uint8 array [height, width] or [..., 3 or 4]."""
         return self.predict_all([image], top)[0]
 
-    def predict_all(self, images, top: int = 5) -> list[list[Prediction]]:
+    def predict_all(self, images: Iterable[Any], top: int = 5) -> list[list[Prediction]]:
         """predict() for several images in one run."""
         from dsruntime.image import load_image
 
@@ -226,10 +227,10 @@ class Session:
     def __enter__(self) -> Session:
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _open(self):
+    def _open(self) -> Runner:
         if id(self.model) in CAUGHT:
             raise ModelError(
                 "session",
@@ -275,7 +276,7 @@ class Session:
         return inputs[0], outputs[0]
 
 
-def by_order(x, inputs) -> list:
+def by_order(x: Any, inputs: Sequence[TensorInfo]) -> list[Any]:
     """The arrays given to run(), one per input."""
     names = [info.name for info in inputs]
     if isinstance(x, dict):
@@ -297,7 +298,7 @@ def by_order(x, inputs) -> list:
     return given
 
 
-def checked(array, info: TensorInfo) -> np.ndarray:
+def checked(array: Any, info: TensorInfo) -> np.ndarray:
     """The array, C-contiguous, if its dtype, rank and dimensions are the input's."""
     where = f"input {info.name!r}"
     borrowed = getattr(array, "is_borrowed", False)  # on a GPU: backends/cuda/interop.py
@@ -326,7 +327,7 @@ def checked(array, info: TensorInfo) -> np.ndarray:
     return array if borrowed or array.flags.c_contiguous else np.ascontiguousarray(array).reshape(array.shape)
 
 
-def rank_advice(found, expected) -> str:
+def rank_advice(found: Sequence[int], expected: Sequence[int | str]) -> str:
     if len(found) + 1 == len(expected) and fits(found, expected[1:]):
         return "add a batch dimension: x[None]"
     if len(found) == len(expected) + 1 and found[0] == 1 and fits(found[1:], expected):
@@ -334,7 +335,7 @@ def rank_advice(found, expected) -> str:
     return f"give an array of {len(expected)} dimensions"
 
 
-def shape_advice(found, expected) -> str:
+def shape_advice(found: Sequence[int], expected: Sequence[int | str]) -> str:
     if len(found) == 4 and fits((found[0], found[3], found[1], found[2]), expected):
         return "put the channels second: x.transpose(0, 3, 1, 2)"
     if isinstance(expected[0], int) and found[0] != expected[0] and fits(found[1:], expected[1:]):
@@ -342,13 +343,13 @@ def shape_advice(found, expected) -> str:
     return "reshape or resample the array"
 
 
-def fits(found, expected) -> bool:
+def fits(found: Sequence[int], expected: Sequence[int | str]) -> bool:
     return len(found) == len(expected) and all(
         isinstance(want, str) or have == want for have, want in zip(found, expected, strict=True)
     )
 
 
-def common_batch(arrays, infos) -> int:
+def common_batch(arrays: Sequence[Any], infos: Sequence[TensorInfo]) -> int:
     """N, which every "N" of every input must agree on; 1 for a model without one."""
     batch, first = None, ""
     for array, info in zip(arrays, infos, strict=True):
@@ -384,7 +385,7 @@ def empty_shapes(model: Model) -> list[tuple[int, ...]]:
     return shapes
 
 
-def empty_results(model: Model, shapes, device: DeviceRunner | None) -> list:
+def empty_results(model: Model, shapes: Sequence[tuple[int, ...]], device: DeviceRunner | None) -> list[Any]:
     """Arrays without elements; device: the runner where they shall be."""
     pairs = [(shape, info.dtype) for shape, info in zip(shapes, model.outputs, strict=True)]
     return [device.empty(*pair) if device else np.empty(*pair) for pair in pairs]

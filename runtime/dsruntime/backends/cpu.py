@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Sequence
 
 import numpy as np
 
 from dsruntime import library
-from dsruntime.backends.runner import Arithmetic, Step
+from dsruntime.backends.runner import Arithmetic, Options, Step
 from dsruntime.errors import BackendError, ModelError
 from dsruntime.file import at_batch
+from dsruntime.model import Model
 
 
 def availability() -> tuple[bool, str]:
@@ -21,11 +23,11 @@ def availability() -> tuple[bool, str]:
     return True, f"libdsf {dsf.dsf_version().decode()}, {dsf.dsf_isa().decode()} kernels"
 
 
-def open_runner(model, threads, options):
+def open_runner(model: Model, threads: int | None, options: Options) -> Runner:
     return Runner(model, threads, options)
 
 
-def session_options(threads, options) -> library.SessionOptions:
+def session_options(threads: int | None, options: Options) -> library.SessionOptions:
     if threads is not None and threads > 2**31 - 1:
         raise ModelError("session", f"threads={threads}", "a number of threads that a machine can have")
     return library.SessionOptions(
@@ -40,7 +42,7 @@ def session_options(threads, options) -> library.SessionOptions:
 class Runner:
     delays_signals = True
 
-    def __init__(self, model, threads, options) -> None:
+    def __init__(self, model: Model, threads: int | None, options: Options) -> None:
         given = session_options(threads, options)
         pointer = ctypes.c_void_p()
         library.call("dsf_session_create", model._handle.pointer, given, ctypes.byref(pointer))
@@ -49,18 +51,18 @@ class Runner:
         self.outputs = [model.graph.value(entry.value) for entry in model.graph.outputs]
         self.threads = library.library().dsf_session_threads(pointer)
 
-    def run(self, arrays, batch):
+    def run(self, arrays: Sequence[np.ndarray], batch: int) -> list[np.ndarray]:
         results = [np.empty(at_batch(v.shape, batch), v.dtype) for v in self.outputs]
         inputs, outputs = tensors(arrays), tensors(results)
         library.call("dsf_session_run", self.handle.pointer, inputs, len(inputs), outputs, len(outputs))
         return results
 
-    def values(self):
+    def values(self) -> dict[str, np.ndarray]:
         graph = self.model.graph
         weights = {weight.value for weight in graph.weights}
         return {value.name: self.value(i) for i, value in enumerate(graph.values) if i not in weights}
 
-    def value(self, index):
+    def value(self, index: int) -> np.ndarray:
         tensor = library.Tensor()
         library.call("dsf_session_value", self.handle.pointer, index, ctypes.byref(tensor))
         shape, dtype = tensor.shape[: tensor.rank], library.DTYPES[tensor.dtype]
@@ -68,18 +70,18 @@ class Runner:
             return np.empty(shape, dtype)
         return np.frombuffer(ctypes.string_at(tensor.data, tensor.bytes), dtype).reshape(shape).copy()
 
-    def profile(self):
+    def profile(self) -> list[Step]:
         steps = []
         for i in range(library.library().dsf_session_step_count(self.handle.pointer)):
             step = library.StepProfile()
             library.call("dsf_session_profile", self.handle.pointer, i, ctypes.byref(step))
-            names = (library.decoded(name) for name in (step.op, step.node, step.module, step.kernel))
+            op, node, module, kernel = map(library.decoded, (step.op, step.node, step.module, step.kernel))
             arithmetic = Arithmetic(
                 library.STEP_DTYPES[step.activation_type],
                 library.STEP_DTYPES[step.sum_type],
                 library.ALGORITHMS[step.algorithm],
             )
-            steps.append(Step(*names, step.seconds, arithmetic))
+            steps.append(Step(op, node, module, kernel, step.seconds, arithmetic))
         return steps
 
     def arena_bytes(self) -> int:
@@ -95,7 +97,7 @@ class Runner:
 DTYPE_CODES = {np.dtype(name): code for name, code in library.DTYPE_CODES.items()}
 
 
-def tensors(arrays):
+def tensors(arrays: Sequence[np.ndarray]) -> ctypes.Array[library.Tensor]:
     """A C array of dsf_tensor over NumPy arrays, which the caller keeps alive."""
     out = (library.Tensor * len(arrays))()
     for tensor, array in zip(out, arrays, strict=True):

@@ -71,6 +71,11 @@ class Group:
         return self.nodes[0]
 
     @property
+    def operands(self) -> tuple[int, ...]:
+        """What the first node reads; the inputs that an op must have come first."""
+        return tuple(value for value in self.node.inputs if value is not None)
+
+    @property
     def name(self) -> str:
         """conv+add+relu"""
         return "+".join(node.op for node in self.nodes)

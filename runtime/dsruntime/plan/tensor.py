@@ -7,6 +7,7 @@ A dense order lists the axes from the slowest to the fastest: (0, 1, 2, 3) is NC
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import prod
 
@@ -50,14 +51,20 @@ class Tensor:
         """Whether it is dense in some order."""
         return self.is_dense(self.order())
 
-    def transposed(self, perm) -> Tensor:
+    def transposed(self, perm: Sequence[int]) -> Tensor:
         return replace(self, shape=tuple(self.shape[p] for p in perm), strides=tuple(self.strides[p] for p in perm))
 
-    def reshaped(self, shape) -> Tensor | None:
+    def reshaped(self, shape: Sequence[int]) -> Tensor | None:
         """The same elements in row order under another shape, or None where that needs a copy."""
         shape = tuple(shape)
         strides = reshaped_strides(self.shape, self.strides, shape)
         return None if strides is None else replace(self, shape=shape, strides=strides)
+
+    def viewed(self, shape: Sequence[int]) -> Tensor:
+        """reshaped(), where it is known to need no copy."""
+        tensor = self.reshaped(shape)
+        assert tensor is not None, (self, shape)
+        return tensor
 
     def sliced(self, axis: int, start: int, count: int, step: int = 1) -> Tensor:
         shape, strides = list(self.shape), list(self.strides)
@@ -65,7 +72,7 @@ class Tensor:
         offset = self.offset + (start * self.strides[axis] if count else 0)
         return replace(self, shape=tuple(shape), strides=tuple(strides), offset=offset)
 
-    def broadcast(self, shape) -> Tensor:
+    def broadcast(self, shape: Sequence[int]) -> Tensor:
         """NumPy's rule: axes of one entry, and new ones in front, repeat with stride 0."""
         shape = tuple(shape)
         extra = len(shape) - len(self.shape)
@@ -75,7 +82,7 @@ class Tensor:
         return replace(self, shape=shape, strides=tuple(strides))
 
 
-def dense_strides(shape, order) -> tuple[int, ...]:
+def dense_strides(shape: Sequence[int], order: Sequence[int]) -> tuple[int, ...]:
     """
     >>> dense_strides((2, 3, 4, 5), (0, 2, 3, 1))
     (60, 1, 15, 3)
@@ -92,7 +99,7 @@ def channels_last(rank: int) -> tuple[int, ...]:
     return (0, *range(2, rank), 1) if rank in (3, 4) else tuple(range(rank))
 
 
-def reshaped_strides(old, strides, new) -> tuple[int, ...] | None:
+def reshaped_strides(old: Sequence[int], strides: Sequence[int], new: Sequence[int]) -> tuple[int, ...] | None:
     """Axes of several entries go together in groups of equal product, in which the old ones must run on densely.
 
     >>> reshaped_strides((2, 3, 4), (12, 4, 1), (6, 2, 2)), reshaped_strides((2, 3), (1, 2), (6,))

@@ -16,13 +16,14 @@ interop.py                                          arrays of other libraries on
 from __future__ import annotations
 
 from dsruntime.backends.cuda.state import availability
-from dsruntime.backends.runner import refuse_precision
+from dsruntime.backends.runner import Options, Runner, refuse_precision
 from dsruntime.errors import BackendError
+from dsruntime.model import Model
 
 __all__ = ["availability", "open_runner"]
 
 
-def open_runner(model, threads, options):
+def open_runner(model: Model, threads: int | None, options: Options) -> Runner:
     from dsruntime.backends.cuda import pycuda_driver
     from dsruntime.backends.cuda.runner import Runner
 

@@ -6,23 +6,30 @@ last, and how its launches are made once addresses are known. Steps are kept in 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from dsruntime.backends.cuda.device_model import DeviceModel
 from dsruntime.backends.cuda.kernels import copy as copies
 from dsruntime.backends.cuda.kernels import elementwise
 from dsruntime.backends.cuda.launch import Launch
+from dsruntime.backends.cuda.weights import Packed
 from dsruntime.backends.runner import Arithmetic
 from dsruntime.errors import ModelError
-from dsruntime.file import at_batch
+from dsruntime.file import Node, at_batch
+from dsruntime.model import Model
 from dsruntime.plan.fusion import Group
 from dsruntime.plan.lives import ALWAYS, BEFORE, Buffer
 from dsruntime.plan.tensor import SIZES, Tensor, channels_last, dense_strides
 
 MOST_BYTES = 2**31 - 1
 FAULT_BYTES, OVERFLOW_AT = 32, 16  # what fault() holds
+
+
+At = Callable[[Tensor], int]  # the address of a tensor
+Make = Callable[[At], list[Launch]]
 
 
 @dataclass
@@ -40,12 +47,12 @@ class Step:
     node: str
     module: str
     arithmetic: Arithmetic
-    make: Callable[[Callable[[Tensor], int]], list[Launch]]
+    make: Make
     launches: list[Launch] = field(default_factory=list)
 
 
 class Builder:
-    def __init__(self, model, constants, batch: int, keep_values: bool) -> None:
+    def __init__(self, model: Model, constants: DeviceModel, batch: int, keep_values: bool) -> None:
         """constants: a device_model.DeviceModel, which has the weights on the GPU."""
         self.graph, self.constants, self.batch, self.keep_values = model.graph, constants, batch, keep_values
         self.where = model.path or model.name
@@ -79,14 +86,14 @@ class Builder:
         assert tensor.shape == self.shapes[index], (tensor.shape, self.shapes[index])
         self.tensors[index] = tensor
 
-    def result(self, index: int, order=None) -> Tensor:
+    def result(self, index: int, order: Sequence[int] | None = None) -> Tensor:
         """A new tensor for a value, dense in `order`: by default channels last for rank 4 and 3."""
         shape = self.shapes[index]
         tensor = self.new(shape, device_dtype(self.graph.values[index].dtype), order or channels_last(len(shape)))
         self.tensors[index] = tensor
         return tensor
 
-    def new(self, shape, dtype: str = "float16", order=None) -> Tensor:
+    def new(self, shape: Iterable[int], dtype: str = "float16", order: Sequence[int] | None = None) -> Tensor:
         shape = tuple(shape)
         strides = dense_strides(shape, order or range(len(shape)))
         tensor = Tensor(len(self.buffers), 0, shape, strides, dtype)
@@ -109,7 +116,7 @@ class Builder:
         self.buffers.append(DeviceBuffer(array.nbytes, 0, 0, address=address))
         return tensor
 
-    def weight(self, index: int, role: str, group: int = 1):
+    def weight(self, index: int, role: str, group: int = 1) -> Packed:
         """A weight on the GPU in the layout of the matrix kernels."""
         return self.constants.packed(self.weights[index], role, group)
 
@@ -139,7 +146,7 @@ class Builder:
 
     # steps
 
-    def step(self, make, *tensors: Tensor, op: str = "") -> None:
+    def step(self, make: Make, *tensors: Tensor, op: str = "") -> None:
         """tensors: all that the launches read and write."""
         now = len(self.steps)
         for tensor in tensors:
@@ -149,7 +156,7 @@ class Builder:
         where = (node.name, node.module) if node else ("", "")
         self.steps.append(Step(name, *where, self.arithmetic(node), make))
 
-    def arithmetic(self, node) -> Arithmetic:
+    def arithmetic(self, node: Node | None) -> Arithmetic:
         """Halves go in and out, and sums are float32; what is no float stays as it is."""
         ends = [] if node is None else [i for i in (*node.inputs, *node.outputs) if i is not None]
         dtypes = [device_dtype(self.graph.values[i].dtype) for i in ends] or ["float16"]
@@ -166,7 +173,7 @@ class Builder:
 
     # layouts
 
-    def packed(self, tensor: Tensor, order=None, dtype: str | None = None) -> Tensor:
+    def packed(self, tensor: Tensor, order: Sequence[int] | None = None, dtype: str | None = None) -> Tensor:
         """The tensor, or a copy of it, dense in `order` (as said by default), of a dtype and aligned to 16 bytes."""
         order = tuple(order or range(len(tensor.shape)))
         dtype = dtype or tensor.dtype
@@ -177,7 +184,11 @@ class Builder:
         self.copy(tensor, target, op="layout")
         return target
 
-    def halves(self, tensor: Tensor, order=None) -> Tensor:
+    def reshaped(self, tensor: Tensor, shape: Sequence[int]) -> Tensor:
+        """The tensor under another shape, or a copy of it."""
+        return tensor.reshaped(shape) or self.packed(tensor).viewed(shape)
+
+    def halves(self, tensor: Tensor, order: Sequence[int] | None = None) -> Tensor:
         return self.packed(tensor, order, "float16")
 
     def images(self, index: int) -> Tensor:

@@ -18,9 +18,11 @@ import shutil
 import subprocess
 import tempfile
 import threading
+from collections.abc import Callable
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from dsruntime.backends.cuda import cache as cubin_cache
 from dsruntime.errors import BackendError
@@ -109,7 +111,7 @@ def is_current(source: str, architecture: str) -> bool:
 # ---- compilers
 
 
-def compiler():
+def compiler() -> tuple[str, Callable[[str, str], bytes]]:
     """(name and version, function) of the compiler there is; a BackendError where there is none."""
     if has_nvrtc():
         return nvrtc_version(), compile_by_nvrtc
@@ -168,7 +170,7 @@ def compile_by_nvrtc(source: str, architecture: str) -> bytes:
         nvrtc_call("nvrtcDestroyProgram", program)
 
 
-def nvrtc_call(function: str, *arguments):
+def nvrtc_call(function: str, *arguments: Any) -> Any:
     from cuda.bindings import nvrtc
 
     error, *results = getattr(nvrtc, function)(*arguments)

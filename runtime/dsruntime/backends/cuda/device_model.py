@@ -10,20 +10,21 @@ import weakref
 import numpy as np
 
 from dsruntime.backends.cuda.driver import Driver, active
-from dsruntime.backends.cuda.weights import Packed, prepare
+from dsruntime.backends.cuda.weights import Packed, Prepared, prepare
 from dsruntime.errors import DsError
+from dsruntime.model import Model
 
 
 class DeviceModel:
     """Constants by their content, packed weights by (index, role, group). Call between enter() and leave()."""
 
-    def __init__(self, model, driver: Driver) -> None:
+    def __init__(self, model: Model, driver: Driver) -> None:
         self.driver = driver
         self.graph = model.graph
         self._decode = model.decode_weight
         self._lock = threading.RLock()
         self._constants: dict[bytes, int] = {}
-        self._packed: dict[tuple, Packed] = {}
+        self._packed: dict[tuple[int, str, int], Packed] = {}
         self._arrays: dict[int, np.ndarray] = {}
         self._stream = driver.stream()
         addresses: list[int] = []
@@ -48,7 +49,7 @@ class DeviceModel:
                 self._send(self._constants[key], array)
             return self._constants[key]
 
-    def packed(self, index: int, role: str, group: int = 1):
+    def packed(self, index: int, role: str, group: int = 1) -> Packed:
         """The weight as the matrix kernels read it: its planes uploaded as stored and permuted on the GPU."""
         key = (index, role, group)
         with self._lock:
@@ -58,7 +59,7 @@ class DeviceModel:
                 self._packed[key] = self._pack(prepare(weight, self.graph.stored(weight), shape, role, group))
             return self._packed[key]
 
-    def _pack(self, prepared):
+    def _pack(self, prepared: Prepared) -> Packed:
         """The stored bytes are gone when this ends; what stays is in tiles."""
         upload = np.ascontiguousarray(prepared.upload)
         address, source = self._allocate(prepared.bytes), self.driver.allocate(upload.nbytes)
@@ -92,11 +93,11 @@ def release(driver: Driver, addresses: list[int], stream: int) -> None:
         pass
 
 
-shared: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
+shared: weakref.WeakKeyDictionary[Model, weakref.WeakValueDictionary[int, DeviceModel]] = weakref.WeakKeyDictionary()
 making = threading.Lock()
 
 
-def on_device(model, driver: Driver) -> DeviceModel:
+def on_device(model: Model, driver: Driver) -> DeviceModel:
     """The one of this model and driver, while a session uses it."""
     with making:
         found = shared.setdefault(model, weakref.WeakValueDictionary())

@@ -89,7 +89,7 @@ class active:
         self.driver.enter()
         return self.driver
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         self.driver.leave()
 
 

@@ -11,7 +11,9 @@ import itertools
 import os
 import threading
 import time
+from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 import numpy as np
 
@@ -33,11 +35,11 @@ class EmulatedDriver:
         """capacity: bytes that can be allocated at a time."""
         self.capacity = capacity
         self.allocated: dict[int, np.ndarray] = {}
-        self.graphs: dict[int, list] = {}
+        self.graphs: dict[int, list[tuple[Callable[..., Any], tuple[Any, ...]]]] = {}
         self.events: dict[int, float] = {}
         self.streams: set[int] = set()
         self.waits: list[tuple[int, int]] = []
-        self.capturing: dict[int, list] = {}
+        self.capturing: dict[int, list[tuple[Callable[..., Any], tuple[Any, ...]]]] = {}
         self._numbers = itertools.count(1)
         self._owner = os.getpid()
         self._lock = threading.RLock()  # kernels keep their fibers in static memory
@@ -98,7 +100,7 @@ class EmulatedDriver:
         if stream in self.capturing:
             raise backend_error("STREAM_CAPTURE_UNSUPPORTED", "waiting for a stream")
 
-    def _do(self, stream: int, function, *arguments) -> None:
+    def _do(self, stream: int, function: Callable[..., Any], *arguments: Any) -> None:
         if stream in self.capturing:
             self.capturing[stream].append((function, arguments))
             return

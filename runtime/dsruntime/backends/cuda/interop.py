@@ -10,7 +10,9 @@ https://dmlc.github.io/dlpack/latest/python_spec.html and c_api.html
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -37,7 +39,7 @@ class Borrowed:
         return len(self.shape)
 
 
-def is_on_device(x, kind: int) -> bool:
+def is_on_device(x: Any, kind: int) -> bool:
     """Whether x is an array of a GPU, by DLPack's kinds of devices; a NumPy array never is."""
     if isinstance(x, np.ndarray):
         return False
@@ -49,7 +51,7 @@ def is_on_device(x, kind: int) -> bool:
         return False
 
 
-def borrow(x, kind: int, number: int, stream: int, where: str) -> Borrowed:
+def borrow(x: Any, kind: int, number: int, stream: int, where: str) -> Borrowed:
     """kind, number: the driver's, as DLPack counts devices; stream: where we will read, for DLPack's producer."""
     if hasattr(x, "__cuda_array_interface__"):
         return from_interface(x, where)
@@ -64,7 +66,7 @@ def borrow(x, kind: int, number: int, stream: int, where: str) -> Borrowed:
     return from_capsule(x.__dlpack__(stream=stream) if kind == 2 else x.__dlpack__(), where)
 
 
-def from_interface(x, where: str) -> Borrowed:
+def from_interface(x: Any, where: str) -> Borrowed:
     data = x.__cuda_array_interface__
     if data.get("mask") is not None:
         raise ModelError(where, "a masked array", "a plain one", "fill its gaps")
@@ -124,7 +126,7 @@ USED = b"used_dltensor"  # capsules keep the address of their name
 class Owned:
     """A DLPack array of a producer: taken out of its capsule, deleted with the last reference."""
 
-    def __init__(self, capsule) -> None:
+    def __init__(self, capsule: Any) -> None:
         self.managed = Managed.from_address(python.PyCapsule_GetPointer(capsule, b"dltensor"))
         python.PyCapsule_SetName(capsule, USED)
 
@@ -133,7 +135,7 @@ class Owned:
             self.managed.deleter(ctypes.byref(self.managed))
 
 
-def from_capsule(capsule, where: str) -> Borrowed:
+def from_capsule(capsule: Any, where: str) -> Borrowed:
     owned = Owned(capsule)
     array = owned.managed.array
     kinds = {code: kind for kind, code in CODES.items()}
@@ -147,21 +149,22 @@ def from_capsule(capsule, where: str) -> Borrowed:
     return Borrowed((array.data or 0) + array.offset, shape, strides, dtype, owned)
 
 
-exported: dict[int, tuple] = {}  # what consumers hold: by address of the Managed
+exported: dict[int, tuple[Any, ...]] = {}  # what consumers hold: by address of the Managed
 
 
-@Deleter
-def give_back(pointer) -> None:
+def give_back(pointer: Any) -> None:
     exported.pop(ctypes.addressof(pointer.contents), None)
 
 
-@ctypes.CFUNCTYPE(None, ctypes.c_void_p)
-def capsule_gone(capsule) -> None:
+def capsule_gone(capsule: int) -> None:
     """The destructor of a capsule that no consumer took."""
     if python.PyCapsule_IsValid(capsule, b"dltensor"):
         exported.pop(pointer_of_dying(capsule, b"dltensor"), None)
 
 
+# For as long as somebody may call them.
+deleter = Deleter(give_back)
+destructor = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(capsule_gone)
 DLTENSOR = b"dltensor"
 
 
@@ -172,14 +175,22 @@ class DeviceArray:
     """
 
     def __init__(
-        self, address: int, shape, dtype, kind: int, number: int, stream: int | None, download, follow
+        self,
+        address: int,
+        shape: Sequence[int],
+        dtype: str,
+        kind: int,
+        number: int,
+        stream: int | None,
+        download: Callable[[DeviceArray], np.ndarray],
+        follow: Callable[[int, int], None],
     ) -> None:
         """stream: where the result is being written; follow(stream, other) makes a stream wait for another."""
         self.address, self.shape, self.dtype = address, tuple(shape), np.dtype(dtype)
         self._device, self._stream, self._download, self._follow = (kind, number), stream, download, follow
 
     @property
-    def __cuda_array_interface__(self) -> dict:
+    def __cuda_array_interface__(self) -> dict[str, Any]:
         """stream: where the result is being written, None if it is there."""
         return {
             "shape": self.shape,
@@ -193,7 +204,14 @@ class DeviceArray:
     def __dlpack_device__(self) -> tuple[int, int]:
         return self._device
 
-    def __dlpack__(self, *, stream=None, max_version=None, dl_device=None, copy=None):
+    def __dlpack__(
+        self,
+        *,
+        stream: int | None = None,
+        max_version: tuple[int, int] | None = None,
+        dl_device: tuple[int, int] | None = None,
+        copy: bool | None = None,
+    ) -> Any:
         if copy or (dl_device is not None and tuple(dl_device) != self._device):
             raise BufferError(f"this array stays where it is, on device {self._device}")
         if self._stream is not None and stream is not None and stream != -1:  # -1: the consumer takes care of it
@@ -202,9 +220,9 @@ class DeviceArray:
         strides = (ctypes.c_int64 * len(self.shape))(*dense(self.shape))
         kind = DataType(CODES[self.dtype.kind], 8 * self.dtype.itemsize, 1)
         array = Array(self.address, Device(*self._device), len(self.shape), kind, shape, strides, 0)
-        managed = Managed(array, None, give_back)
+        managed = Managed(array, None, deleter)
         exported[ctypes.addressof(managed)] = (managed, shape, strides, self)
-        return python.PyCapsule_New(ctypes.addressof(managed), DLTENSOR, ctypes.cast(capsule_gone, ctypes.c_void_p))
+        return python.PyCapsule_New(ctypes.addressof(managed), DLTENSOR, ctypes.cast(destructor, ctypes.c_void_p))
 
     def numpy(self) -> np.ndarray:
         """A copy on the host, once the result is there."""

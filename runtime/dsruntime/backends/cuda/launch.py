@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +22,7 @@ class Launch:
     kernel: str
     grid: tuple[int, int, int]
     block: tuple[int, int, int]
-    args: tuple
+    args: tuple[Any, ...]
     shared: int = 0
 
 
@@ -29,7 +30,7 @@ def pointer(address: int) -> np.uint64:
     return np.uint64(address)
 
 
-def argument_bytes(args: Sequence) -> list[bytes]:
+def argument_bytes(args: Sequence[Any]) -> list[bytes]:
     """Each argument as the kernel sees it, little-endian."""
     return [arg.tobytes() if isinstance(arg, np.generic) else bytes(arg) for arg in args]
 

@@ -8,17 +8,20 @@ written where the caller wants them.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from dsruntime.backends.cuda.builder import Builder, Step, device_dtype
+from dsruntime.backends.cuda.device_model import DeviceModel
 from dsruntime.backends.cuda.fuse import TAKES
 from dsruntime.backends.cuda.kernels import copy as copies
 from dsruntime.backends.cuda.launch import Launch
 from dsruntime.backends.cuda.lower import OPS
 from dsruntime.caps import DEFAULT_ACTIVATION_BYTES
 from dsruntime.errors import BackendError, ModelError, raise_limit
+from dsruntime.model import Model
 from dsruntime.plan.arena import place
 from dsruntime.plan.fusion import groups_of
 from dsruntime.plan.lives import ALWAYS, BEFORE
@@ -37,7 +40,9 @@ class End:
 
 
 class Plan:
-    def __init__(self, model, constants, batch: int, keep_values: bool = False, fuse: bool = True) -> None:
+    def __init__(
+        self, model: Model, constants: DeviceModel, batch: int, keep_values: bool = False, fuse: bool = True
+    ) -> None:
         """keep_values: nothing is fused or reused. Memory is taken by allocate()."""
         self.graph, self.batch, self.constants = model.graph, batch, constants
         self.driver = constants.driver
@@ -116,16 +121,19 @@ class Plan:
 
     # the ends
 
-    def converted_input(self, end: End, address: int | None = None, strides=None) -> list[Launch]:
+    def converted_input(
+        self, end: End, address: int | None = None, strides: Sequence[int] | None = None
+    ) -> list[Launch]:
         """From raw, or from an array of the file's dtype elsewhere on the GPU, its strides in elements."""
         source = end.raw if strides is None else replace(end.raw, strides=tuple(strides))
         if address is None and end.inside is end.raw:
             return []
         return copies.copy(source, self.at(end.raw) if address is None else address, end.inside, self.at(end.inside))
 
-    def pixels_input(self, end: End, address: int, shape, strides) -> list[Launch]:
+    def pixels_input(self, end: End, address: int, shape: Sequence[int], strides: Sequence[int]) -> list[Launch]:
         """From uint8 [N, C, H, W] or [N, H, W, C]: what image.py makes of pixels, on the GPU."""
         recipe = next(entry.image for entry in self.graph.inputs if entry.value == end.index)
+        assert recipe is not None
         mean, std = np.array(recipe.mean, np.float64), np.array(recipe.std, np.float64)
         scale, shift = (self.constants.upload(a.astype(np.float32)) for a in (1 / (255 * std), -mean / std))
         pixels = Tensor(0, 0, tuple(shape), tuple(strides), "uint8")
@@ -138,5 +146,5 @@ class Plan:
         return copies.copy(end.inside, self.at(end.inside), end.raw, address or self.at(end.raw))
 
 
-def dense(shape) -> tuple[int, ...]:
+def dense(shape: Sequence[int]) -> tuple[int, ...]:
     return dense_strides(tuple(shape), range(len(shape)))

@@ -6,14 +6,16 @@ The first run launches every kernel by itself, which loads them; the second reco
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from dsruntime.backends.cuda.builder import FAULT_BYTES, OVERFLOW_AT
 from dsruntime.backends.cuda.driver import Driver
+from dsruntime.backends.cuda.launch import Launch
 from dsruntime.backends.cuda.plan import Plan
 from dsruntime.errors import Cancelled, DsError, ModelError
+from dsruntime.plan.tensor import Tensor
 
 
 class Prepared:
@@ -75,7 +77,7 @@ class Prepared:
         if self.fault is not None:
             self.driver.download(self.fault, self.fault_at, stream)
 
-    def launch(self, launches, stream: int) -> None:
+    def launch(self, launches: Sequence[Launch], stream: int) -> None:
         for launch in launches:
             self.driver.launch(launch, stream)
 
@@ -108,5 +110,5 @@ class Prepared:
         self.plan.free()
 
 
-def host_array(driver: Driver, tensor) -> np.ndarray:
+def host_array(driver: Driver, tensor: Tensor) -> np.ndarray:
     return driver.host(tensor.bytes).view(np.dtype(tensor.dtype)).reshape(tensor.shape)

@@ -10,6 +10,7 @@ import ctypes
 import os
 import threading
 import weakref
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from typing import Any
 
@@ -23,7 +24,7 @@ from dsruntime.errors import BackendError
 INSTALL = "build a PyCUDA wheel with tools/build_pycuda_wheel.sh and install dscompress[cuda] (docs/cuda.md)"
 
 
-def import_pycuda():
+def import_pycuda() -> Any:
     """pycuda.driver, started; or the sentence that says what is missing."""
     if find_spec("pycuda") is None:
         raise BackendError("cuda", "PyCUDA is not installed", "PyCUDA", f"{INSTALL}, or use --backend cpu")
@@ -63,7 +64,7 @@ def has_library() -> bool:
     return True
 
 
-def import_bindings():
+def import_bindings() -> Any:
     """cuda.bindings.driver."""
     try:
         from cuda.bindings import driver
@@ -116,7 +117,7 @@ TEXTS = {
 }
 
 
-def argument_buffer(args) -> bytes:
+def argument_buffer(args: Sequence[Any]) -> bytes:
     """The arguments as the kernel's parameter space has them, each at its own alignment."""
     buffer = b""
     for arg, data in zip(args, argument_bytes(args), strict=True):
@@ -136,7 +137,7 @@ class PycudaDriver:
         self._cuda = import_pycuda()
         self._bindings = import_bindings()
         self._memory: dict[int, Any] = {}
-        self._pinned: list[weakref.ref] = []
+        self._pinned: list[weakref.ref[Any]] = []
         self._streams: dict[int, Any] = {}
         self._functions: dict[tuple[str, str], Any] = {}
         self._modules: dict[str, Any] = {}
@@ -163,14 +164,14 @@ class PycudaDriver:
             if self._dead is None:  # else whoever met the loss has said so
                 raise failed from None
 
-    def _try(self, doing: str, function, *arguments, **more):
+    def _try(self, doing: str, function: Callable[..., Any], *arguments: Any, **more: Any) -> Any:
         """Calls PyCUDA; its errors become BackendErrors, and a sticky one is remembered."""
         try:
             return function(*arguments, **more)
         except self._cuda.Error as error:
             raise self._failed(name_of(error), doing) from None
 
-    def _call(self, doing: str, function: str, *arguments):
+    def _call(self, doing: str, function: str, *arguments: Any) -> Any:
         """Calls cuda-bindings, whose functions return (error, results...)."""
         error, *results = getattr(self._bindings, function)(*arguments)
         if error != self._bindings.CUresult.CUDA_SUCCESS:
@@ -248,7 +249,7 @@ class PycudaDriver:
             stream=self._streams[stream],
         )
 
-    def _function(self, launch: Launch):
+    def _function(self, launch: Launch) -> Any:
         with self._lock:
             module = self._modules.get(launch.source)
             if module is None:

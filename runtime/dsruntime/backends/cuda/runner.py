@@ -9,6 +9,8 @@ from __future__ import annotations
 import threading
 import weakref
 from collections import OrderedDict
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -16,12 +18,13 @@ from dsruntime.backends.cuda.device_model import on_device
 from dsruntime.backends.cuda.driver import Driver, active
 from dsruntime.backends.cuda.drivers import open_driver
 from dsruntime.backends.cuda.interop import Borrowed, DeviceArray, borrow, is_on_device
-from dsruntime.backends.cuda.plan import Plan, dense
+from dsruntime.backends.cuda.plan import End, Plan, dense
 from dsruntime.backends.cuda.prepared import Prepared
 from dsruntime.backends.cuda.spare import Spare
 from dsruntime.backends.runner import Step
 from dsruntime.errors import DsError, ModelError
-from dsruntime.plan.tensor import SIZES
+from dsruntime.model import Model, TensorInfo
+from dsruntime.plan.tensor import SIZES, Tensor
 
 MOST_PLANS = 4  # one for each batch size
 
@@ -30,7 +33,9 @@ class Runner:
     threads = 1
     delays_signals = False
 
-    def __init__(self, model, keep_values: bool = False, profile: bool = False, driver: Driver | None = None) -> None:
+    def __init__(
+        self, model: Model, keep_values: bool = False, profile: bool = False, driver: Driver | None = None
+    ) -> None:
         self.model, self.keep_values, self.profiles = model, keep_values, profile
         self.driver = driver or open_driver()
         with active(self.driver):
@@ -43,7 +48,7 @@ class Runner:
         self.spare = Spare(self.driver)
         self._finalizer = weakref.finalize(self, release, self.driver, self.plans, self.spare, self.stream)
 
-    def run(self, arrays, batch: int):
+    def run(self, arrays: Sequence[Any], batch: int) -> list[np.ndarray]:
         """Host arrays in, host arrays out. Arrays may be Borrowed."""
         self.cancelled.clear()
         if any(isinstance(array, Borrowed) or self.is_pixels(array, i) for i, array in enumerate(arrays)):
@@ -68,7 +73,7 @@ class Runner:
             prepared.check_fault(self.stream, self.keep_values)
             return [host.copy() for host in prepared.hosts_out]
 
-    def borrowed(self, given, infos) -> list:
+    def borrowed(self, given: list[Any], infos: Sequence[TensorInfo]) -> list[Any]:
         """Arrays on the GPU as Borrowed; others as they are."""
         if not any(is_on_device(array, self.driver.kind) for array in given):
             return given
@@ -80,7 +85,7 @@ class Runner:
                 for array, info in zip(given, infos, strict=True)
             ]
 
-    def run_on_device(self, arrays, batch: int, stream: int | None) -> list[DeviceArray]:
+    def run_on_device(self, arrays: Sequence[Any], batch: int, stream: int | None) -> list[DeviceArray]:
         """Results stay on the GPU. With a stream, work is queued behind and before it and nobody waits."""
         self.cancelled.clear()
         with active(self.driver):
@@ -101,7 +106,7 @@ class Runner:
                 self.driver.wait(stream, self.stream)
             return results
 
-    def take(self, prepared: Prepared, end, host, array, pixels: bool) -> None:
+    def take(self, prepared: Prepared, end: End, host: np.ndarray, array: Any, pixels: bool) -> None:
         """Converts an array on the GPU from where it lies; another is uploaded first."""
         plan = prepared.plan
         if isinstance(array, Borrowed):
@@ -119,10 +124,10 @@ class Runner:
         else:
             prepared.launch(plan.converted_input(end), self.stream)
 
-    def is_pixels(self, array, index: int) -> bool:
+    def is_pixels(self, array: Any, index: int) -> bool:
         return array.dtype == np.uint8 and self.model.inputs[index].dtype == "float32"
 
-    def result(self, prepared: Prepared, end, stream: int | None) -> DeviceArray:
+    def result(self, prepared: Prepared, end: End, stream: int | None) -> DeviceArray:
         """Memory of a result that is gone serves again."""
         bytes = end.raw.bytes
         address = self.spare.take(bytes) or self.driver.allocate(bytes)
@@ -140,7 +145,7 @@ class Runner:
         weakref.finalize(result, self.spare.give, bytes, address)
         return result
 
-    def empty(self, shape, dtype: str) -> DeviceArray:
+    def empty(self, shape: tuple[int, ...], dtype: str) -> DeviceArray:
         """A result without elements, at an address of its own."""
         with active(self.driver):
             address = self.spare.take(1) or self.driver.allocate(1)
@@ -226,7 +231,7 @@ class Runner:
                     values[value.name] = self.value(plan, tensor).astype(value.dtype)
         return values
 
-    def value(self, plan: Plan, tensor) -> np.ndarray:
+    def value(self, plan: Plan, tensor: Tensor) -> np.ndarray:
         buffer = plan.builder.buffers[tensor.buffer]
         host = np.empty(buffer.bytes, np.uint8)
         self.driver.download(host, buffer.address, self.stream)
@@ -246,7 +251,7 @@ class Runner:
         self.last = None
 
 
-def release(driver: Driver, plans, spare, stream: int) -> None:
+def release(driver: Driver, plans: OrderedDict[int, Prepared], spare: Spare, stream: int) -> None:
     """Results that are still held keep their memory; a process that was forked, or whose GPU is lost, has none."""
     try:
         with active(driver):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
+from typing import Any
 
 from dsruntime.backends.cuda import cache, compile
 from dsruntime.backends.cuda.driver import EMULATION, wants_emulation
@@ -21,7 +22,7 @@ def availability() -> tuple[bool, str]:
     return True, f"{', '.join(device['name'] for device in found['driver']['devices'])}; {found['kernels']['detail']}"
 
 
-def examine() -> dict:
+def examine() -> dict[str, Any]:
     """driver, pycuda, bindings, kernels: each with detail and missing, one of which is empty; and the cache."""
     count, size = cache.entries()
     driver = examine_driver()
@@ -39,7 +40,7 @@ def examine() -> dict:
     }
 
 
-def examine_driver() -> dict:
+def examine_driver() -> dict[str, Any]:
     """Through ctypes: PyCUDA may be missing, and a driver alone is worth naming."""
     try:
         library = ctypes.CDLL("libcuda.so.1")
@@ -56,11 +57,11 @@ def examine_driver() -> dict:
     return {"detail": known, "missing": "", "devices": devices}
 
 
-def no_driver(sentence: str) -> dict:
+def no_driver(sentence: str) -> dict[str, Any]:
     return {"detail": "", "missing": sentence, "devices": []}
 
 
-def examine_device(library, number: int) -> dict:
+def examine_device(library: ctypes.CDLL, number: int) -> dict[str, Any]:
     name, device, memory = ctypes.create_string_buffer(256), ctypes.c_int(), ctypes.c_size_t()
     major, minor = ctypes.c_int(), ctypes.c_int()
     library.cuDeviceGet(ctypes.byref(device), number)
@@ -75,7 +76,7 @@ def examine_device(library, number: int) -> dict:
     }
 
 
-def examine_package(name: str, sentence: str) -> dict:
+def examine_package(name: str, sentence: str) -> dict[str, Any]:
     try:
         return {"detail": version(name), "missing": ""}
     except PackageNotFoundError:
@@ -84,7 +85,7 @@ def examine_package(name: str, sentence: str) -> dict:
         return {"detail": "", "missing": sentence}
 
 
-def examine_kernels(architectures: list[str]) -> dict:
+def examine_kernels(architectures: list[str]) -> dict[str, Any]:
     """Compiled kernels for all of these architectures, or a compiler."""
     ready = compile.prebuilt_architectures()
     compiler = compile.nvrtc_version() if compile.has_nvrtc() else "nvcc" if compile.nvcc_path() else ""

@@ -19,6 +19,7 @@ So a lane's pairs are b words, and each pair is masked out of rotations of the w
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -204,7 +205,7 @@ NO_FILL = ("5", "5q", "16")  # their exponent codes leave no bit for it, or need
 VECTORS = {4: ("u32x4", "xyzw"), 2: ("u32x2", "xy"), 1: ("u32", "")}
 
 
-def each_chunk(layout: Format):
+def each_chunk(layout: Format) -> Iterator[tuple[str, int, int, str, str, int]]:
     word, start = 0, 0
     for i, size in enumerate(layout.chunks):
         yield f"v{i}", word, start, *VECTORS[size], size

@@ -13,6 +13,7 @@ become float32, exactly: powers of two before their scale, or raw.
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -21,6 +22,7 @@ from dsruntime.backends.cuda.launch import Launch, blocks, pointer
 from dsruntime.backends.cuda.tiles import DEPTH, FORMATS, ROWS
 from dsruntime.backends.reference.codecs import decode_shift
 from dsruntime.errors import BackendError
+from dsruntime.file import Shift, Weight
 from dsruntime.planes import planes
 
 # How each role's weight is laid out: the dimensions of its value, by what they are to the product.
@@ -115,22 +117,22 @@ class Packed:
     address: int
 
 
-def prepare(weight, stored, shape: tuple[int, ...], role: str, group: int = 1) -> Prepared:
-    """weight: a dsruntime.file.Weight; stored: its bytes (Graph.stored); shape: its value's; role: a key of ROLES."""
-    stored = np.frombuffer(stored, np.uint8)
-    if weight.codec == "raw":
-        return prepare_raw(np.frombuffer(stored, "<f4").reshape(shape), role, group)
+def prepare(weight: Weight, stored: memoryview, shape: tuple[int, ...], role: str, group: int = 1) -> Prepared:
+    """stored: the weight's bytes (Graph.stored); shape: its value's; role: a key of ROLES."""
+    data = np.frombuffer(stored, np.uint8)
+    if weight.shift is None:  # raw
+        return prepare_raw(data.view("<f4").reshape(shape), role, group)
     order = tuple(weight.order or range(len(shape)))
     source = logical(shape, order, role, group)
     row_scale = scales_of_rows(weight.shift, shape, order, role, group)
     if row_scale is None:  # a scale for each input channel, or out of range: no longer a code times a row's scale
         stored_shape = [shape[axis] for axis in order]
-        value = decode_shift(stored, stored_shape, weight.shift)
+        value = decode_shift(data, stored_shape, weight.shift)
         return prepare_raw(np.ascontiguousarray(np.transpose(value, np.argsort(order))), role, group)
-    return prepare_codes(stored, weight.shift, source, row_scale, depthwise=is_depthwise(source, role))
+    return prepare_codes(data, weight.shift, source, row_scale, depthwise=is_depthwise(source, role))
 
 
-def prepare_codes(stored, shift, source, row_scale, depthwise):
+def prepare_codes(stored: np.ndarray, shift: Shift, source: Source, row_scale: np.ndarray, depthwise: bool) -> Prepared:
     set_planes(source, shift)
     if depthwise:
         return with_arrays("taps", "codes", source, stored, row_scale.astype(np.float32))
@@ -153,7 +155,7 @@ def is_depthwise(source: Source, role: str) -> bool:
     return role.startswith("conv") and source.channels == 1 and source.groups > 1
 
 
-def format_of(shift, whole_loads: bool) -> tuple[str, str, int, int]:
+def format_of(shift: Shift, whole_loads: bool) -> tuple[str, str, int, int]:
     """Tile format, packing kernel, fill, and the power of two that a decoded code lacks.
 
     With E = bits - 1 (1 for b = 1) exponent bits, the wanted power is e - (2^E - 1), for e counts down from base.
@@ -170,7 +172,7 @@ def format_of(shift, whole_loads: bool) -> tuple[str, str, int, int]:
     return name, f"pack_{name}", constant << 16 | constant, 16 - 2 * codes
 
 
-def logical(shape, order, role: str, group: int) -> Source:
+def logical(shape: Sequence[int], order: Sequence[int], role: str, group: int) -> Source:
     """Strides of the product's dimensions in the stored order."""
     axes = ROLES[role]
     sizes = dict(zip(axes if len(shape) == len(axes) else axes.replace("y", ""), shape, strict=True))
@@ -206,7 +208,7 @@ def logical(shape, order, role: str, group: int) -> Source:
     )
 
 
-def set_planes(source: Source, shift) -> None:
+def set_planes(source: Source, shift: Shift) -> None:
     """Where the planes of the level lie, which follow that of the sign."""
     count = source.groups * source.rows * source.kernel_h * source.kernel_w * source.channels
     _, *level = planes(count, shift.bits)
@@ -218,7 +220,9 @@ def set_planes(source: Source, shift) -> None:
     source.zero = (1 << shift.bits - 1) - 1 if shift.zero else -1
 
 
-def scales_of_rows(shift, shape, order, role: str, group: int) -> np.ndarray | None:
+def scales_of_rows(
+    shift: Shift, shape: Sequence[int], order: Sequence[int], role: str, group: int
+) -> np.ndarray | None:
     """scale * 2^base of every output, float64; None where it is not one number a row, or no normal float32."""
     one = shift.base.size == 1 and (shift.scale is None or shift.scale.size == 1)
     axes = ROLES[role] if len(shape) == len(ROLES[role]) else ROLES[role].replace("y", "")
@@ -251,7 +255,15 @@ def padded_rows(scale: np.ndarray, source: Source) -> np.ndarray:
     return padded.reshape(-1)
 
 
-def with_arrays(name, kernel, source, stored, scales, factors=None, fill: int = 0) -> Prepared:
+def with_arrays(
+    name: str,
+    kernel: str,
+    source: Source,
+    stored: np.ndarray,
+    scales: np.ndarray,
+    factors: np.ndarray | None = None,
+    fill: int = 0,
+) -> Prepared:
     """One array to upload: the stored bytes, the scales, the factors, each at a multiple of 64 bytes."""
     parts, at = [stored], []
     for array in (scales, np.zeros(0) if factors is None else factors):

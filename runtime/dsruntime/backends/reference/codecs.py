@@ -6,16 +6,19 @@ shift   value = scale[c] * sign * 2^(base[c] - level), c the index in stored dim
 Signs and levels lie in planes (dsruntime/planes.py). With `zero`, a level whose bits are all set is the weight 0.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from dsruntime.planes import planes
+from dsruntime.file import Graph, Shift, Weight
+from dsruntime.planes import Plane, planes
 
 
-def decode(graph, weight):
+def decode(graph: Graph, weight: Weight) -> np.ndarray:
     """The weight in its value's shape and dtype."""
     value = graph.values[weight.value]
     stored = np.frombuffer(graph.stored(weight), np.uint8)
-    if weight.codec == "raw":
+    if weight.shift is None:  # raw
         dtype = np.dtype(value.dtype).newbyteorder("<")
         return stored.view(dtype).reshape(value.shape).astype(value.dtype)
     order = weight.order or range(len(value.shape))
@@ -23,7 +26,7 @@ def decode(graph, weight):
     return np.transpose(decode_shift(stored, stored_shape, weight.shift), np.argsort(order))
 
 
-def decode_shift(stored, shape, shift):
+def decode_shift(stored: np.ndarray, shape: Sequence[int], shift: Shift) -> np.ndarray:
     signs, levels = codes(stored, int(np.prod(shape)), shift.bits)
     signs, levels = signs.reshape(shape), levels.reshape(shape)
     per_channel = (-1, *[1] * (len(shape) - 1))
@@ -35,7 +38,7 @@ def decode_shift(stored, shape, shift):
     return values.astype(np.float32)
 
 
-def codes(stored, count, bits):
+def codes(stored: np.ndarray, count: int, bits: int) -> tuple[np.ndarray, np.ndarray]:
     """Signs (0 or 1) and levels of all weights, in stored order."""
     sign, *level = planes(count, bits)
     levels, low = np.zeros(count, np.uint8), 0
@@ -45,7 +48,7 @@ def codes(stored, count, bits):
     return read_plane(stored, sign, count), levels
 
 
-def read_plane(stored, plane, count):
+def read_plane(stored: np.ndarray, plane: Plane, count: int) -> np.ndarray:
     """The fields of all weights in a plane, one after the other."""
     part = stored[plane.offset : plane.offset + plane.length]
     shifts = range(0, 8, plane.width)

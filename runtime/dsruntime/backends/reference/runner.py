@@ -8,26 +8,30 @@ from __future__ import annotations
 
 import math
 import threading
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from dsruntime.backends.reference.codecs import decode
 from dsruntime.backends.reference.executor import bytes_at_a_time, execute
-from dsruntime.backends.runner import Arithmetic, Step, refuse_precision
+from dsruntime.backends.runner import Arithmetic, Options, Step, refuse_precision
 from dsruntime.caps import DEFAULT_ACTIVATION_BYTES, DEFAULT_WEIGHT_BYTES
 from dsruntime.errors import ModelError, raise_limit
+from dsruntime.file import Node
+from dsruntime.model import Model
 
 
 def availability() -> tuple[bool, str]:
     return True, "NumPy, every op"
 
 
-def open_runner(model, threads, options):
+def open_runner(model: Model, threads: int | None, options: Options) -> Runner:
     refuse_precision("reference", options)
     return Runner(model, options.keep_values)
 
 
-def check_bytes(where, what, found, allowed, what_to_do):
+def check_bytes(where: str, what: str, found: int, allowed: int, what_to_do: str) -> None:
     if found > allowed:
         raise ModelError(where, f"its {what} need {found} bytes", f"at most {allowed}", what_to_do)
 
@@ -36,7 +40,7 @@ class Runner:
     threads = 1
     delays_signals = False
 
-    def __init__(self, model, keep_values) -> None:
+    def __init__(self, model: Model, keep_values: bool) -> None:
         self.graph = model.graph
         self.where = model.path or "model in memory"
         self.activation_bytes = model.limits.activation_bytes or DEFAULT_ACTIVATION_BYTES
@@ -51,11 +55,11 @@ class Runner:
         )
         self.weights = [decode(model.graph, weight) for weight in model.graph.weights]
         self.keep_values = keep_values
-        self.last: list = []
+        self.last: list[Any] = []
         self.seconds: list[float] = []
         self.cancelled = threading.Event()
 
-    def run(self, arrays, batch):
+    def run(self, arrays: Sequence[np.ndarray], batch: int) -> list[np.ndarray]:
         self.seconds = []
         self.cancelled.clear()
         check_bytes(
@@ -70,22 +74,22 @@ class Runner:
         self.last = values if self.keep_values else []
         return [values[output.value].copy() for output in self.graph.outputs]
 
-    def values(self):
+    def values(self) -> dict[str, np.ndarray]:
         weights = {weight.value for weight in self.graph.weights}
         return {v.name: self.last[i] for i, v in enumerate(self.graph.values) if i not in weights}
 
-    def profile(self):
+    def profile(self) -> list[Step]:
         timed = zip(self.graph.nodes, self.seconds, strict=True)
         return [
             Step(node.op, node.name, node.module, "numpy", seconds, self.arithmetic(node)) for node, seconds in timed
         ]
 
-    def arithmetic(self, node) -> Arithmetic:
+    def arithmetic(self, node: Node) -> Arithmetic:
         given = next(index for index in (*node.inputs[:1], *node.outputs) if index is not None)
         dtype = self.graph.values[given].dtype
         return Arithmetic(dtype, dtype)
 
-    def arena_bytes(self):
+    def arena_bytes(self) -> None:
         return None
 
     def cancel(self) -> None:

@@ -9,11 +9,12 @@ depthwise       one channel a group (depthwise.py)
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from dsruntime.backends.cuda.kernels import depthwise
-from dsruntime.backends.cuda.kernels.conv_args import SMS, Pointers, Problem, conv_args
+from dsruntime.backends.cuda.kernels.conv_args import SMS, Pointers, Problem, conv_args, pair
 from dsruntime.backends.cuda.launch import Launch, blocks
 from dsruntime.backends.cuda.weights import Packed
 from dsruntime.errors import BackendError
@@ -157,10 +158,22 @@ def scratch(weight: Packed, problem: Problem, sms: int) -> tuple[int, int]:
 
 
 def problem_of(
-    *, n, h, w, c, outputs, out_h, out_w, kernel, strides=(1, 1), pads=(0, 0, 0, 0), dilations=(1, 1), group=1
+    *,
+    n: int,
+    h: int,
+    w: int,
+    c: int,
+    outputs: int,
+    out_h: int,
+    out_w: int,
+    kernel: Sequence[int],
+    strides: Sequence[int] = (1, 1),
+    pads: Sequence[int] = (0, 0, 0, 0),
+    dilations: Sequence[int] = (1, 1),
+    group: int = 1,
 ) -> Problem:
     return Problem(
-        n, h, w, c, outputs, out_h, out_w, tuple(kernel), tuple(strides), tuple(pads[:2]), tuple(dilations), group=group
+        n, h, w, c, outputs, out_h, out_w, pair(kernel), pair(strides), pair(pads), pair(dilations), group=group
     )
 
 
@@ -177,7 +190,7 @@ def launches(
     overflow: int = 0,
     tag: int = 0,
     sms: int = SMS,
-    **shape,
+    **shape: Any,
 ) -> list[Launch]:
     """y = clip(conv(x) + bias + residual, low, high), a NaN passing.
 
@@ -189,6 +202,6 @@ def launches(
     return run(weight, problem_of(**shape), Pointers(x, bias, residual, y, low, high, overflow, tag), scratch, sms)
 
 
-def scratch_bytes(weight: Packed, *, sms: int = SMS, **shape) -> tuple[int, int]:
+def scratch_bytes(weight: Packed, *, sms: int = SMS, **shape: Any) -> tuple[int, int]:
     """How much scratch launches() wants, and how much of its start must be zero."""
     return scratch(weight, problem_of(**shape), sms)

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import ctypes
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dsruntime.backends.cuda.weights import Packed
 from dsruntime.errors import BackendError
 
 SMS = 132  # of an H200; what a launcher aims at when nobody says how many multiprocessors there are
+
+
+def pair(values: Sequence[int]) -> tuple[int, int]:
+    """(height, width), the first two."""
+    return values[0], values[1]
 
 
 @dataclass(frozen=True)

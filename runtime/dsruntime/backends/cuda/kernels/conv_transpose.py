@@ -7,17 +7,31 @@ starts at p - (dilation * (kernel - 1) - pad). The kernels of conv do it; their 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 from dsruntime.backends.cuda.kernels import conv
-from dsruntime.backends.cuda.kernels.conv_args import SMS, Pointers, Problem
+from dsruntime.backends.cuda.kernels.conv_args import SMS, Pointers, Problem, pair
 from dsruntime.backends.cuda.launch import Launch
 from dsruntime.backends.cuda.weights import Packed
 
 
 def problem_of(
-    *, n, h, w, c, outputs, out_h, out_w, kernel, strides=(1, 1), pads=(0, 0, 0, 0), dilations=(1, 1), group=1
+    *,
+    n: int,
+    h: int,
+    w: int,
+    c: int,
+    outputs: int,
+    out_h: int,
+    out_w: int,
+    kernel: Sequence[int],
+    strides: Sequence[int] = (1, 1),
+    pads: Sequence[int] = (0, 0, 0, 0),
+    dilations: Sequence[int] = (1, 1),
+    group: int = 1,
 ) -> Problem:
-    before = tuple(d * (k - 1) - p for d, k, p in zip(dilations, kernel, pads[:2], strict=True))
+    before = [d * (k - 1) - p for d, k, p in zip(dilations, kernel, pads[:2], strict=True)]
     return Problem(
         n,
         h,
@@ -26,10 +40,10 @@ def problem_of(
         outputs,
         out_h,
         out_w,
-        tuple(kernel),
-        pads=before,
-        dilations=tuple(dilations),
-        ups=tuple(strides),
+        pair(kernel),
+        pads=pair(before),
+        dilations=pair(dilations),
+        ups=pair(strides),
         group=group,
     )
 
@@ -47,11 +61,11 @@ def launches(
     overflow: int = 0,
     tag: int = 0,
     sms: int = SMS,
-    **shape,
+    **shape: Any,
 ) -> list[Launch]:
     """conv.launches for ONNX's ConvTranspose; strides, pads and dilations as the operator has them."""
     return conv.run(weight, problem_of(**shape), Pointers(x, bias, residual, y, low, high, overflow, tag), scratch, sms)
 
 
-def scratch_bytes(weight: Packed, *, sms: int = SMS, **shape) -> tuple[int, int]:
+def scratch_bytes(weight: Packed, *, sms: int = SMS, **shape: Any) -> tuple[int, int]:
     return conv.scratch(weight, problem_of(**shape), sms)

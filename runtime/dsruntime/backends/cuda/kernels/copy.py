@@ -7,14 +7,16 @@ import ctypes
 import numpy as np
 
 from dsruntime.backends.cuda.kernels.elementwise import ordered
-from dsruntime.backends.cuda.kernels.window import MAX_RANK, THREADS, dtype, merged, per_element, window
+from dsruntime.backends.cuda.kernels.window import THREADS, dtype, merged, per_element, window
 from dsruntime.backends.cuda.launch import Launch, blocks, pointer
+from dsruntime.caps import MAX_RANK
+from dsruntime.plan.tensor import Tensor
 
 BLOCK = (THREADS, 1, 1)
 MOST_BLOCKS = 65535  # along y and z
 
 
-def copy(x, x_at: int, y, y_at: int) -> list[Launch]:
+def copy(x: Tensor, x_at: int, y: Tensor, y_at: int) -> list[Launch]:
     """y = x, both of one shape, converted if the types differ; x may be broadcast, sliced or transposed."""
     transposed = tiles(x, y)
     if transposed:
@@ -35,7 +37,7 @@ def copy(x, x_at: int, y, y_at: int) -> list[Launch]:
     return [Launch("copy", "copy_strided", per_element(y.count), BLOCK, args)]
 
 
-def tiles(x, y) -> tuple[int, int, int] | None:
+def tiles(x: Tensor, y: Tensor) -> tuple[int, int, int] | None:
     """(batch, rows, columns) if y is x with its last two axes, merged, swapped; both sides worth whole lines."""
     if not (x.dtype.startswith("float") and y.dtype.startswith("float")):
         return None
@@ -60,7 +62,7 @@ class Strides(ctypes.Structure):
     _fields_ = [("of", ctypes.c_int32 * MAX_RANK)]
 
 
-def take(x, x_at: int, tables_at: int, value: float, y, y_at: int) -> list[Launch]:
+def take(x: Tensor, x_at: int, tables_at: int, value: float, y: Tensor, y_at: int) -> list[Launch]:
     """y[i0, i1, ...] = x[t0[i0], t1[i1], ...], or value where an index is below 0; tables: int32, axis after axis."""
     strides = Strides((ctypes.c_int32 * MAX_RANK)(*x.strides, *[0] * (MAX_RANK - len(x.strides))))
     args = (
@@ -76,7 +78,7 @@ def take(x, x_at: int, tables_at: int, value: float, y, y_at: int) -> list[Launc
     return [Launch("copy", "take", per_element(y.count), BLOCK, args)]
 
 
-def gather(x, x_at: int, axis: int, indices_at: int, count: int, y_at: int, fault_at: int) -> list[Launch]:
+def gather(x: Tensor, x_at: int, axis: int, indices_at: int, count: int, y_at: int, fault_at: int) -> list[Launch]:
     """y, dense: x with `axis` replaced by count gathered entries. fault: int64 {1, index} if one is out of range."""
     outer = window(*merged(x.shape[:axis], x.strides[:axis]))
     inner = window(*merged(x.shape[axis + 1 :], x.strides[axis + 1 :]))
@@ -97,7 +99,7 @@ def gather(x, x_at: int, axis: int, indices_at: int, count: int, y_at: int, faul
     return [Launch("copy", "gather", per_element(n), BLOCK, args)]
 
 
-def pixels(x, x_at: int, scale_at: int, shift_at: int, y_at: int) -> list[Launch]:
+def pixels(x: Tensor, x_at: int, scale_at: int, shift_at: int, y_at: int) -> list[Launch]:
     """x: uint8, its shape [N, C, H, W] whatever its strides; y: halves, NHWC; scale, shift: float32 [C]."""
     n, c, h, w = x.shape
     nhwc = window(*merged((n, h, w, c), tuple(x.strides[a] for a in (0, 2, 3, 1))))

@@ -5,12 +5,14 @@ Operands are Tensors beside their addresses; y is dense in some order. Everythin
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import inf
 
 import numpy as np
 
 from dsruntime.backends.cuda.kernels.window import THREADS, dtype, merged, per_element, window
 from dsruntime.backends.cuda.launch import Launch, pointer
+from dsruntime.plan.tensor import Tensor
 
 UNARY = (
     "identity",
@@ -34,10 +36,11 @@ UNARY = (
     "floor",
 )
 BINARY = ("add", "sub", "mul", "div", "pow", "prelu")
+Placed = tuple[Tensor, int]  # and its address
 BLOCK = (THREADS, 1, 1)
 
 
-def unary(name, x, x_at: int, y, y_at: int, p: float = 0.0, q: float = 0.0) -> list[Launch]:
+def unary(name: str, x: Tensor, x_at: int, y: Tensor, y_at: int, p: float = 0.0, q: float = 0.0) -> list[Launch]:
     """p, q: the operator's parameters (alpha, beta; the ends of clip)."""
     head = (np.int32(UNARY.index(name)), np.float32(p), np.float32(q))
     if by_eights((x, x_at), (y, y_at)):
@@ -58,7 +61,9 @@ def unary(name, x, x_at: int, y, y_at: int, p: float = 0.0, q: float = 0.0) -> l
     return [Launch("elementwise", "unary_strided", per_element(y.count), BLOCK, args)]
 
 
-def binary(name, a, a_at: int, b, b_at: int, y, y_at: int, low: float = -inf, high: float = inf) -> list[Launch]:
+def binary(
+    name: str, a: Tensor, a_at: int, b: Tensor, b_at: int, y: Tensor, y_at: int, low: float = -inf, high: float = inf
+) -> list[Launch]:
     """a and b are broadcast to y's shape by the caller."""
     head = (np.int32(BINARY.index(name)), np.float32(low), np.float32(high))
     if by_eights((a, a_at), (b, b_at), (y, y_at)):
@@ -116,7 +121,7 @@ def scale_shift(
     return [Launch("elementwise", "scale_shift_by_8" if by_8 else "scale_shift", per_element(n), BLOCK, args)]
 
 
-def by_eights(*operands) -> bool:
+def by_eights(*operands: Placed) -> bool:
     """Whether all are halves, packed alike, aligned, and a multiple of eight."""
     first = operands[-1][0]
     return first.count % 8 == 0 and all(
@@ -124,7 +129,9 @@ def by_eights(*operands) -> bool:
     )
 
 
-def by_rows(shape, sa, sb, sy, a, b, y) -> tuple[int, int, int] | None:
+def by_rows(
+    shape: Sequence[int], sa: Sequence[int], sb: Sequence[int], sy: Sequence[int], a: Placed, b: Placed, y: Placed
+) -> tuple[int, int, int] | None:
     """(pitch of b, rows of a for each of b, eights a row) if a and y are dense halves and b repeats by whole rows."""
     if a[0].dtype != "float16" or y[0].dtype != "float16" or any(at % 16 for _, at in (a, b, y)):
         return None
@@ -142,7 +149,7 @@ def by_rows(shape, sa, sb, sy, a, b, y) -> tuple[int, int, int] | None:
     return (sb[0], share, channels // 8) if same and sb[1:] == (0, 1) and sb[0] % 8 == 0 else None
 
 
-def ordered(guide, *tensors):
+def ordered(guide: Tensor, *tensors: Tensor) -> tuple[tuple[int, ...], ...]:
     """(shape, strides of each), the axes sorted so that guide is walked in the order of its memory."""
     order = guide.order()
     return tuple(guide.shape[a] for a in order), *(tuple(t.strides[a] for a in order) for t in tensors)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -39,17 +40,17 @@ def pool(
     x: int,
     y: int,
     *,
-    n,
-    h,
-    w,
-    channels,
-    out_h,
-    out_w,
-    kernel,
-    strides,
-    pads,
-    dilations,
-    count_include_pad=False,
+    n: int,
+    h: int,
+    w: int,
+    channels: int,
+    out_h: int,
+    out_w: int,
+    kernel: Sequence[int],
+    strides: Sequence[int],
+    pads: Sequence[int],
+    dilations: Sequence[int],
+    count_include_pad: bool = False,
 ) -> list[Launch]:
     """op: max_pool or average_pool; x, y: addresses of [n][h][w][channels] and [n][out_h][out_w][channels] halves.
 

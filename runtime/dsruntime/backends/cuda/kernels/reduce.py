@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import prod
 
 import numpy as np
 
 from dsruntime.backends.cuda.kernels.window import dtype, merged, window
 from dsruntime.backends.cuda.launch import Launch, blocks, pointer
+from dsruntime.plan.tensor import Tensor
 
 
-def reduce(op: str, x, x_at: int, axes, y, y_at: int) -> list[Launch]:
+def reduce(op: str, x: Tensor, x_at: int, axes: Iterable[int], y: Tensor, y_at: int) -> list[Launch]:
     """op: sum, mean or max; y: dense in the order in which x's other axes stand."""
     axes = {axis % len(x.shape) for axis in axes}
     kept = [axis for axis in range(len(x.shape)) if axis not in axes]
@@ -29,5 +31,5 @@ def reduce(op: str, x, x_at: int, axes, y, y_at: int) -> list[Launch]:
     return [Launch("reduce", "reduce_columns", (blocks(total, 32), 1, 1), (256, 1, 1), args)]
 
 
-def picked(x, axes):
+def picked(x: Tensor, axes: Iterable[int]) -> tuple[tuple[int, ...], tuple[int, ...]]:
     return tuple(x.shape[axis] for axis in axes), tuple(x.strides[axis] for axis in axes)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Sequence
 
 import numpy as np
 
 from dsruntime.backends.cuda.kernels.copy import Strides
-from dsruntime.backends.cuda.kernels.window import MAX_RANK, THREADS, dtype, per_element
+from dsruntime.backends.cuda.kernels.window import THREADS, dtype, per_element
 from dsruntime.backends.cuda.launch import Launch, pointer
+from dsruntime.caps import MAX_RANK
+from dsruntime.plan.tensor import Tensor
 
 
 class Neighbours(ctypes.Structure):
@@ -19,7 +22,7 @@ class Axes(ctypes.Structure):
     _fields_ = [("rank", ctypes.c_int32), ("shape", ctypes.c_int32 * MAX_RANK)]
 
 
-def resize_linear(x, x_at: int, rows_at: int, columns_at: int, y, y_at: int) -> list[Launch]:
+def resize_linear(x: Tensor, x_at: int, rows_at: int, columns_at: int, y: Tensor, y_at: int) -> list[Launch]:
     """x, y: rank 4. rows_at, columns_at: left int32, right int32, share float32, each of the size of y's axis."""
     args = (
         dtype(x.dtype),
@@ -40,5 +43,5 @@ def neighbours(at: int, size: int) -> Neighbours:
     return Neighbours(at, at + 4 * size, at + 8 * size)
 
 
-def fill(values):
+def fill(values: Sequence[int]) -> ctypes.Array[ctypes.c_int32]:
     return (ctypes.c_int32 * MAX_RANK)(*values, *[0] * (MAX_RANK - len(values)))

@@ -9,9 +9,10 @@ import numpy as np
 from dsruntime.backends.cuda.kernels.reduce import picked
 from dsruntime.backends.cuda.kernels.window import dtype, merged, window
 from dsruntime.backends.cuda.launch import Launch, pointer
+from dsruntime.plan.tensor import Tensor
 
 
-def softmax(logarithm: bool, x, x_at: int, axis: int, y, y_at: int) -> list[Launch]:
+def softmax(logarithm: bool, x: Tensor, x_at: int, axis: int, y: Tensor, y_at: int) -> list[Launch]:
     """Along one axis of x; y has x's shape and any strides."""
     others = [a for a in range(len(x.shape)) if a != axis]
     shape, xs, ys = merged(*picked(x, others), picked(y, others)[1])
@@ -34,7 +35,9 @@ def softmax(logarithm: bool, x, x_at: int, axis: int, y, y_at: int) -> list[Laun
     return [Launch("softmax", "softmax", (prod(shape), 1, 1), (threads(n), 1, 1), args)]
 
 
-def layer_norm(x, x_at: int, axis: int, scale_at: int, bias_at: int, epsilon: float, y, y_at: int) -> list[Launch]:
+def layer_norm(
+    x: Tensor, x_at: int, axis: int, scale_at: int, bias_at: int, epsilon: float, y: Tensor, y_at: int
+) -> list[Launch]:
     """Over the axes of x from `axis` on; y dense in row order; scale, bias: float32 of that size, bias_at may be 0."""
     rank = len(x.shape)
     rows, inner = merged(*picked(x, range(axis))), merged(*picked(x, range(axis, rank)))
@@ -64,7 +67,7 @@ def layer_norm(x, x_at: int, axis: int, scale_at: int, bias_at: int, epsilon: fl
     return [Launch("softmax", "layer_norm", (prod(rows[0]), 1, 1), (threads(n), 1, 1), args)]
 
 
-def by_eights(x, x_at: int, y, y_at: int, n: int) -> bool:
+def by_eights(x: Tensor, x_at: int, y: Tensor, y_at: int, n: int) -> bool:
     """Whether rows of n are halves side by side in x and in y."""
     return n % 8 == 0 and all(
         t.dtype == "float16" and t.is_dense() and at % 16 == 0 for t, at in ((x, x_at), (y, y_at))

@@ -9,10 +9,20 @@ import numpy as np
 from dsruntime.backends.cuda.kernels.reduce import picked
 from dsruntime.backends.cuda.kernels.window import dtype, merged, window
 from dsruntime.backends.cuda.launch import Launch, pointer
+from dsruntime.plan.tensor import Tensor
 
 
 def first_k(
-    x, x_at: int, axis: int, k: int, y, values_at: int, indices_at: int, *, largest=True, last=False
+    x: Tensor,
+    x_at: int,
+    axis: int,
+    k: int,
+    y: Tensor,
+    values_at: int,
+    indices_at: int,
+    *,
+    largest: bool = True,
+    last: bool = False,
 ) -> list[Launch]:
     """The first k entries along an axis: the largest, or the smallest; among equals the lower index first, or the last.
 

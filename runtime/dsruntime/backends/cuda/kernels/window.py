@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -17,12 +18,12 @@ class Window(ctypes.Structure):
     _fields_ = [("rank", ctypes.c_int32), ("shape", ctypes.c_int32 * MAX_RANK), ("strides", ctypes.c_int32 * MAX_RANK)]
 
 
-def window(shape, strides) -> Window:
+def window(shape: Sequence[int], strides: Sequence[int]) -> Window:
     rest = [0] * (MAX_RANK - len(shape))
     return Window(len(shape), (ctypes.c_int32 * MAX_RANK)(*shape, *rest), (ctypes.c_int32 * MAX_RANK)(*strides, *rest))
 
 
-def merged(shape, *strides):
+def merged(shape: Sequence[int], *strides: Sequence[int]) -> tuple[tuple[int, ...], ...]:
     """The same walk with as few axes as possible: axes of one entry go, neighbours that run on in every operand join.
 
     >>> merged((2, 3, 4), (12, 4, 1), (0, 4, 1))

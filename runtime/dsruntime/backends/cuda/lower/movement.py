@@ -2,36 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from dsruntime.backends.cuda.builder import device_dtype
+from dsruntime.backends.cuda.builder import Builder, device_dtype
 from dsruntime.backends.cuda.kernels import copy as copies
 from dsruntime.backends.cuda.kernels.resize import resize_linear
 from dsruntime.backends.reference.ops.resize import NEAREST, coordinates
 from dsruntime.errors import ModelError
-from dsruntime.plan.tensor import channels_last
+from dsruntime.plan.fusion import Group
+from dsruntime.plan.tensor import Tensor, channels_last
 
 
-def reshape(builder, group) -> None:
+def reshape(builder: Builder, group: Group) -> None:
     """reshape, flatten, squeeze, unsqueeze, identity: the output's shape is known."""
-    x = builder.value(group.node.inputs[0])
+    x = builder.value(group.operands[0])
     shape = builder.shapes[group.outputs[0]]
-    builder.set(group.outputs[0], x.reshaped(shape) or builder.packed(x).reshaped(shape))
+    builder.set(group.outputs[0], builder.reshaped(x, shape))
 
 
-def transpose(builder, group) -> None:
-    builder.set(group.outputs[0], builder.value(group.node.inputs[0]).transposed(group.node.attributes["perm"]))
+def transpose(builder: Builder, group: Group) -> None:
+    builder.set(group.outputs[0], builder.value(group.operands[0]).transposed(group.node.attributes["perm"]))
 
 
-def expand(builder, group) -> None:
-    builder.set(group.outputs[0], builder.value(group.node.inputs[0]).broadcast(builder.shapes[group.outputs[0]]))
+def expand(builder: Builder, group: Group) -> None:
+    builder.set(group.outputs[0], builder.value(group.operands[0]).broadcast(builder.shapes[group.outputs[0]]))
 
 
-def slice_(builder, group) -> None:
-    x = builder.value(group.node.inputs[0])
+def slice_(builder: Builder, group: Group) -> None:
+    x = builder.value(group.operands[0])
     a = group.node.attributes
     for start, end, axis, step in zip(a["starts"], a["ends"], a["axes"], a["steps"], strict=True):
         size = x.shape[axis]
@@ -42,8 +44,8 @@ def slice_(builder, group) -> None:
     builder.set(group.outputs[0], x)
 
 
-def split(builder, group) -> None:
-    x = builder.value(group.node.inputs[0])
+def split(builder: Builder, group: Group) -> None:
+    x = builder.value(group.operands[0])
     axis = group.node.attributes.get("axis", 0) % len(x.shape)
     start = 0
     for output in group.outputs:
@@ -52,9 +54,9 @@ def split(builder, group) -> None:
         start += count
 
 
-def concat(builder, group) -> None:
+def concat(builder: Builder, group: Group) -> None:
     """Each part is copied into its slice of the result."""
-    parts = [builder.value(index) for index in group.node.inputs]
+    parts = [builder.value(index) for index in group.operands]
     axis = group.node.attributes["axis"] % len(parts[0].shape)
     packed = next((part for part in parts if part.is_packed() and part.dtype == "float16"), None)
     y = builder.result(group.outputs[0], packed.order() if packed else None)
@@ -64,9 +66,9 @@ def concat(builder, group) -> None:
         start += part.shape[axis]
 
 
-def cast(builder, group) -> None:
+def cast(builder: Builder, group: Group) -> None:
     """float32 and float16 of the file are both halves here; other pairs are converted."""
-    x, output = builder.value(group.node.inputs[0]), group.outputs[0]
+    x, output = builder.value(group.operands[0]), group.outputs[0]
     if device_dtype(builder.graph.values[output].dtype) == x.dtype:
         builder.set(output, x)
         return
@@ -74,15 +76,15 @@ def cast(builder, group) -> None:
     builder.copy(x, y)
 
 
-def constant_of_shape(builder, group) -> None:
+def constant_of_shape(builder: Builder, group: Group) -> None:
     value, a = builder.graph.values[group.outputs[0]], group.node.attributes
     array = np.full(builder.shapes[group.outputs[0]], a.get("value", 0.0)).astype(value.dtype)
     builder.set(group.outputs[0], builder.constant(array))
 
 
-def gather(builder, group) -> None:
+def gather(builder: Builder, group: Group) -> None:
     """Constant indices are a view (one) or a table (several); others are read on the GPU, and checked there."""
-    data, indices = group.node.inputs
+    data, indices = group.operands
     x, output = builder.value(data), group.outputs[0]
     axis = group.node.attributes.get("axis", 0) % len(x.shape)
     if builder.is_weight(indices):
@@ -99,7 +101,7 @@ def gather(builder, group) -> None:
         )
 
 
-def gather_constant(builder, x, axis: int, indices: np.ndarray, output: int) -> None:
+def gather_constant(builder: Builder, x: Tensor, axis: int, indices: np.ndarray, output: int) -> None:
     size = x.shape[axis]
     wrong = indices[(indices < -size) | (indices >= size)]
     if wrong.size:
@@ -107,21 +109,17 @@ def gather_constant(builder, x, axis: int, indices: np.ndarray, output: int) -> 
     indices = np.where(indices < 0, indices + size, indices)
     shape = builder.shapes[output]
     if indices.size == 1:
-        builder.set(
-            output,
-            x.sliced(axis, int(indices.reshape(-1)[0]), 1).reshaped(shape)
-            or builder.packed(x.sliced(axis, int(indices.reshape(-1)[0]), 1)).reshaped(shape),
-        )
+        builder.set(output, builder.reshaped(x.sliced(axis, int(indices.reshape(-1)[0]), 1), shape))
         return
     flat = (*x.shape[:axis], indices.size, *x.shape[axis + 1 :])
     tables = [np.arange(n) for n in x.shape]
     tables[axis] = indices.reshape(-1)
     y = builder.new(flat, device_dtype(builder.graph.values[output].dtype))
     take(builder, x, tables, 0.0, y)
-    builder.set(output, y.reshaped(shape))
+    builder.set(output, y.viewed(shape))
 
 
-def take(builder, x, tables, value: float, y) -> None:
+def take(builder: Builder, x: Tensor, tables: Sequence[np.ndarray], value: float, y: Tensor) -> None:
     if x.dtype != y.dtype:
         x = builder.packed(x, dtype=y.dtype)
     table = builder.constant(np.concatenate([np.zeros(0, np.int32), *tables]).astype(np.int32))
@@ -129,8 +127,8 @@ def take(builder, x, tables, value: float, y) -> None:
         builder.step(lambda at: copies.take(x, at(x), at(table), value, y, at(y)), x, table, y)
 
 
-def pad(builder, group) -> None:
-    x, a = builder.value(group.node.inputs[0]), group.node.attributes
+def pad(builder: Builder, group: Group) -> None:
+    x, a = builder.value(group.operands[0]), group.node.attributes
     y = builder.result(group.outputs[0], x.order() if x.is_packed() else None)
     rank = len(x.shape)
     before, after = a["pads"][:rank], a["pads"][rank:]
@@ -153,13 +151,13 @@ def padded_indices(size: int, before: int, after: int, mode: str) -> np.ndarray:
     return np.pad(entries, widths, mode="reflect" if mode == "reflect" else "edge")
 
 
-def resize(builder, group) -> None:
-    x, a = builder.value(group.node.inputs[0]), group.node.attributes
+def resize(builder: Builder, group: Group) -> None:
+    x, a = builder.value(group.operands[0]), group.node.attributes
     shape, output = builder.shapes[group.outputs[0]], group.outputs[0]
     axes = [coordinates_of(x.shape[i], shape[i], i, a) for i in range(len(shape))]
     order = x.order() if x.is_packed() else None
     if a.get("mode", "nearest") == "nearest":
-        rounded: Callable = NEAREST[a.get("nearest_mode", "round_prefer_floor")]  # type: ignore[assignment]
+        rounded = NEAREST[a.get("nearest_mode", "round_prefer_floor")]
         tables = [
             np.arange(n) if at is None else np.clip(rounded(at), 0, n - 1).astype(np.int64)
             for at, n in zip(axes, x.shape, strict=True)
@@ -167,20 +165,20 @@ def resize(builder, group) -> None:
         take(builder, x, tables, 0.0, builder.result(output, order))
         return
     y = builder.result(output, channels_last(len(shape)))
-    tables = [builder.constant(neighbours(at, n, m)) for at, n, m in zip(axes, x.shape, shape, strict=True)][2:]
+    weights = [builder.constant(neighbours(at, n, m)) for at, n, m in zip(axes, x.shape, shape, strict=True)][2:]
     if len(shape) == 3:  # rows of one
-        tables.insert(0, builder.constant(neighbours(None, 1, 1)))
+        weights.insert(0, builder.constant(neighbours(None, 1, 1)))
     source, target = four_axes(x), four_axes(y)
     if y.count:
         builder.step(
-            lambda at: resize_linear(source, at(source), at(tables[0]), at(tables[1]), target, at(target)),
+            lambda at: resize_linear(source, at(source), at(weights[0]), at(weights[1]), target, at(target)),
             source,
-            *tables,
+            *weights,
             target,
         )
 
 
-def coordinates_of(size: int, resized: int, axis: int, attributes) -> np.ndarray | None:
+def coordinates_of(size: int, resized: int, axis: int, attributes: dict[str, Any]) -> np.ndarray | None:
     """Where the entries of a resized axis lie in the input; None for one that stays as it is."""
     scales = attributes.get("scales")
     scale = scales[axis] if scales else resized / size
@@ -190,7 +188,7 @@ def coordinates_of(size: int, resized: int, axis: int, attributes) -> np.ndarray
     return coordinates(size, resized, np.float32(scale), mode).astype(np.float64)
 
 
-def neighbours(at, size: int, resized: int) -> np.ndarray:
+def neighbours(at: np.ndarray | None, size: int, resized: int) -> np.ndarray:
     """int32: left, right, and the bits of the right one's share, float32, for each entry of the result."""
     at = np.arange(resized, dtype=np.float64) if at is None else np.clip(at, 0, size - 1)
     left = np.floor(at).astype(np.int32)
@@ -198,7 +196,7 @@ def neighbours(at, size: int, resized: int) -> np.ndarray:
     return np.concatenate([left, right, (at - left).astype(np.float32).view(np.int32)])
 
 
-def four_axes(t):
+def four_axes(t: Tensor) -> Tensor:
     """[N, C, W] as [N, C, 1, W]."""
     if len(t.shape) == 4:
         return t

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from dsruntime.backends.cuda.builder import Builder
 from dsruntime.backends.cuda.kernels import elementwise
-from dsruntime.plan.fusion import CLIPS
-from dsruntime.plan.tensor import channels_last
+from dsruntime.plan.fusion import CLIPS, Group
+from dsruntime.plan.tensor import Tensor, channels_last
 
 # op -> (function of elementwise.h, its two parameters from the attributes)
 FUNCTIONS = {
@@ -18,9 +19,9 @@ FUNCTIONS = {
 }
 
 
-def unary(builder, group) -> None:
+def unary(builder: Builder, group: Group) -> None:
     node = group.node
-    x = builder.value(node.inputs[0])
+    x = builder.value(group.operands[0])
     op = "silu" if group.gated else node.op
     name, parameters = FUNCTIONS.get(op, (op, lambda a: (0.0, 0.0)))
     if op == "gelu" and node.attributes.get("approximate") == "tanh":
@@ -31,8 +32,8 @@ def unary(builder, group) -> None:
         builder.step(lambda at: elementwise.unary(name, x, at(x), y, at(y), p, q), x, y)
 
 
-def binary(builder, group) -> None:
-    a, b = (builder.value(index) for index in group.node.inputs)
+def binary(builder: Builder, group: Group) -> None:
+    a, b = (builder.value(index) for index in group.operands)
     shape = builder.shapes[group.outputs[0]]
     largest = max((t for t in (a, b) if t.shape == shape), key=lambda t: t.dtype == "float16", default=None)
     y = builder.result(group.outputs[0], order_like(largest) if largest else None)
@@ -45,9 +46,9 @@ def binary(builder, group) -> None:
         )
 
 
-def batch_normalization(builder, group) -> None:
+def batch_normalization(builder: Builder, group: Group) -> None:
     """(x - mean) / sqrt(var + epsilon) * scale + bias = x * scale' + shift', worked out in float64 at plan time."""
-    x, *parameters = group.node.inputs
+    x, *parameters = group.operands
     if not all(builder.is_weight(index) for index in parameters):
         return of_computed_parameters(builder, group)
     scale, bias, mean, variance = (builder.array(index).astype(np.float64) for index in parameters)
@@ -71,15 +72,15 @@ def batch_normalization(builder, group) -> None:
         )
 
 
-def of_computed_parameters(builder, group) -> None:
+def of_computed_parameters(builder: Builder, group: Group) -> None:
     """Five element-wise steps, each in float32 until the last."""
     node = group.node
-    x, *parameters = (builder.value(index) for index in node.inputs)
+    x, *parameters = (builder.value(index) for index in group.operands)
     shape = x.shape
-    scale, bias, mean, variance = (p.reshaped((p.count, *[1] * (len(shape) - 2))) for p in parameters)
+    scale, bias, mean, variance = (p.viewed((p.count, *[1] * (len(shape) - 2))) for p in parameters)
     epsilon = builder.constant(np.full((1,), node.attributes.get("epsilon", 1e-5), np.float32))
 
-    def apply(op, a, b, like):
+    def apply(op: str, a: Tensor, b: Tensor, like: tuple[int, ...]) -> Tensor:
         y = builder.new(like, "float32")
         a, b = a.broadcast(like), b.broadcast(like)
         builder.step(lambda at: elementwise.binary(op, a, at(a), b, at(b), y, at(y)), a, b, y)
@@ -103,6 +104,6 @@ def of_computed_parameters(builder, group) -> None:
     )
 
 
-def order_like(x) -> tuple[int, ...]:
+def order_like(x: Tensor) -> tuple[int, ...]:
     """The order of a packed tensor is kept; another's result is laid out afresh."""
     return x.order() if x.is_packed() else channels_last(len(x.shape))

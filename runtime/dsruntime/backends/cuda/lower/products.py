@@ -4,25 +4,29 @@ products of two activations go to mat_mul."""
 from __future__ import annotations
 
 from math import prod
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 
-from dsruntime.backends.cuda.builder import OVERFLOW_AT
+from dsruntime.backends.cuda.builder import OVERFLOW_AT, At, Builder
 from dsruntime.backends.cuda.kernels import conv as convs
 from dsruntime.backends.cuda.kernels import conv_transpose as transposed_convs
 from dsruntime.backends.cuda.kernels import elementwise
 from dsruntime.backends.cuda.kernels import linear as linears
 from dsruntime.backends.cuda.kernels import mat_mul as mat_muls
+from dsruntime.backends.cuda.launch import Launch
 from dsruntime.backends.cuda.lower.reductions import both, four_pads
 from dsruntime.backends.cuda.weights import Packed, prepare_raw
+from dsruntime.plan.fusion import Group
 from dsruntime.plan.tensor import Tensor, channels_last, dense_strides
 
 
-def conv(builder, group) -> None:
+def conv(builder: Builder, group: Group) -> None:
     """conv and conv_transpose."""
     node, a = group.node, group.node.attributes
     transposed, parts = node.op == "conv_transpose", a.get("group", 1)
-    x_index, w_index, b_index = (*node.inputs, None)[:3]
+    (x_index, w_index), b_index = group.operands[:2], (*node.inputs, None)[2]
     weight = (
         builder.weight(w_index, node.op, parts)
         if builder.is_weight(w_index)
@@ -53,14 +57,27 @@ def conv(builder, group) -> None:
     product(builder, group, transposed_convs if transposed else convs, weight, x, bias, residual, y, size)
 
 
-def product(builder, group, launcher, weight, x, bias, residual, y, size) -> None:
-    """One step: y = clip(x * weight + bias + residual, low, high). weight: a Packed, or (Prepared, Tensor)."""
+def product(
+    builder: Builder,
+    group: Group,
+    launcher: ModuleType,
+    weight: Packed | tuple[Packed, Tensor],
+    x: Tensor,
+    bias: Tensor | None,
+    residual: Tensor | None,
+    y: Tensor,
+    size: dict[str, Any],
+) -> None:
+    """One step: y = clip(x * weight + bias + residual, low, high).
+
+    weight: a Packed, or one that has no address yet and the tensor that it will lie in.
+    """
     packed, tensor = weight if isinstance(weight, tuple) else (weight, None)
     sms = builder.constants.driver.multiprocessors
     scratch = builder.scratch(*launcher.scratch_bytes(packed, sms=sms, **size))
     low, high, fault, tag = group.low, group.high, builder.fault(), len(builder.steps) + 1
 
-    def make(at):
+    def make(at: At) -> list[Launch]:
         bias_at, residual_at, scratch_at = (0 if t is None else at(t) for t in (bias, residual, scratch))
         placed = packed if tensor is None else Packed(packed.prepared, at(tensor))
         return launcher.launches(
@@ -81,7 +98,7 @@ def product(builder, group, launcher, weight, x, bias, residual, y, size) -> Non
     builder.step(make, *(t for t in (x, bias, residual, scratch, tensor, fault, y) if t is not None))
 
 
-def computed_weight(builder, index: int, role: str, parts: int):
+def computed_weight(builder: Builder, index: int, role: str, parts: int) -> tuple[Packed, Tensor]:
     """A weight that is no constant: packed in every run, from float32 where a constant's stored bytes would be."""
     value = builder.value(index)
     prepared = prepare_raw(np.ones(value.shape, np.float32), role, parts)
@@ -94,10 +111,10 @@ def computed_weight(builder, index: int, role: str, parts: int):
     return Packed(prepared, 0), packed
 
 
-def gemm(builder, group) -> None:
+def gemm(builder: Builder, group: Group) -> None:
     """alpha * a @ b + beta * c; with a constant b and plain factors it is one linear step."""
     node, a = group.node, group.node.attributes
-    x, w, c = (*node.inputs, None)[:3]
+    (x, w), c = group.operands[:2], (*node.inputs, None)[2]
     alpha, beta = a.get("alpha", 1.0), a.get("beta", 1.0)
     left = builder.value(x)
     left = left.transposed((1, 0)) if a.get("trans_a", 0) else left
@@ -110,17 +127,17 @@ def gemm(builder, group) -> None:
     scaled_gemm(builder, group, left, right, c, alpha, beta)
 
 
-def is_row(builder, index) -> bool:
+def is_row(builder: Builder, index: int | None) -> bool:
     """A constant bias: absent, or the same for every row."""
     return index is None or (builder.is_weight(index) and prod(builder.shapes[index][:-1]) == 1)
 
 
-def row(builder, index: int, outputs: int, factor: float = 1.0):
+def row(builder: Builder, index: int, outputs: int, factor: float = 1.0) -> Tensor:
     values = np.broadcast_to(builder.array(index).reshape(-1), (outputs,)).astype(np.float32)
     return builder.constant(values * np.float32(factor))
 
 
-def linear(builder, group, x, weight, bias) -> None:
+def linear(builder: Builder, group: Group, x: Tensor, weight: Packed, bias: Tensor | None) -> None:
     """x: [..., k]; every axis but the last counts rows."""
     x = builder.halves(x)
     y_shape = builder.shapes[group.outputs[0]]
@@ -130,7 +147,9 @@ def linear(builder, group, x, weight, bias) -> None:
     product(builder, group, linears, weight, x, bias, residual, y, size)
 
 
-def scaled_gemm(builder, group, left, right, c, alpha: float, beta: float) -> None:
+def scaled_gemm(
+    builder: Builder, group: Group, left: Tensor, right: Tensor, c: int | None, alpha: float, beta: float
+) -> None:
     """The general case: the product in float16, then alpha, beta and c element by element."""
     shape = builder.shapes[group.outputs[0]]
     plain = c is None and alpha == 1
@@ -156,39 +175,43 @@ def scaled_gemm(builder, group, left, right, c, alpha: float, beta: float) -> No
     )
 
 
-def scaled(builder, x, factor: float):
+def scaled(builder: Builder, x: Tensor, factor: float) -> Tensor:
     constant = builder.constant(np.full((1,), factor, np.float32)).broadcast(x.shape)
     y = builder.new(x.shape, "float32")
     builder.step(lambda at: elementwise.binary("mul", x, at(x), constant, at(constant), y, at(y)), x, constant, y)
     return y
 
 
-def mat_mul(builder, group) -> None:
+def mat_mul(builder: Builder, group: Group) -> None:
     """numpy.matmul: a constant matrix on the right is a linear step, anything else a product of two activations."""
-    left, right = group.node.inputs
+    left, right = group.operands
     a_shape, b_shape = builder.shapes[left], builder.shapes[right]
     if builder.is_weight(right) and len(b_shape) == 2 and len(a_shape) > 1:
         bias = None if group.bias is None else row(builder, group.bias, b_shape[1])
         return linear(builder, group, builder.value(left), builder.weight(right, "linear_transposed"), bias)
     a, b = builder.value(left), builder.value(right)
-    a = a if len(a_shape) > 1 else a.reshaped((1, *a_shape))
-    b = b if len(b_shape) > 1 else b.reshaped((*b_shape, 1))
+    a = a if len(a_shape) > 1 else a.viewed((1, *a_shape))
+    b = b if len(b_shape) > 1 else b.viewed((*b_shape, 1))
     shape = builder.shapes[group.outputs[0]]
     y = builder.result(group.outputs[0], range(len(shape)))
     batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
-    full = y.reshaped((*batch, a.shape[-2], b.shape[-1]))
+    full = y.viewed((*batch, a.shape[-2], b.shape[-1]))
     alpha = 1.0 if group.factor is None else float(builder.array(group.factor).reshape(-1)[0])
     matrix_product(builder, a, b, full, group.low, group.high, alpha)
 
 
-def matrix_product(builder, a, b, y, low: float, high: float, alpha: float = 1.0) -> None:
+def matrix_product(
+    builder: Builder, a: Tensor, b: Tensor, y: Tensor, low: float, high: float, alpha: float = 1.0
+) -> None:
     """y [..., m, n] = alpha * a [..., m, k] @ b [..., k, n], batch axes broadcast; a, b: halves, however they lie."""
     batch, (m, n), k = y.shape[:-2], y.shape[-2:], a.shape[-1]
     a = whole_halves(builder, a).broadcast((*batch, m, k))
     b = whole_halves(builder, b).broadcast((*batch, k, n))
     out = y if y.dtype == "float16" else builder.new(y.shape, "float16")
     fault, tag = builder.fault(), len(builder.steps) + 1
-    size = dict(batch=batch, m=m, n=n, k=k, a_strides=a.strides, b_strides=b.strides, alpha=alpha, low=low, high=high)
+    size: dict[str, Any] = dict(
+        batch=batch, m=m, n=n, k=k, a_strides=a.strides, b_strides=b.strides, alpha=alpha, low=low, high=high
+    )
     builder.step(
         lambda at: mat_muls.launches(at(a), at(b), at(out), overflow=at(fault) + OVERFLOW_AT, tag=tag, **size),
         a,
@@ -200,5 +223,5 @@ def matrix_product(builder, a, b, y, low: float, high: float, alpha: float = 1.0
         builder.copy(out, y)
 
 
-def whole_halves(builder, x):
+def whole_halves(builder: Builder, x: Tensor) -> Tensor:
     return x if x.dtype == "float16" else builder.halves(x)

@@ -6,6 +6,9 @@ batch size in.
 """
 
 # ruff: noqa: A004 (abs, pow, slice are ONNX's names)
+from collections.abc import Callable
+from typing import Any
+
 from dsruntime.backends.reference.ops.abs import abs
 from dsruntime.backends.reference.ops.add import add
 from dsruntime.backends.reference.ops.arg_max import arg_max
@@ -62,7 +65,7 @@ from dsruntime.backends.reference.ops.top_k import top_k
 from dsruntime.backends.reference.ops.transpose import transpose
 from dsruntime.backends.reference.ops.unsqueeze import unsqueeze
 
-OPS = {
+OPS: dict[str, Callable[..., Any]] = {
     "abs": abs,
     "add": add,
     "arg_max": arg_max,

@@ -3,5 +3,5 @@
 import numpy as np
 
 
-def abs(x):
+def abs(x: np.ndarray) -> np.ndarray:
     return np.abs(x)

@@ -1,5 +1,7 @@
 """add: a + b with NumPy broadcasting, ONNX's Add."""
 
+import numpy as np
 
-def add(a, b):
+
+def add(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return a + b

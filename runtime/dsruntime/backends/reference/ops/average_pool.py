@@ -4,12 +4,23 @@ The divisor counts the entries inside the input or, with count_include_pad, insi
 ceil_mode adds beyond the pads is never counted.
 """
 
+from typing import Any
+
 import numpy as np
 
 from dsruntime.backends.reference.windows import pad_spatial, pooled_sizes, seen_by_tap
 
 
-def average_pool(x, *, kernel_shape, strides=None, pads=None, dilations=None, ceil_mode=0, count_include_pad=0):
+def average_pool(
+    x: np.ndarray,
+    *,
+    kernel_shape: list[int],
+    strides: list[int] | None = None,
+    pads: list[int] | None = None,
+    dilations: list[int] | None = None,
+    ceil_mode: int = 0,
+    count_include_pad: int = 0,
+) -> np.ndarray:
     rank = len(kernel_shape)
     strides = strides or [1] * rank
     dilations = dilations or [1] * rank
@@ -24,6 +35,6 @@ def average_pool(x, *, kernel_shape, strides=None, pads=None, dilations=None, ce
         counted = pad_spatial(counted, pads)
     x = pad_spatial(x, pads).astype(np.float64)
     taps = list(np.ndindex(*kernel_shape))
-    total = sum(seen_by_tap(x, tap, sizes, strides, dilations) for tap in taps)
+    total: Any = sum(seen_by_tap(x, tap, sizes, strides, dilations) for tap in taps)
     count = sum(seen_by_tap(counted, tap, sizes, strides, dilations) for tap in taps)
     return (total / count).astype(np.float32)

@@ -7,12 +7,12 @@ integer to a narrower integer keeps the low bits. Anything but 0 is True.
 import numpy as np
 
 
-def cast(x, *, to):
-    to = np.dtype(to)
-    if x.dtype.kind != "f" or to.kind not in "iu":
-        return x.astype(to)
-    limits = np.iinfo(to)
+def cast(x: np.ndarray, *, to: str) -> np.ndarray:
+    dtype = np.dtype(to)
+    if x.dtype.kind != "f" or dtype.kind not in "iu":
+        return x.astype(dtype)
+    limits = np.iinfo(dtype)
     whole = np.trunc(x.astype(np.float64))
     below, above = whole < limits.min, whole >= limits.max + 1.0
-    y = np.where(below | above | np.isnan(whole), 0, whole).astype(to)
-    return np.where(below, to.type(limits.min), np.where(above, to.type(limits.max), y))
+    y = np.where(below | above | np.isnan(whole), 0, whole).astype(dtype)
+    return np.where(below, dtype.type(limits.min), np.where(above, dtype.type(limits.max), y))

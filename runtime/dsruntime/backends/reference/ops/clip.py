@@ -3,5 +3,5 @@
 import numpy as np
 
 
-def clip(x, *, min=-np.inf, max=np.inf):
+def clip(x: np.ndarray, *, min: float = -np.inf, max: float = np.inf) -> np.ndarray:
     return np.minimum(np.maximum(x, np.float32(min)), np.float32(max))

@@ -3,5 +3,5 @@
 import numpy as np
 
 
-def concat(*tensors, axis):
+def concat(*tensors: np.ndarray, axis: int) -> np.ndarray:
     return np.concatenate(tensors, axis=axis)

@@ -3,5 +3,5 @@
 import numpy as np
 
 
-def constant_of_shape(*, shape, dtype="float32", value=0.0):
+def constant_of_shape(*, shape: list[int], dtype: str = "float32", value: float = 0.0) -> np.ndarray:
     return np.full(shape, value).astype(dtype)

@@ -10,7 +10,16 @@ import numpy as np
 from dsruntime.backends.reference.windows import output_sizes, pad_spatial, seen_by_tap
 
 
-def conv(x, w, b=None, *, strides=None, pads=None, dilations=None, group=1):
+def conv(
+    x: np.ndarray,
+    w: np.ndarray,
+    b: np.ndarray | None = None,
+    *,
+    strides: list[int] | None = None,
+    pads: list[int] | None = None,
+    dilations: list[int] | None = None,
+    group: int = 1,
+) -> np.ndarray:
     outputs, channels, *kernel = w.shape
     strides = strides or [1] * len(kernel)
     dilations = dilations or [1] * len(kernel)

@@ -8,7 +8,17 @@ import numpy as np
 from dsruntime.backends.reference.windows import seen_by_tap
 
 
-def conv_transpose(x, w, b=None, *, strides=None, pads=None, dilations=None, group=1, output_padding=None):
+def conv_transpose(
+    x: np.ndarray,
+    w: np.ndarray,
+    b: np.ndarray | None = None,
+    *,
+    strides: list[int] | None = None,
+    pads: list[int] | None = None,
+    dilations: list[int] | None = None,
+    group: int = 1,
+    output_padding: list[int] | None = None,
+) -> np.ndarray:
     inputs, channels, *kernel = w.shape
     strides = strides or [1] * len(kernel)
     dilations = dilations or [1] * len(kernel)

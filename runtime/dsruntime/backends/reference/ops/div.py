@@ -1,5 +1,7 @@
 """div: a / b with NumPy broadcasting, ONNX's Div."""
 
+import numpy as np
 
-def div(a, b):
+
+def div(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return a / b

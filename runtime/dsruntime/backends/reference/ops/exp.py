@@ -3,5 +3,5 @@
 import numpy as np
 
 
-def exp(x):
+def exp(x: np.ndarray) -> np.ndarray:
     return np.exp(x.astype(np.float64)).astype(np.float32)

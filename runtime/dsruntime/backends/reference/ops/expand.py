@@ -3,5 +3,5 @@
 import numpy as np
 
 
-def expand(x, *, shape):
+def expand(x: np.ndarray, *, shape: list[int]) -> np.ndarray:
     return np.broadcast_to(x, np.broadcast_shapes(x.shape, tuple(shape)))

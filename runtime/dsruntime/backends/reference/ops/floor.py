@@ -3,5 +3,5 @@
 import numpy as np
 
 
-def floor(x):
+def floor(x: np.ndarray) -> np.ndarray:
     return np.floor(x)

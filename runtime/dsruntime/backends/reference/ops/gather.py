@@ -5,7 +5,7 @@ import numpy as np
 from dsruntime.errors import ModelError
 
 
-def gather(x, indices, *, axis=0):
+def gather(x: np.ndarray, indices: np.ndarray, *, axis: int = 0) -> np.ndarray:
     size = x.shape[axis]
     wrong = indices[(indices < -size) | (indices >= size)]
     if wrong.size:

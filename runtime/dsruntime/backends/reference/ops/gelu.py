@@ -11,7 +11,7 @@ import numpy as np
 elementwise_erfc = np.frompyfunc(math.erfc, 1, 1)
 
 
-def gelu(x, *, approximate="none"):
+def gelu(x: np.ndarray, *, approximate: str = "none") -> np.ndarray:
     wide = np.where(x == -np.inf, -1e9, x.astype(np.float64))
     if approximate == "tanh":
         share = 1 / (1 + np.exp(-2 * math.sqrt(2 / math.pi) * (wide + 0.044715 * wide**3)))

@@ -3,7 +3,16 @@
 import numpy as np
 
 
-def gemm(a, b, c=None, *, alpha=1.0, beta=1.0, trans_a=0, trans_b=0):
+def gemm(
+    a: np.ndarray,
+    b: np.ndarray,
+    c: np.ndarray | None = None,
+    *,
+    alpha: float = 1.0,
+    beta: float = 1.0,
+    trans_a: int = 0,
+    trans_b: int = 0,
+) -> np.ndarray:
     a = a.T if trans_a else a
     b = b.T if trans_b else b
     y = alpha * (a.astype(np.float64) @ b.astype(np.float64))

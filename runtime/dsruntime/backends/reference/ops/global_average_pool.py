@@ -3,5 +3,5 @@
 import numpy as np
 
 
-def global_average_pool(x):
+def global_average_pool(x: np.ndarray) -> np.ndarray:
     return x.mean(axis=tuple(range(2, x.ndim)), keepdims=True, dtype=np.float64).astype(np.float32)

@@ -6,7 +6,9 @@ ONNX's LayerNormalization; var is the mean of the squared distances.
 import numpy as np
 
 
-def layer_normalization(x, scale, bias=None, *, axis=-1, epsilon=1e-5):
+def layer_normalization(
+    x: np.ndarray, scale: np.ndarray, bias: np.ndarray | None = None, *, axis: int = -1, epsilon: float = 1e-5
+) -> np.ndarray:
     axes = tuple(range(axis % x.ndim, x.ndim))
     distance = x.astype(np.float64) - x.mean(axis=axes, keepdims=True, dtype=np.float64)
     y = distance / np.sqrt((distance**2).mean(axis=axes, keepdims=True) + epsilon) * scale

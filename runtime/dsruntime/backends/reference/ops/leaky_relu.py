@@ -3,5 +3,5 @@
 import numpy as np
 
 
-def leaky_relu(x, *, alpha=0.01):
+def leaky_relu(x: np.ndarray, *, alpha: float = 0.01) -> np.ndarray:
     return np.where(x >= 0, x, np.float32(alpha) * x)

@@ -3,5 +3,5 @@
 import numpy as np
 
 
-def log(x):
+def log(x: np.ndarray) -> np.ndarray:
     return np.log(x.astype(np.float64)).astype(np.float32)

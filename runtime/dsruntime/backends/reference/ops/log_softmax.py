@@ -3,6 +3,6 @@
 import numpy as np
 
 
-def log_softmax(x, *, axis=-1):
+def log_softmax(x: np.ndarray, *, axis: int = -1) -> np.ndarray:
     shifted = x.astype(np.float64) - x.max(axis=axis, keepdims=True)
     return (shifted - np.log(np.exp(shifted).sum(axis=axis, keepdims=True))).astype(np.float32)

@@ -3,5 +3,5 @@
 import numpy as np
 
 
-def mat_mul(a, b):
+def mat_mul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.asarray(np.matmul(a.astype(np.float64), b.astype(np.float64)), np.float32)

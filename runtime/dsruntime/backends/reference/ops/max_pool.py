@@ -5,7 +5,15 @@ import numpy as np
 from dsruntime.backends.reference.windows import pad_spatial, pooled_sizes, seen_by_tap
 
 
-def max_pool(x, *, kernel_shape, strides=None, pads=None, dilations=None, ceil_mode=0):
+def max_pool(
+    x: np.ndarray,
+    *,
+    kernel_shape: list[int],
+    strides: list[int] | None = None,
+    pads: list[int] | None = None,
+    dilations: list[int] | None = None,
+    ceil_mode: int = 0,
+) -> np.ndarray:
     rank = len(kernel_shape)
     strides = strides or [1] * rank
     dilations = dilations or [1] * rank

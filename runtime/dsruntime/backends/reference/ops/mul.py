@@ -1,5 +1,7 @@
 """mul: a * b with NumPy broadcasting, ONNX's Mul."""
 
+import numpy as np
 
-def mul(a, b):
+
+def mul(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return a * b

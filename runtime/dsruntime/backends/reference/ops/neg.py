@@ -1,5 +1,7 @@
 """neg: -x, ONNX's Neg."""
 
+import numpy as np
 
-def neg(x):
+
+def neg(x: np.ndarray) -> np.ndarray:
     return -x

@@ -3,8 +3,8 @@
 import numpy as np
 
 
-def pad(x, *, pads, mode="constant", value=0.0):
+def pad(x: np.ndarray, *, pads: list[int], mode: str = "constant", value: float = 0.0) -> np.ndarray:
     widths = list(zip(pads[: x.ndim], pads[x.ndim :], strict=True))
     if mode == "constant":
         return np.pad(x, widths, constant_values=np.asarray(value).astype(x.dtype))
-    return np.pad(x, widths, mode=mode)
+    return np.pad(x, widths, mode="reflect" if mode == "reflect" else "edge")

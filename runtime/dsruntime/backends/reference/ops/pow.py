@@ -3,5 +3,5 @@
 import numpy as np
 
 
-def pow(a, b):
+def pow(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.power(a.astype(np.float64), b.astype(np.float64)).astype(np.float32)

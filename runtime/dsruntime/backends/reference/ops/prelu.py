@@ -3,5 +3,5 @@
 import numpy as np
 
 
-def prelu(x, slope):
+def prelu(x: np.ndarray, slope: np.ndarray) -> np.ndarray:
     return np.where(x >= 0, x, slope * x)

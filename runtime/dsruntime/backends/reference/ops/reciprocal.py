@@ -3,5 +3,5 @@
 import numpy as np
 
 
-def reciprocal(x):
+def reciprocal(x: np.ndarray) -> np.ndarray:
     return np.float32(1) / x

@@ -3,5 +3,5 @@
 import numpy as np
 
 
-def reduce_max(x, *, axes, keepdims=1):
+def reduce_max(x: np.ndarray, *, axes: list[int], keepdims: int = 1) -> np.ndarray:
     return np.asarray(x.max(axis=tuple(axes), keepdims=bool(keepdims)))

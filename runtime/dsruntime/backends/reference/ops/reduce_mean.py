@@ -3,5 +3,5 @@
 import numpy as np
 
 
-def reduce_mean(x, *, axes, keepdims=1):
+def reduce_mean(x: np.ndarray, *, axes: list[int], keepdims: int = 1) -> np.ndarray:
     return x.mean(axis=tuple(axes), keepdims=bool(keepdims), dtype=np.float64).astype(np.float32)

@@ -3,5 +3,5 @@
 import numpy as np
 
 
-def relu(x):
+def relu(x: np.ndarray) -> np.ndarray:
     return np.maximum(x, np.float32(0))

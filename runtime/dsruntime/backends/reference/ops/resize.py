@@ -11,9 +11,11 @@ tests divides by 2.4 - 1 there. nearest rounds x after nearest_mode and clamps i
 mixes its two neighbours, axis by axis.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
-NEAREST = {
+NEAREST: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "round_prefer_floor": lambda x: np.ceil(x - 0.5),
     "round_prefer_ceil": lambda x: np.floor(x + 0.5),
     "floor": np.floor,
@@ -22,14 +24,14 @@ NEAREST = {
 
 
 def resize(
-    x,
+    x: np.ndarray,
     *,
-    sizes,
-    scales=None,
-    mode="nearest",
-    coordinate_transformation_mode="half_pixel",
-    nearest_mode="round_prefer_floor",
-):
+    sizes: list[int],
+    scales: list[float] | None = None,
+    mode: str = "nearest",
+    coordinate_transformation_mode: str = "half_pixel",
+    nearest_mode: str = "round_prefer_floor",
+) -> np.ndarray:
     y = x
     for axis, resized in enumerate(sizes):
         size = x.shape[axis]
@@ -44,7 +46,7 @@ def resize(
     return y.astype(x.dtype)
 
 
-def coordinates(size, resized, scale, mode):
+def coordinates(size: int, resized: int, scale: np.float32, mode: str) -> np.ndarray:
     i = np.arange(resized, dtype=np.float32)
     if mode == "asymmetric":
         return i / scale
@@ -55,7 +57,7 @@ def coordinates(size, resized, scale, mode):
     return (i + np.float32(0.5)) / scale - np.float32(0.5)
 
 
-def mix_neighbours(y, at, axis):
+def mix_neighbours(y: np.ndarray, at: np.ndarray, axis: int) -> np.ndarray:
     left = np.floor(at).astype(np.int64)
     right = np.minimum(left + 1, y.shape[axis] - 1)
     part = (at - left).reshape(-1, *[1] * (y.ndim - 1 - axis))

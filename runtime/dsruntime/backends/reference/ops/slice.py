@@ -9,7 +9,7 @@ A negative start or end counts from the end of its axis; then both are clamped:
 import numpy as np
 
 
-def slice(x, *, starts, ends, axes, steps):
+def slice(x: np.ndarray, *, starts: list[int], ends: list[int], axes: list[int], steps: list[int]) -> np.ndarray:
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
         size = x.shape[axis]
         low, high = (0, size) if step > 0 else (-1, size - 1)

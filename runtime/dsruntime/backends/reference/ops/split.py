@@ -3,5 +3,5 @@
 import numpy as np
 
 
-def split(x, *, split, axis=0):
+def split(x: np.ndarray, *, split: list[int], axis: int = 0) -> list[np.ndarray]:
     return np.split(x, np.cumsum(split)[:-1], axis=axis)

@@ -3,5 +3,5 @@
 import numpy as np
 
 
-def sqrt(x):
+def sqrt(x: np.ndarray) -> np.ndarray:
     return np.sqrt(x)

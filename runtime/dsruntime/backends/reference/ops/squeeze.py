@@ -3,5 +3,5 @@
 import numpy as np
 
 
-def squeeze(x, *, axes):
+def squeeze(x: np.ndarray, *, axes: list[int]) -> np.ndarray:
     return np.squeeze(x, axis=tuple(axes))

@@ -1,5 +1,7 @@
 """sub: a - b with NumPy broadcasting, ONNX's Sub."""
 
+import numpy as np
 
-def sub(a, b):
+
+def sub(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return a - b

@@ -6,7 +6,7 @@ Sorted, the lower index first where entries are equal; NaN is larger than any nu
 import numpy as np
 
 
-def top_k(x, *, k, axis=-1, largest=1, sorted=1):
+def top_k(x: np.ndarray, *, k: int, axis: int = -1, largest: int = 1, sorted: int = 1) -> tuple[np.ndarray, np.ndarray]:
     order = np.argsort(np.flip(x, axis) if largest else x, axis=axis, kind="stable")
     if largest:  # from the end and back again: descending, and equal entries in their order
         order = x.shape[axis] - 1 - np.flip(order, axis)

@@ -3,5 +3,5 @@
 import numpy as np
 
 
-def transpose(x, *, perm):
+def transpose(x: np.ndarray, *, perm: list[int]) -> np.ndarray:
     return np.transpose(x, perm)

@@ -3,5 +3,5 @@
 import numpy as np
 
 
-def unsqueeze(x, *, axes):
+def unsqueeze(x: np.ndarray, *, axes: list[int]) -> np.ndarray:
     return np.expand_dims(x, axis=tuple(axes))
