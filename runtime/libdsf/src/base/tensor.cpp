@@ -66,6 +66,19 @@ std::string Shape::text() const {
     return text + (rank == 1 ? ",)" : ")");
 }
 
+int64_t product(const Shape& shape, int from, int to) {
+    int64_t n = 1;
+    for (int axis = from; axis < to; ++axis) n *= shape[axis];
+    return n;
+}
+
+Shape channels_last(const Shape& shape) {
+    Shape last = shape;
+    for (int axis = 1; axis + 1 < shape.rank; ++axis) last[axis] = shape[axis + 1];
+    last[shape.rank - 1] = shape[1];
+    return last;
+}
+
 std::string TensorType::text() const { return std::string(name_of(dtype)) + " " + shape.text(); }
 
 // Cannot overflow: a declared dimension is at least -MAX_DIM, and a batch size at most MAX_DIM.

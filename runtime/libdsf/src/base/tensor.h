@@ -31,6 +31,12 @@ struct Shape {
     std::string text() const;  // "(1, 3, 224, 224)"; a declared shape "(N, 3, 224, 224)"
 };
 
+// Product of the dimensions in [from, to).
+int64_t product(const Shape& shape, int from, int to);
+
+// (N, C, H, W) as (N, H, W, C).
+Shape channels_last(const Shape& shape);
+
 Shape at_batch(const Shape& declared, int64_t batch);
 
 // What the elements of an array are, and how many of them lie along each axis. Compared, copied and printed as a whole.

@@ -9,7 +9,7 @@
 #include <cstring>
 
 #include "parallel.h"
-#include "ops/rules.h"
+#include "ops/op.h"
 
 namespace dsf {
 

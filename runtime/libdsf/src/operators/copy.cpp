@@ -131,11 +131,4 @@ std::unique_ptr<Kernel> copy_kernel(const StridedCopy& copy) {
     return std::make_unique<CopyKernel>(std::vector<CopyKernel::Part>{{copy, 0, 0}});
 }
 
-std::unique_ptr<Kernel> prepare_view(const Preparation& preparation) {
-    StridedCopy copy;
-    copy.element = size_of(preparation.outputs[0].dtype);
-    copy.add(preparation.outputs[0].shape.elements(), 1, 1);
-    return copy_kernel(copy);
-}
-
 }  // namespace dsf

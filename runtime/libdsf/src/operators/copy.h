@@ -1,8 +1,11 @@
-// Data movement: views, and copies between two strided arrays. Any dtype: only the element size matters.
+// Data movement: copies between two strided arrays. Any dtype: only the element size matters.
 #pragma once
 
+#include <memory>
+#include <vector>
+
+#include "kernel.h"
 #include "parallel.h"
-#include "ops/rules.h"
 
 namespace dsf {
 
@@ -41,8 +44,5 @@ private:
 
 // One copy from input 0 to output 0.
 std::unique_ptr<Kernel> copy_kernel(const StridedCopy& copy);
-
-// The prepare of a view: a plain copy, for a plan that cannot alias.
-std::unique_ptr<Kernel> prepare_view(const Preparation& preparation);
 
 }  // namespace dsf

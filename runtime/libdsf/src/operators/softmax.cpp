@@ -3,7 +3,6 @@
 
 #include "kernels/isa.h"
 #include "parallel.h"
-#include "ops/rules.h"
 #include "softmax.h"
 
 namespace dsf {

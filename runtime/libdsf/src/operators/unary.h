@@ -7,9 +7,9 @@
 #include <cmath>
 #include <cstring>
 
+#include "kernel.h"
 #include "kernels/isa.h"
 #include "parallel.h"
-#include "ops/rules.h"
 
 namespace dsf {
 

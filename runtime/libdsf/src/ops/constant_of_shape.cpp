@@ -1,33 +1,12 @@
 // constant_of_shape: a tensor of one value.
+#include "operators/constant_of_shape.h"
 #include "operators/element.h"
-#include "operators/parallel.h"
 #include "op_rule.h"
 
 namespace dsf {
 namespace {
 
 const Dtype CANDIDATES[] = {Dtype::float32, Dtype::int64, Dtype::int32, Dtype::uint8, Dtype::int8, Dtype::boolean};
-
-class FillKernel final : public Kernel {
-public:
-    explicit FillKernel(float value) : value_(value) {}
-    const char* name() const override { return "fill"; }
-
-    void run(const Run& run) const override {
-        const Tensor& y = run.outputs[0];
-        with_type(y.type.dtype, [&](auto type) {
-            using T = decltype(type);
-            if constexpr (!std::is_same_v<T, Half>) {
-                const T value = convert<T>(value_);
-                for_chunks(run.threads, y.type.shape.elements(),
-                           [&](int64_t begin, int64_t end) { std::fill(y.as<T>() + begin, y.as<T>() + end, value); });
-            }
-        });
-    }
-
-private:
-    float value_;
-};
 
 std::vector<Shape> shapes(const Inference& node) { return {output_shape(node, attribute_dimensions(node, "shape"))}; }
 
@@ -43,7 +22,7 @@ TensorType type(const Inference& node, int, const Shape& shape) {
 }
 
 std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
-    return std::make_unique<FillKernel>(preparation.attributes().any_real("value", 0.0f));
+    return constant_of_shape_kernel(preparation.attributes().any_real("value", 0.0f));
 }
 
 bool each_image(const Inference&, const BatchAxes&) { return true; }

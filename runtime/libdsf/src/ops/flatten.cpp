@@ -1,5 +1,4 @@
 // flatten: x as a matrix: the dimensions before axis, and the others.
-#include "operators/copy.h"
 #include "op_rule.h"
 
 namespace dsf {

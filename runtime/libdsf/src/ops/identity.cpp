@@ -1,5 +1,4 @@
 // identity: y = x.
-#include "operators/copy.h"
 #include "op_rule.h"
 
 namespace dsf {

@@ -1,5 +1,4 @@
 // reshape: x with another shape of as many elements.
-#include "operators/copy.h"
 #include "op_rule.h"
 
 namespace dsf {

@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "operators/copy.h"
+
 namespace dsf {
 
 std::vector<Shape> like_input(const Inference& node) { return {node.input(0).shape}; }
@@ -89,19 +91,6 @@ void expect_shape(const Inference& node, int input, const Shape& expected, const
     if (!(found == expected)) node.refuse(std::string(meaning) + " has shape " + found.text(), expected.text());
 }
 
-int64_t product(const Shape& shape, int from, int to) {
-    int64_t n = 1;
-    for (int axis = from; axis < to; ++axis) n *= shape[axis];
-    return n;
-}
-
-Shape channels_last(const Shape& shape) {
-    Shape last = shape;
-    for (int axis = 1; axis + 1 < shape.rank; ++axis) last[axis] = shape[axis + 1];
-    last[shape.rank - 1] = shape[1];
-    return last;
-}
-
 bool meet_by_images(const std::vector<Shape>& shapes, const BatchAxes& batch) {
     int from_last = 0;
     for (size_t i = 0; i < shapes.size(); ++i) {
@@ -124,6 +113,13 @@ bool by_elements(const Inference& node, const BatchAxes& batch) {
 
 bool by_images(const Inference&, const BatchAxes& batch) {
     return batch[0] == 0 && std::count(batch.begin(), batch.end(), -1) == static_cast<int64_t>(batch.size()) - 1;
+}
+
+std::unique_ptr<Kernel> prepare_view(const Preparation& preparation) {
+    StridedCopy copy;
+    copy.element = size_of(preparation.outputs[0].dtype);
+    copy.add(preparation.outputs[0].shape.elements(), 1, 1);
+    return copy_kernel(copy);
 }
 
 std::string where_of(const Preparation& preparation) {

@@ -50,15 +50,12 @@ std::vector<int64_t> spatial(const Inference& node, const char* attribute, size_
 // Refuses an input whose shape is not `expected`.
 void expect_shape(const Inference& node, int input, const Shape& expected, const char* meaning);
 
-// Product of the dimensions in [from, to).
-int64_t product(const Shape& shape, int from, int to);
-
-// (N, C, H, W) as (N, H, W, C).
-Shape channels_last(const Shape& shape);
-
 // Whether inputs are broadcast image by image: all that hold the batch do so along one axis, counted from the last, and
 // there the others have one entry or none.
 bool meet_by_images(const std::vector<Shape>& shapes, const BatchAxes& batch);
+
+// The form of a view: a plain copy, for a plan that cannot alias.
+std::unique_ptr<Kernel> prepare_view(const Preparation& preparation);
 
 // "model.dsf: node 'name' (op)", for errors while running.
 std::string where_of(const Preparation& preparation);

@@ -1,5 +1,4 @@
 // squeeze: x without the given axes of dimension 1.
-#include "operators/copy.h"
 #include "op_rule.h"
 
 namespace dsf {

@@ -1,5 +1,4 @@
 // unsqueeze: x with axes of dimension 1 put in; axes are positions in the output.
-#include "operators/copy.h"
 #include "op_rule.h"
 
 namespace dsf {

@@ -3,8 +3,6 @@
 
 #include <algorithm>
 
-#include "kernels/isa.h"
-#include "operators/parallel.h"
 #include "ops/rules.h"
 
 namespace dsf {
@@ -165,32 +163,6 @@ private:
     std::vector<Group> groups_;
 };
 
-// y[image][pixel][channel] = x[image][channel][pixel], with `rows` channels and `columns` pixels, or the other way.
-class ReorderKernel final : public Kernel {
-public:
-    ReorderKernel(int64_t images, int64_t rows, int64_t columns)
-        : images_(images), rows_(rows), columns_(columns), block_(columns > rows ? 64 : 16) {}
-    const char* name() const override { return kernel_.name; }
-
-    void run(const Run& run) const override {
-        const float* x = run.inputs[0].as<const float>();
-        float* y = run.outputs[0].as<float>();
-        const int64_t blocks = (columns_ + block_ - 1) / block_;
-        for_items(run.threads, images_ * blocks, rows_ * block_, [&](int64_t begin, int64_t end) {
-            for (int64_t item = begin; item < end; ++item) {
-                const int64_t offset = item / blocks * rows_ * columns_, column = item % blocks * block_;
-                kernel_.run(x + offset + column, columns_, y + offset + column * rows_, rows_, rows_,
-                            std::min(block_, columns_ - column));
-            }
-        });
-    }
-
-private:
-    const TransposeF32& kernel_ = *isa().transpose;
-    int64_t images_, rows_, columns_;
-    int64_t block_;  // columns of a task: some vectors of a row, where rows are far apart
-};
-
 }  // namespace
 
 std::vector<Group> lay_out(const Model& model, int64_t batch, const PlanOptions& options, std::vector<Group> groups,
@@ -207,11 +179,6 @@ Shape with_channels_last(const Shape& shape, int rank) {
     Shape last = shape;  // (C, 1, 1)
     std::swap(last[0], last[shape.rank - 1]);
     return last;
-}
-
-std::unique_ptr<Kernel> reorder_kernel(const TensorType& type, bool to_last) {
-    const int64_t channels = type.shape[1], pixels = product(type.shape, 2, type.shape.rank);
-    return std::make_unique<ReorderKernel>(type.shape[0], to_last ? channels : pixels, to_last ? pixels : channels);
 }
 
 }  // namespace dsf

@@ -23,7 +23,4 @@ std::vector<Group> lay_out(const Model& model, int64_t batch, const PlanOptions&
 // The shape as stored, of an operand of images of this rank: (N, C, H, W) is (N, H, W, C), (C, 1, 1) is (1, 1, C).
 Shape with_channels_last(const Shape& shape, int rank);
 
-// Brings the channels of an image of this type last, or back to where ONNX has them.
-std::unique_ptr<Kernel> reorder_kernel(const TensorType& type, bool to_last);
-
 }  // namespace dsf

@@ -21,6 +21,7 @@
 #include "fusion.h"
 #include "layout.h"
 #include "base/memory.h"
+#include "operators/reorder.h"
 #include "turns.h"
 #include "work.h"
 
@@ -229,7 +230,8 @@ Call Plan::prepare(const Group& group, const Step& step, int64_t images) const {
     for (int input : step.values) call.inputs.push_back({input < 0 ? TensorType{} : seen(input), nullptr});
     for (int output : step.output_values) call.outputs.push_back({seen(output), nullptr});
     if (group.nodes.empty()) {
-        call.kernel = reorder_kernel(call.outputs[0].type, group.channels_last);
+        const Shape& image = call.outputs[0].shape();
+        call.kernel = group.channels_last ? channels_last_kernel(image) : channels_first_kernel(image);
         return call;
     }
     Preparation preparation{*model_, *step.node, images, {}, {}, group.epilogue, options_.threads, options_.numerics};

@@ -1,0 +1,12 @@
+// Elements as another dtype: convert() in element.h.
+#pragma once
+
+#include <memory>
+
+#include "kernel.h"
+
+namespace dsf {
+
+std::unique_ptr<Kernel> cast_kernel();
+
+}  // namespace dsf
