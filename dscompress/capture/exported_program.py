@@ -116,10 +116,7 @@ def exported_again(program, shapes: list[Shape], dynamic_batch: bool, must: bool
     except CompileError:
         if not dynamic_batch:
             raise
-        if must:
-            again = export_module(module, inputs, False, where)
-        else:
-            again = program
+        again = export_module(module, inputs, False, where) if must else program
     notes.append(f"the program fixes its batch at {shapes[0][0]}; to free it, export it with dynamic_shapes")
     return again
 

@@ -240,8 +240,10 @@ def print_conversion(opened, output, report, seconds: float, as_json: bool) -> N
             ("written", output),
             (
                 "weights",
-                f"{show.size(report.weight_bytes)} instead of {show.size(floats)}, "
-                f"{report.bits_per_weight:.2f} bits each{file}",
+                (
+                    f"{show.size(report.weight_bytes)} instead of {show.size(floats)}, "
+                    f"{report.bits_per_weight:.2f} bits each{file}"
+                ),
             ),
             (
                 "answers",

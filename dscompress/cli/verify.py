@@ -132,8 +132,10 @@ def print_details(found, every_layer: bool) -> None:
         pairs.append(
             (
                 f"output {output.name}",
-                f"largest error {output.error:.3g}, signal to noise "
-                f"{show.decibels(output.snr)}{top1} ({found.samples} input{'' if found.samples == 1 else 's'})",
+                (
+                    f"largest error {output.error:.3g}, signal to noise "
+                    f"{show.decibels(output.snr)}{top1} ({found.samples} input{'' if found.samples == 1 else 's'})"
+                ),
             )
         )
     show.fields(pairs)

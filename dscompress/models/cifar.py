@@ -74,7 +74,7 @@ class Bottleneck(nn.Module):
 class ResNet(nn.Module):
     """Stages layer1, layer2, ...; each but the first halves the image. The mean over what is left goes to `linear`."""
 
-    def __init__(self, block: type[Basic] | type[Bottleneck], blocks: list[int], width: int, classes: int) -> None:
+    def __init__(self, block: type[Basic | Bottleneck], blocks: list[int], width: int, classes: int) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(3, width, 3, 1, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
@@ -196,7 +196,7 @@ def thin(depth: int) -> Callable[[int], nn.Module]:
     return lambda classes: ResNet(Basic, [(depth - 2) // 6] * 3, 16, classes)
 
 
-def wide(block: type[Basic] | type[Bottleneck], *blocks: int) -> Callable[[int], nn.Module]:
+def wide(block: type[Basic | Bottleneck], *blocks: int) -> Callable[[int], nn.Module]:
     return lambda classes: ResNet(block, list(blocks), 64, classes)
 
 

@@ -46,7 +46,7 @@ def prepare(network: Network, inputs, where: str) -> Calibration:
     if count >= LEAST_FOR_HOLDING_OUT:
         held[HELD_OUT - 1 :: HELD_OUT] = True
     size = fixed or min(chunk_size(network), -(-count // LEAST_CHUNKS))
-    groups = [[[part for part in array[mask].split(size)] for array in arrays] for mask in (~held, held)]
+    groups = [[list(array[mask].split(size)) for array in arrays] for mask in (~held, held)]
     fit, judge = (list(map(list, zip(*group, strict=True))) for group in groups)
     if fixed:
         fit, judge = ([chunk for chunk in part if len(chunk[0]) == fixed] for part in (fit, judge))

@@ -34,5 +34,5 @@ def seed_everything(seed: int, epoch: int, rank: int) -> None:
     """What dropout, stochastic rounding and the like draw from, at the start of an epoch."""
     mixed = number(seed, epoch, 2, rank)
     torch.manual_seed(mixed)
-    np.random.seed(mixed & 0xFFFFFFFF)
+    np.random.seed(mixed & 0xFFFFFFFF)  # noqa: NPY002 (for what draws from the global generator)
     random.seed(mixed)

@@ -20,7 +20,7 @@ LOOK = Image("rgb", "exact", (4 * LARGEST, 4 * LARGEST), "bilinear", None, (0.0,
 
 
 def measured_recipe(root: Path, names: list[str], notes: list[str]) -> Image:
-    images = [image for image in map(lambda name: opened(root / name), sample(names)) if image is not None]
+    images = [image for image in (opened(root / name) for name in sample(names)) if image is not None]
     if not images:
         raise TrainingError(str(root), f"none of {len(sample(names))} images can be read", "PNG, JPEG or BMP images")
     color = "gray" if all(image.mode == "L" for image in images) else "rgb"

@@ -22,7 +22,7 @@ def open_regular(
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
     try:
         check(os.stat(path), where, expected, most, error)
-        file = open(path, "rb", opener=lambda name, _: os.open(name, flags))
+        file = open(path, "rb", opener=lambda name, _: os.open(name, flags))  # noqa: SIM115 (the caller closes it)
     except (OSError, ValueError, TypeError) as problem:
         reason = (getattr(problem, "strerror", None) or str(problem)).lower()
         raise error(where, reason, expected) from None

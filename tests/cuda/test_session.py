@@ -234,9 +234,10 @@ def test_out_of_memory_says_what_to_do(files, x):
 
 
 def test_the_callers_limit_holds(files, x):
-    with dsruntime.load(files, "cuda", limits=dsruntime.Limits(activation_bytes=4000)) as session:
-        with pytest.raises(ModelError, match="activations need .* bytes; expected at most 4000"):
-            session.run(np.concatenate([x] * 20))
+    limits = dsruntime.Limits(activation_bytes=4000)
+    refused = pytest.raises(ModelError, match="activations need .* bytes; expected at most 4000")
+    with dsruntime.load(files, "cuda", limits=limits) as session, refused:
+        session.run(np.concatenate([x] * 20))
 
 
 def test_threads_with_two_models(files, model, x, want):

@@ -20,8 +20,7 @@ LOWEST = {"q": {2: -1, 3: -3, 4: -7, 5: -15}, "ps": {2: 0, 3: -2, 4: -6, 5: -14}
 
 def foreign(module: str, name: str, *bases: type) -> type:
     """A class that pickles as module.name."""
-    made = type(name, bases or (object,), {"__module__": module})
-    return made
+    return type(name, bases or (object,), {"__module__": module})
 
 
 class Foreign:

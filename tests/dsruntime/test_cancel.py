@@ -154,16 +154,18 @@ def test_the_command_ends_with_130(tmp_path):
     command = [
         sys.executable,
         "-c",
-        "import signal, sys, threading, os\n"
-        "from dsruntime import session\n"
-        "real = session.interruptible\n"
-        "def watched(call, cancel):\n"
-        f"    threading.Timer({PATIENCE}, os.kill, [os.getpid(), signal.SIGINT]).start()\n"
-        "    return real(call, cancel)\n"
-        "session.interruptible = watched\n"
-        "from dscompress.cli import main\n"
-        "sys.argv = ['dscompress', 'run', *sys.argv[1:]]\n"
-        "main()",
+        (
+            "import signal, sys, threading, os\n"
+            "from dsruntime import session\n"
+            "real = session.interruptible\n"
+            "def watched(call, cancel):\n"
+            f"    threading.Timer({PATIENCE}, os.kill, [os.getpid(), signal.SIGINT]).start()\n"
+            "    return real(call, cancel)\n"
+            "session.interruptible = watched\n"
+            "from dscompress.cli import main\n"
+            "sys.argv = ['dscompress', 'run', *sys.argv[1:]]\n"
+            "main()"
+        ),
         str(path),
         str(array),
     ]

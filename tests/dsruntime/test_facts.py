@@ -145,7 +145,7 @@ RECIPE_WORDS = {"color": image.COLORS, "resize": image.RESIZES, "filter": image.
 def test_recipes_of_images_are_of_one_list_of_words(field, known):
     assert words("load/check.cpp", field) == list(known)
     line = re.search(rf"{field}: string \(required\);(.*)", (ROOT / "schema" / "dsf.fbs").read_text())[1]
-    assert [word for word in re.findall(r'"(\w+)"', line)] == list(known)
+    assert list(re.findall(r'"(\w+)"', line)) == list(known)
 
 
 def test_meanings_are_libdsf_s_words():

@@ -206,7 +206,7 @@ def test_activations_are_bounded_on_every_backend(backend):
 def test_the_reference_counts_the_values_that_it_holds_at_a_time():
     from dsruntime.backends.reference.executor import bytes_at_a_time
 
-    shapes = {name: (-1, 10) for name in ("x", "a", "b", "y")}
+    shapes = dict.fromkeys(("x", "a", "b", "y"), (-1, 10))
     nodes = [("exp", ["x"], ["a"], {}), ("exp", ["a"], ["b"], {}), ("exp", ["b"], ["y"], {})]
     found = graph(nodes, shapes).graph
     assert bytes_at_a_time(found, 3, keep=False) == 2 * 3 * 10 * 4

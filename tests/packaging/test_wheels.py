@@ -109,7 +109,8 @@ def test_the_source_archive_of_the_runtime_stands_alone(tmp_path: Path):
     command = [sys.executable, "-m", "build", "--sdist", "--no-isolation", "--outdir", tmp_path, ROOT / "runtime"]
     subprocess.run(command, check=True, capture_output=True)
     (archive,) = tmp_path.glob("*.tar.gz")
-    names = {name.partition("/")[2] for name in tarfile.open(archive).getnames()}
+    with tarfile.open(archive) as opened:
+        names = {name.partition("/")[2] for name in opened.getnames()}
     assert {"schema/dsf.fbs", "LICENSE", "CMakeLists.txt", "libdsf/include/dsf.h", "dsruntime/__init__.py"} <= names
 
 

@@ -93,8 +93,8 @@ def answer(client: socket.socket) -> None:
 
 def run(name: str, arguments: list[str], folder: str, environment: dict[str, str]) -> int:
     """The exit code of a command that runs in this process as if Python had begun with it."""
-    sys.stdin, sys.stdout = open(0, closefd=False), open(1, "w", closefd=False)
-    sys.stderr = open(2, "w", buffering=1, errors="backslashreplace", closefd=False)
+    sys.stdin, sys.stdout = open(0, closefd=False), open(1, "w", closefd=False)  # noqa: SIM115 (for good)
+    sys.stderr = open(2, "w", buffering=1, errors="backslashreplace", closefd=False)  # noqa: SIM115
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)

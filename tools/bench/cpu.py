@@ -163,7 +163,7 @@ def batch_rows(chunk: str, threads: list[int], rounds: int) -> list[dict]:
 
 CHUNKS = {
     "peaks": peak_rows,
-    **{name: model_rows for name in MODELS},
+    **dict.fromkeys(MODELS, model_rows),
     "fc": layer_rows,
     "conv": layer_rows,
     "batch": batch_rows,

@@ -36,8 +36,10 @@ def tables(results: dict) -> str:
     machine, models = results["machine"], rows_of(results, "model")
     names = {name for row in models + rows_of(results, "layer") for name in row["names"].values()}
     parts = [
-        f"{machine.get('processor', '?')}, {machine.get('cores', '?')} cores. Beside "
-        f"{', '.join(sorted(name for name in names if 'dscompress' not in name))}.\n"
+        (
+            f"{machine.get('processor', '?')}, {machine.get('cores', '?')} cores. Beside "
+            f"{', '.join(sorted(name for name in names if 'dscompress' not in name))}.\n"
+        )
     ]
     peaks = {row["threads"]: row for row in rows_of(results, "peak")}
     layers = rows_of(results, "layer")

@@ -47,7 +47,7 @@ def seconds_of(run) -> float:
 
 
 def peak_bytes() -> int:
-    status = dict(line.split(":", 1) for line in open("/proc/self/status"))
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
     return int(status["VmHWM"].split()[0]) * 1024
 
 

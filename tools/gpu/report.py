@@ -30,9 +30,11 @@ def markdown(found: dict) -> str:
         "",
         "<!-- written by tools/gpu_check.py -->",
         "",
-        f"{machine['architecture']}, {machine['multiprocessors']} multiprocessors, driver "
-        f"{machine['nvidia-smi'].get('driver_version', 'unknown')}. "
-        f"Everything checked was {'correct' if found['correct'] else 'NOT correct'}.",
+        (
+            f"{machine['architecture']}, {machine['multiprocessors']} multiprocessors, driver "
+            f"{machine['nvidia-smi'].get('driver_version', 'unknown')}. "
+            f"Everything checked was {'correct' if found['correct'] else 'NOT correct'}."
+        ),
         "",
     ]
     for name, part in found["parts"].items():

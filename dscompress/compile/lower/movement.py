@@ -102,7 +102,7 @@ def resolve(length: int, start: tuple[int, int], end: tuple[int, int], step: int
     if length >= 0 and start[0] == start[1] and end[0] == end[1]:
         first, last, _ = slice(start[0], end[0], step).indices(length)
         return (first, last) if step > 0 else (start[0], end[0])
-    starts = {start[0]} if start[0] == start[1] else {s for s in start}
+    starts = {start[0]} if start[0] == start[1] else set(start)
     ends = {end[0]} if end[0] == end[1] else {TO_THE_END if e >= n else e for e, n in zip(end, lengths, strict=True)}
     if len(starts) > 1 or len(ends) > 1 or (step < 0 and length < 0):
         raise Unsupported(
