@@ -7,7 +7,8 @@ Importing this imports nothing, not even NumPy, so that the command line answers
 when it is called.
 """
 
-__version__ = "0.1.0"
+from dscompress.version import __version__ as __version__
+
 __all__ = [
     "BackendError", "CompileError", "DsError", "ModelError", "TrainingError", "compile_model", "convert", "errors",
     "nn", "training",

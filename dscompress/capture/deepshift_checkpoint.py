@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from dscompress.capture import factory, module
+from dscompress.capture.detect import STATE_DICT
 from dscompress.capture.fill import fill, shown
 from dscompress.capture.input_shape import HOW as SHAPE_HOW
 from dscompress.capture.input_shape import parse_input_shapes
@@ -60,7 +61,6 @@ def unknown(found: Imported, options: CaptureOptions) -> CompileError:
 
 def captured_from_factory(found: Imported, built: nn.Module, options: CaptureOptions) -> Captured:
     """What --model builds, with the exact weights; where it builds shift layers, with what training left in them."""
-    from dscompress.capture import state_dict
     from dscompress.nn.layers import ShiftLayer
 
     where = str(found.path)
@@ -78,7 +78,7 @@ def captured_from_factory(found: Imported, built: nn.Module, options: CaptureOpt
     else:
         fill(built, found.latent if own else found.state, options.model, where, notes)
     captured = captured_from(found, built, options, notes)
-    return replace(captured, kind=state_dict.KIND, imported=None, changes=[]) if own else captured
+    return replace(captured, kind=STATE_DICT, imported=None, changes=[]) if own else captured
 
 
 def captured_from(found: Imported, built: nn.Module, options: CaptureOptions, notes: list[str]) -> Captured:

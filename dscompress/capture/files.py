@@ -37,6 +37,8 @@ def capture_file(path: Path, options: CaptureOptions) -> Captured:
     refuse_choices(kind, options, str(path))
     if kind == detect.ONNX:
         refuse_examples(options, str(path))
+    if kind == detect.STATE_DICT and options.trust_pickle and not state_dict.of_safetensors(path):
+        kind = detect.PICKLED_MODULE  # what --trust-pickle loads may hold a module as well
     captured = KINDS[kind](path, options)
     return replace(captured, sha256=sha256_of(path))
 

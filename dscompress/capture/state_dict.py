@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from dscompress.capture import deepshift_checkpoint, factory, module
+from dscompress.capture.detect import STATE_DICT
 from dscompress.capture.fill import LISTED, fill, shapes_of, tied_keys
 from dscompress.capture.input_shape import HOW as SHAPE_HOW
 from dscompress.capture.options import Captured, CaptureOptions
@@ -24,14 +25,10 @@ from dscompress.torchfile.reader import UnusualTensors, check_sums, opened
 from dscompress.torchfile.safetensors_file import is_safetensors
 from dscompress.torchfile.weight_sets import KEYS, Choice, choose, find_sets, plain_key
 
-KIND = "state_dict"
+KIND = STATE_DICT
 
 
 def capture(path: Path, options: CaptureOptions) -> Captured:
-    if options.trust_pickle and not of_safetensors(path):
-        from dscompress.capture import pickled_module
-
-        return pickled_module.capture_trusted(path, options)
     built, options = build_and_choose(path, options)
     found, checkpoint = read(path, options)
     known = None if found is None else deepshift_checkpoint.capture_known(found, options, built)

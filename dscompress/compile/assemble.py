@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 import numpy as np
 import onnx_ir as ir
 
-from dscompress import __version__
 from dscompress.compile.encode import Encoded, encode
 from dscompress.compile.lower import LoweredNode
 from dscompress.compile.lower.source import DTYPES, Unsupported, check_fits, dtype_name, shape_of
@@ -18,6 +17,7 @@ from dscompress.compile.meaning import meanings_of
 from dscompress.compile.write import Description, Stored
 from dscompress.errors import CompileError
 from dscompress.names import storable
+from dscompress.version import __version__
 from dsruntime.file import Image, Input, Node, Output, Value
 
 # Operators whose constant input is multiplied with data, and so may be a shift tensor: everything else stays raw.

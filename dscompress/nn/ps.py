@@ -12,13 +12,18 @@ With a unit u, W = u * s * 2^round(P), and the gradients follow from dL/d(s * 2^
 start from a float weight in a unit take the zero code where it is nearer; as published they never do.
 """
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
 from dscompress.nn.nearest_power import stochastic_exponent
-from dscompress.nn.setting import Setting
+
+if TYPE_CHECKING:
+    from dscompress.nn.setting import Setting  # which knows the methods
 
 BITS = range(2, 6)
 OFFSET = "none"

@@ -14,13 +14,18 @@ With a unit u the same holds for w / u: w itself stays in the weight's own units
 dL/du = sum of dL/dW * (Q(w / u) - w / u).
 """
 
+from __future__ import annotations
+
 import math
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
 from dscompress.nn.nearest_power import nearest_power, nearest_power_by_comparing, stochastic_exponent
-from dscompress.nn.setting import Setting
+
+if TYPE_CHECKING:
+    from dscompress.nn.setting import Setting  # which knows the methods
 
 BITS = range(2, 6)
 OFFSET = "none"

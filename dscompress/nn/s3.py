@@ -12,11 +12,17 @@ regulariser      1e-5 * sum max(-v, 0), so that a weight that is zero stays near
 Codes reach above 1, so layers have a base for the tensor unless told otherwise (unit.py).
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import torch
 from torch import nn
 
 from dscompress.nn.levels import latents_for, nested_level, sign, step
-from dscompress.nn.setting import Setting
+
+if TYPE_CHECKING:
+    from dscompress.nn.setting import Setting  # which knows the methods
 
 BITS = range(2, 5)
 OFFSET = "tensor"

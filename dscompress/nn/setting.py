@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from dscompress.nn.methods import method_named
+
 ROUNDINGS = ("nearest", "stochastic")
 OFFSETS = ("none", "tensor", "channel")
 SCALES = ("none", "fixed", "trained")
@@ -37,8 +39,6 @@ class Setting:
     freeze_sign: bool = False
 
     def __post_init__(self) -> None:
-        from dscompress.nn.methods import method_named
-
         method = method_named(self.method)
         check_bits(self.bits, method.BITS, self.method)
         check_choice("rounding", self.rounding, ROUNDINGS)

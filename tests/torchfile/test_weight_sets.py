@@ -10,6 +10,7 @@ from torch.nn.utils import parametrizations, prune
 from torch.optim.swa_utils import AveragedModel
 
 from dscompress.capture import Captured, CaptureOptions, capture, module, state_dict
+from dscompress.capture.files import capture_file
 from dscompress.capture.fill import fill
 from dscompress.errors import CompileError
 from dscompress.ptq.source import open_source
@@ -152,8 +153,8 @@ def test_pickled_modules_are_asked_about_as_well(tmp_path, monkeypatch, model):
     key = "ema.ema" if model else "ema"
     for options in ({"trust_pickle": True}, {"model": NET}):
         with pytest.raises(CompileError, match=f"say which: --weights-key {key} "):
-            state_dict.capture(path, CaptureOptions(**options))
-        state_dict.capture(path, CaptureOptions(**options, weights_key=key))
+            capture_file(path, CaptureOptions(**options))
+        capture_file(path, CaptureOptions(**options, weights_key=key))
         assert same(seen[-1], MEAN)
 
 

@@ -2,8 +2,8 @@
 
     python tools/bench/accuracy.py [--processes 2] [--seeds 5] [--nets resnet,mobilenet] [--print-only] [--show]
 
-A cell is one network, one seed and one way to its weights (CELLS). Each finished cell is a file in build/accuracy, so a
-run that was stopped goes on where it was; a cell whose recipe has changed since is measured again.
+A cell is one network, one seed and one way to its weights (accuracy_cells.py). Each finished cell is a file in
+build/accuracy, so a run that was stopped goes on where it was; a cell whose recipe has changed since is measured again.
 
 Three tenths of scikit-learn's digits are held out, the same for all, and looked at once a cell, after the last epoch.
 Recipes were chosen with --validate, which never sees them: it splits the other seven tenths again, by the seed.
@@ -13,69 +13,22 @@ import argparse
 import dataclasses
 import json
 import os
-import sys
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
 import torch
+from accuracy_cells import CALIBRATION, CELLS, FLOAT_RECIPE, HELD_OUT, NETS, SPLIT_SEED, Cell, recipe_of
+from accuracy_page import table, write_page
 from torch import nn
 
 from dscompress import ptq
-from dscompress.models.digits import small_mobilenet, small_resnet
 from dscompress.nn import convert
 from dscompress.training import Data, Tensors, digits, evaluate, fit, recipe_named
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "build" / "accuracy"
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
-NETS = {"resnet": small_resnet, "mobilenet": small_mobilenet}
-HELD_OUT, SPLIT_SEED = 0.3, 0
-CALIBRATION = 256  # unlabelled training images that post-training conversion sees
-FLOAT_RECIPE, FLOAT_TUNING = "float-digits-scratch", "q-digits-pretrained"
-
-
-@dataclass(frozen=True)
-class Cell:
-    """way: float, tuned (the float network, trained on as long as the shift ones), scratch, pretrained or ptq."""
-
-    name: str
-    way: str
-    method: str = ""
-    bits: int = 0
-    setting: tuple[tuple[str, Any], ...] = ()
-    ingredients: tuple[str, ...] = ()
-
-
-def trained_cells() -> list[Cell]:
-    cells = [
-        Cell(f"{method} {bits} {way}", way, method, bits)
-        for method, choices in (("q", (5, 4, 3, 2)), ("ps", (5, 4, 3, 2)), ("s3", (3,)), ("dense", (3,)))
-        for bits in choices
-        for way in ("pretrained", "scratch")
-    ]
-    scaled = [Cell(f"{method} {bits} scaled", "pretrained", method, bits, (("scale", "trained"),))
-              for bits in (5, 4, 3, 2)
-              for method in ("q", "ps")]  # fmt: skip
-    return cells + scaled
-
-
-def converted_cells() -> list[Cell]:
-    every = tuple(ptq.INGREDIENTS)
-    choices = {"naive": (), "all": every}
-    choices |= {f"without {name}": tuple(each for each in every if each != name) for name in every}
-    return [
-        Cell(f"ptq {bits} {name}", "ptq", bits=bits, ingredients=chosen)
-        for bits in (5, 4, 3)
-        for name, chosen in choices.items()
-    ]
-
-
-CELLS = [Cell("float32", "float"), Cell("float32 tuned", "tuned"), *trained_cells(), *converted_cells()]
 
 
 def main() -> None:
@@ -100,8 +53,6 @@ def main() -> None:
 
 
 def show(jobs: list[tuple[str, int]], cells: list[Cell], options: argparse.Namespace) -> None:
-    from accuracy_page import table, write_page
-
     found = {(net, seed, cell.name): read(net, seed, cell, options.validate) for net, seed in jobs for cell in cells}
     results = {key: result for key, result in found.items() if result is not None}
     print(table(results, cells))
@@ -152,13 +103,6 @@ def measure(net: str, seed: int, cell: Cell, data: Data, validate: bool) -> floa
     if cell.way == "float":
         torch.save(model.state_dict(), weights_file(net, seed, validate))
     return history.accuracy
-
-
-def recipe_of(cell: Cell) -> str:
-    """The named preset of dscompress.training that a trained cell follows."""
-    if cell.way == "float":
-        return FLOAT_RECIPE
-    return FLOAT_TUNING if cell.way == "tuned" else f"{cell.method}-digits-{cell.way}"
 
 
 def fresh_network(net: str, seed: int) -> nn.Module:

@@ -6,8 +6,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from accuracy_cells import CALIBRATION, HELD_OUT, NETS, SPLIT_SEED, recipe_of
+
 from dscompress import ptq
-from dscompress.training import recipe_named
+from dscompress.training import digits, recipe_named
 
 # results: {(net, seed, cell's name): {"accuracy": 0..1, ...}}
 Results = dict[tuple[str, int, str], dict]
@@ -41,10 +43,6 @@ over the same seeds. `python tools/bench/accuracy.py` goes on where it stopped a
 
 
 def write_page(results: Results, cells: list, folder: Path) -> None:
-    from accuracy import CALIBRATION, HELD_OUT, NETS, SPLIT_SEED
-
-    from dscompress.training import digits
-
     sizes = {f"{net}_size": sum(p.numel() for p in make().parameters()) for net, make in NETS.items()}
     held_out, seeds = len(digits(HELD_OUT, SPLIT_SEED).validation), len({seed for _, seed, _ in results})
     head = HEAD.format(held_out=held_out, seeds=seeds, image=100 / held_out, mean_image=100 / held_out / seeds,
@@ -145,8 +143,6 @@ def times_less(results: Results, net: str, bits: int) -> str:
 
 
 def recipes(cells: Iterable[Any]) -> str:
-    from accuracy import recipe_of
-
     lines = ["Presets of `dscompress.training`, as they are:", ""]
     shown = ("epochs", "batch", "optimizer", "rate", "schedule", "warmup", "weight_decay", "shift_decay", "shift",
              "rotate", "zoom")  # fmt: skip
