@@ -164,9 +164,9 @@ void describe(const Value& value, dsf_value_info* info, const char* function) {
     checked_size(info, function, "info");
     dsf_value_info full{};
     full.name = value.name.c_str();
-    full.dtype = static_cast<dsf_dtype>(value.dtype);
-    full.rank = value.shape.rank;
-    std::copy(value.shape.dims.begin(), value.shape.dims.end(), full.shape);
+    full.dtype = static_cast<dsf_dtype>(value.type.dtype);
+    full.rank = value.type.shape.rank;
+    std::copy(value.type.shape.dims.begin(), value.type.shape.dims.end(), full.shape);
     write(full, info);
 }
 
@@ -390,13 +390,13 @@ dsf_status dsf_model_decode_weight(const dsf_model* model, int32_t index, void* 
         need_index(index, checked.weights.size(), checked.path, "weight");
         const Weight& weight = checked.weights[static_cast<size_t>(index)];
         const Value& value = checked.values[static_cast<size_t>(weight.value)];
-        size_t needed = static_cast<size_t>(TensorType{value.dtype, value.shape}.bytes());
+        size_t needed = static_cast<size_t>(value.type.bytes());
         if (bytes != needed)
             model_error(checked.path + ": weight '" + value.name + "'",
                         "the buffer given for it has " + std::to_string(bytes) + " bytes", std::to_string(needed));
-        if (reinterpret_cast<uintptr_t>(data) % static_cast<uintptr_t>(size_of(value.dtype)) != 0)
+        if (reinterpret_cast<uintptr_t>(data) % static_cast<uintptr_t>(size_of(value.type.dtype)) != 0)
             model_error(checked.path + ": weight '" + value.name + "'", "the buffer given for it is not aligned",
-                        "an address that is a multiple of " + std::to_string(size_of(value.dtype)));
+                        "an address that is a multiple of " + std::to_string(size_of(value.type.dtype)));
         decode(weight.form, weight.type, data);
     });
 }

@@ -91,17 +91,17 @@ void Session::check_input(int index, const dsf_tensor& tensor, int64_t* batch) c
     int dtype = 0;  // copied, for a caller may have put any number there
     static_assert(sizeof dtype == sizeof tensor.dtype, "an enum of C is an int");
     std::memcpy(&dtype, &tensor.dtype, sizeof dtype);
-    if (dtype != static_cast<int>(value.dtype)) {
+    if (dtype != static_cast<int>(value.type.dtype)) {
         bool known = dtype >= DSF_FLOAT32 && dtype <= DSF_BOOL;
         std::string found = known ? name_of(static_cast<Dtype>(dtype)) : "of dtype " + std::to_string(dtype);
-        refuse("it is " + found, name_of(value.dtype));
+        refuse("it is " + found, name_of(value.type.dtype));
     }
-    if (tensor.rank != value.shape.rank) refuse("it has " + shape_text(tensor), value.shape.text());
-    uint64_t bytes = static_cast<uint64_t>(size_of(value.dtype));
-    for (int axis = 0; axis < value.shape.rank; ++axis) {
-        int64_t dim = tensor.shape[axis], declared = value.shape[axis];
+    if (tensor.rank != value.type.shape.rank) refuse("it has " + shape_text(tensor), value.type.shape.text());
+    uint64_t bytes = static_cast<uint64_t>(size_of(value.type.dtype));
+    for (int axis = 0; axis < value.type.shape.rank; ++axis) {
+        int64_t dim = tensor.shape[axis], declared = value.type.shape[axis];
         if (dim < 0 || (declared > 0 && dim != declared) || (declared < 0 && dim % -declared != 0))
-            refuse("it has " + shape_text(tensor), value.shape.text());
+            refuse("it has " + shape_text(tensor), value.type.shape.text());
         if (declared < 0) {
             int64_t found = dim / -declared;
             if (*batch >= 0 && found != *batch)
@@ -115,8 +115,9 @@ void Session::check_input(int index, const dsf_tensor& tensor, int64_t* batch) c
     if (tensor.bytes != bytes)
         refuse("it has " + std::to_string(tensor.bytes) + " bytes",
                std::to_string(bytes) + " for " + shape_text(tensor));
-    if (reinterpret_cast<uintptr_t>(tensor.data) % static_cast<uintptr_t>(size_of(value.dtype)) != 0)
-        refuse("its data is not aligned", "an address that is a multiple of " + std::to_string(size_of(value.dtype)));
+    if (reinterpret_cast<uintptr_t>(tensor.data) % static_cast<uintptr_t>(size_of(value.type.dtype)) != 0)
+        refuse("its data is not aligned",
+               "an address that is a multiple of " + std::to_string(size_of(value.type.dtype)));
 }
 
 void Session::check_outputs(const Plan& plan, const dsf_tensor* outputs) const {
@@ -192,10 +193,11 @@ void Session::give_nothing(dsf_tensor* outputs) const {
     static char nowhere;  // not null, as results never are
     for (size_t i = 0; i < outputs_.size(); ++i) {
         const Value& value = model_->values[static_cast<size_t>(model_->outputs[i].value)];
-        const TensorType type{value.dtype, at_batch(value.shape, 0)};
+        const TensorType type = at_batch(value.type, 0);
         if (type.bytes() > 0)
             model_error(model_->path + ": output '" + value.name + "'",
-                        "the batch is empty, and this output has shape " + value.shape.text() + " whatever its size",
+                        "the batch is empty, and this output has shape " + value.type.shape.text() +
+                            " whatever its size",
                         "a batch of at least 1");
         describe(type, &outputs[i]);
         if (!outputs[i].data) outputs[i].data = &nowhere;

@@ -82,11 +82,11 @@ Shape channels_last(const Shape& shape) {
 std::string TensorType::text() const { return std::string(name_of(dtype)) + " " + shape.text(); }
 
 // Cannot overflow: a declared dimension is at least -MAX_DIM, and a batch size at most MAX_DIM.
-Shape at_batch(const Shape& declared, int64_t batch) {
-    Shape shape = declared;
-    for (int axis = 0; axis < shape.rank; ++axis)
-        if (shape[axis] < 0) shape[axis] *= -batch;
-    return shape;
+TensorType at_batch(const TensorType& declared, int64_t batch) {
+    TensorType type = declared;
+    for (int axis = 0; axis < type.shape.rank; ++axis)
+        if (type.shape[axis] < 0) type.shape[axis] *= -batch;
+    return type;
 }
 
 std::string over_caps(const TensorType& type) {

@@ -37,8 +37,6 @@ int64_t product(const Shape& shape, int from, int to);
 // (N, C, H, W) as (N, H, W, C).
 Shape channels_last(const Shape& shape);
 
-Shape at_batch(const Shape& declared, int64_t batch);
-
 // What the elements of an array are, and how many of them lie along each axis. Compared, copied and printed as a whole.
 struct TensorType {
     Dtype dtype = Dtype::float32;
@@ -49,6 +47,8 @@ struct TensorType {
     bool operator!=(const TensorType& other) const { return !(*this == other); }
     std::string text() const;  // "float32 (1, 3, 224, 224)"
 };
+
+TensorType at_batch(const TensorType& declared, int64_t batch);
 
 // The same elements in another shape.
 inline TensorType like(const TensorType& type, const Shape& shape) {

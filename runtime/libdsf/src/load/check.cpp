@@ -94,16 +94,16 @@ private:
             int64_t dtype = static_cast<int64_t>(entry->dtype());
             if (dtype < first || dtype > last)
                 refuse(part, "its dtype is " + std::to_string(dtype), between(first, last));
-            value.dtype = static_cast<Dtype>(dtype);
+            value.type.dtype = static_cast<Dtype>(dtype);
             if (entry->shape()->size() > MAX_RANK)
                 refuse(part, "its rank is " + std::to_string(entry->shape()->size()), between(0, MAX_RANK));
-            value.shape.rank = static_cast<int>(entry->shape()->size());
-            for (int axis = 0; axis < value.shape.rank; ++axis) {
+            value.type.shape.rank = static_cast<int>(entry->shape()->size());
+            for (int axis = 0; axis < value.type.shape.rank; ++axis) {
                 int64_t dim = entry->shape()->Get(static_cast<uint32_t>(axis));
                 if (dim == 0 || dim > MAX_DIM || dim < -MAX_DIM)
                     refuse(part, "it has the dimension " + std::to_string(dim),
                            between(1, MAX_DIM) + ", or minus that for multiples of N");
-                value.shape[axis] = dim;
+                value.type.shape[axis] = dim;
             }
             model_.values.push_back(std::move(value));
         }
@@ -145,7 +145,7 @@ private:
                            between(1, MAX_RANK) + ", or no order");
                 order.assign(entry->order()->begin(), entry->order()->end());
             }
-            weight.type = {value.dtype, value.shape};
+            weight.type = value.type;
             std::string over = over_caps(weight.type);
             if (!over.empty()) refuse(part, "it has " + over, "dimensions of " + between(1, MAX_DIM));
             const Codec* codec = find_codec(name);
@@ -153,7 +153,7 @@ private:
                 refuse(part, "its codec is " + quoted(name), codec_names() + ", which libdsf " DSF_VERSION " reads",
                        "install a newer dscompress");
             weight.form = codec->open({*codec,
-                                       model_.path + ": weight " + quoted(value.name) + " " + value.shape.text(),
+                                       model_.path + ": weight " + quoted(value.name) + " " + value.type.shape.text(),
                                        weight.type,
                                        {model_.bytes, frame_.data + entry->offset()},
                                        entry->length(),
@@ -202,17 +202,16 @@ private:
             input.layout = entry->layout()->str();
             if (!one_of(input.layout, {"", "NCHW"}))
                 refuse(part, "its layout is " + quoted(input.layout), "'NCHW' or ''");
-            if (input.layout == "NCHW" && value.shape.rank != 4)
-                refuse(part, "its layout is NCHW and its shape " + value.shape.text(), "rank 4");
+            if (input.layout == "NCHW" && value.type.shape.rank != 4)
+                refuse(part, "its layout is NCHW and its shape " + value.type.shape.text(), "rank 4");
             if (entry->image()) input.image = image(part + ", image", value, *entry->image());
             model_.inputs.push_back(std::move(input));
         }
     }
 
     Image image(const std::string& part, const Value& value, const fb::Image& image) {
-        if (value.dtype != Dtype::float32 || value.shape.rank != 4)
-            refuse(part, std::string("its input is ") + name_of(value.dtype) + " " + value.shape.text(),
-                   "float32 of shape (N, channels, height, width)");
+        if (value.type.dtype != Dtype::float32 || value.type.shape.rank != 4)
+            refuse(part, "its input is " + value.type.text(), "float32 of shape (N, channels, height, width)");
         std::string color = image.color()->str(), resize = image.resize()->str(), filter = image.filter()->str();
         if (!one_of(color, {"rgb", "bgr", "gray"})) refuse(part, "color is " + quoted(color), "rgb, bgr or gray");
         if (!one_of(resize, {"none", "exact", "shorter", "letterbox"}))
@@ -221,8 +220,8 @@ private:
         if (!one_of(filter, {"nearest", "box", "bilinear", "bicubic", "lanczos"}))
             refuse(part, "filter is " + quoted(filter), "nearest, box, bilinear, bicubic or lanczos");
         int64_t channels = color == "gray" ? 1 : 3;
-        if (value.shape[1] != channels)
-            refuse(part, "the input has shape " + value.shape.text(), std::to_string(channels) + " channels");
+        if (value.type.shape[1] != channels)
+            refuse(part, "the input has shape " + value.type.shape.text(), std::to_string(channels) + " channels");
         sides(part, "size", image.size(), resize == "none" ? 0 : resize == "shorter" ? 1 : 2);
         if ((resize == "letterbox") != (image.pad() != nullptr))
             refuse(part,
@@ -382,11 +381,11 @@ private:
                 refuse(part, "its meaning is " + quoted(output.meaning), "logits, probabilities, embedding or ''");
             if (output.meaning == "logits" && made_by_sigmoid(output.value)) output.meaning = "probabilities";
             if (entry->labels()) {
-                int64_t last = value.shape.rank == 0 ? 0 : value.shape[value.shape.rank - 1];
+                int64_t last = value.type.shape.rank == 0 ? 0 : value.type.shape[value.type.shape.rank - 1];
                 if (entry->labels()->size() != last)
                     refuse(part,
                            "it has " + std::to_string(entry->labels()->size()) + " labels and shape " +
-                               value.shape.text(),
+                               value.type.shape.text(),
                            "one label for each entry of the last dimension");
                 for (const flatbuffers::String* label : *entry->labels()) output.labels.push_back(label->str());
             }

@@ -36,8 +36,7 @@ struct Node {
 
 struct Value {
     std::string name;
-    Dtype dtype;
-    Shape shape;      // as declared: -k means k * N
+    TensorType type;  // as declared: a dimension -k means k * N
     int weight = -1;  // index into Model::weights, or -1
     int input = -1;   // index into Model::inputs, or -1
     int node = -1;    // index into Model::nodes, or -1

@@ -239,7 +239,7 @@ std::vector<TensorType> infer_types(const Model& model, int64_t batch) {
     std::vector<TensorType> types(model.values.size());
     for (size_t i = 0; i < types.size(); ++i) {
         const Value& value = model.values[i];
-        types[i] = {value.dtype, at_batch(value.shape, batch)};
+        types[i] = at_batch(value.type, batch);
         std::string over = over_caps(types[i]);
         if (!over.empty())
             model_error(model.path + ": value '" + value.name + "' at batch size " + std::to_string(batch), over,

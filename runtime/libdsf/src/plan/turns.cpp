@@ -42,7 +42,7 @@ public:
     Contents(const Model& model, const std::vector<Group>& groups, const std::vector<TensorType>& types, int64_t batch)
         : model_(model), types_(types), batch_(batch) {
         for (const Value& value : model.values) {
-            contents_.push_back(declared(value.shape));
+            contents_.push_back(declared(value.type.shape));
             if (value.input >= 0 && contents_.back().axis > 0) contents_.back() = {Content::Kind::other};
         }
         for (const Node& node : model.nodes) follow(node);
