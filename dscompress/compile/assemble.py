@@ -19,6 +19,7 @@ from dscompress.errors import CompileError
 from dscompress.names import storable
 from dscompress.version import __version__
 from dsruntime.file import Image, Input, Node, Output, Value
+from dsruntime.forms import Codes
 
 # Operators whose constant input is multiplied with data, and so may be a shift tensor: everything else stays raw.
 MULTIPLIES = {"conv", "conv_transpose", "gemm", "mat_mul"}
@@ -109,9 +110,9 @@ def order_of(node: LoweredNode, place: int) -> tuple[int, ...] | None:
 
 
 def encode_weight(tensor: np.ndarray, orders: list[tuple[int, ...]]) -> Encoded:
-    """Stored once, in the first of the orders that makes it a shift tensor."""
+    """Stored once, in the first of the orders in which it is held as codes."""
     attempts = [encode(tensor, order) for order in dict.fromkeys(orders)] or [encode(tensor)]
-    return next((attempt for attempt in attempts if attempt.codec == "shift"), attempts[0])
+    return next((attempt for attempt in attempts if isinstance(attempt.form, Codes)), attempts[0])
 
 
 def value_of(value: ir.Value) -> Value:

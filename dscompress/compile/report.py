@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from dscompress.compile.assemble import Assembled
 from dscompress.errors import DsError
+from dsruntime.forms import Codes, Raw
 from dsruntime.ledger import Row, ledger
 from dsruntime.model import Model
 from dsruntime.text import printable
@@ -91,7 +92,7 @@ def make_report(data: bytes, path: str | None, assembled: Assembled, model: Mode
         kind=captured.kind,
         source_sha256=captured.sha256,
         nodes=len(description.nodes),
-        shift_weights=sum(weight.encoded.codec == "shift" for weight in description.weights),
+        shift_weights=sum(isinstance(weight.encoded.form, Codes) for weight in description.weights),
         float_weights=float_weights(assembled),
         bits_per_weight=8 * stored / elements if elements else None,
         rows=[] if isinstance(model, DsError) else ledger(model),
@@ -113,7 +114,7 @@ def stored_bytes(encoded) -> int:
 def float_weights(assembled: Assembled) -> list[FloatWeight]:
     found = []
     for weight, tensor, reader in zip(assembled.description.weights, assembled.tensors, assembled.readers, strict=True):
-        if reader is not None and weight.encoded.codec != "shift":
+        if reader is not None and isinstance(weight.encoded.form, Raw):
             note = weight.encoded.note
             found.append(FloatWeight(weight.source, reader.op, reader.module, tensor.shape, note))
     return found

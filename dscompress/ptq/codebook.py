@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import torch
 
-from dscompress.compile.encode import levels
+from dscompress.compile.codecs.shift import levels
 from dscompress.errors import CompileError
 
 BITS = range(2, 6)

@@ -146,9 +146,10 @@ def is_weight(network: Network, node: fx.Node) -> bool:
 def is_shift(weight: torch.Tensor) -> bool:
     """Whether the encoder would store it as powers of two at 5 bits or fewer, as it is."""
     from dscompress.compile.encode import encode
+    from dsruntime.forms import Codes
 
-    stored = encode(weight.numpy(), tuple(range(weight.dim())))
-    return stored.shift is not None and stored.shift.bits <= 5
+    form = encode(weight.numpy(), tuple(range(weight.dim()))).form
+    return isinstance(form, Codes) and form.bits <= 5
 
 
 def layer_of(network: Network, node: fx.Node, name: str, kind: str) -> Layer:

@@ -19,6 +19,7 @@ from dscompress.verify.matching import source_tensor
 from dscompress.verify.measures import difference, largest, snr
 from dscompress.verify.oracle import Oracle
 from dsruntime.backends.runner import Arithmetic
+from dsruntime.forms import Codes
 
 FUSING = 16  # a fused session may be this many times further from the unfused one than that is from ONNX Runtime
 FOLDING = 64  # and the graph after the passes from the graph before: folded weights are rounded, too
@@ -159,7 +160,7 @@ class Comparison:
     def _weight_delta(self, op: str, place: int, value: int, array: np.ndarray, arithmetic) -> np.ndarray:
         if arithmetic != VALUES:
             return np.zeros(array.shape)
-        return weight_delta(op, place, array, self._weights[value].codec != "raw")
+        return weight_delta(op, place, array, isinstance(self._graph.form(self._weights[value]), Codes))
 
     def _source_weight(self, value: int):
         return source_tensor(self._graph, self._source, self._weights[value])

@@ -15,8 +15,7 @@ from collections.abc import Iterable
 from functools import cached_property
 from typing import Any, NamedTuple
 
-import numpy as np
-
+from dsruntime.forms import Codes, Raw, Shift, form_of
 from dsruntime.library import DTYPES
 
 PREFIX = struct.Struct("<8sHHIQIIQQ16s")
@@ -39,15 +38,6 @@ class Node(NamedTuple):
     inputs: tuple[int | None, ...]
     outputs: tuple[int, ...]
     attributes: dict[str, Any]
-
-
-class Shift(NamedTuple):
-    """weight = scale[c] * sign * 2^(base[c] - level); base and scale have one entry or one per channel."""
-
-    bits: int
-    zero: bool
-    base: np.ndarray
-    scale: np.ndarray | None
 
 
 class Weight(NamedTuple):
@@ -155,6 +145,9 @@ class Graph:
         """The stored bytes of a weight."""
         start = self.data_offset + weight.offset
         return self._bytes[start : start + weight.length]
+
+    def form(self, weight: Weight) -> Raw | Codes:
+        return form_of(weight, self.stored(weight))
 
 
 def at_batch(shape: Iterable[int], batch: int) -> tuple[int, ...]:

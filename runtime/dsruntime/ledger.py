@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dsruntime.file import Graph, Weight
+from dsruntime.forms import Codes
 from dsruntime.model import Model
 
 
@@ -49,7 +50,7 @@ def overhead(section: str, size: int, length: int) -> Row:
 
 
 def weight_row(graph: Graph, weight: Weight, length: int) -> Row:
-    value = graph.values[weight.value]
+    value, form = graph.values[weight.value], graph.form(weight)
     count = math.prod(value.shape)
     return Row(
         section="weight",
@@ -58,18 +59,18 @@ def weight_row(graph: Graph, weight: Weight, length: int) -> Row:
         dtype=value.dtype,
         codec=weight.codec,
         bits_per_weight=8 * weight.length / count if count else None,
-        entropy=entropy(graph.stored(weight), count, weight.shift.bits) if weight.shift and count else None,
+        entropy=entropy(form, count) if isinstance(form, Codes) and count else None,
         bytes=weight.length,
         share=weight.length / length,
         note=weight.note,
     )
 
 
-def entropy(stored: memoryview, count: int, bits: int) -> float:
+def entropy(codes: Codes, count: int) -> float:
     """Bits per weight: -sum p log2 p over the codes, a code being sign and level."""
-    from dsruntime.backends.reference.codecs import codes
+    from dsruntime.backends.reference.codecs import signs_and_levels
 
-    signs, levels = codes(np.frombuffer(stored, np.uint8), count, bits)
+    signs, levels = signs_and_levels(codes, count)
     seen = np.bincount(levels << 1 | signs)
     share = seen[seen > 0] / count
     return float(-(share * np.log2(share)).sum()) + 0.0

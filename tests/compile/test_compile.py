@@ -203,10 +203,10 @@ def test_same_input_same_bytes_in_any_process(tmp_path):
 
 
 def test_a_weight_that_would_not_come_back_stops_the_export(tmp_path, monkeypatch):
-    from dscompress.compile.encode import encode_raw
+    from dscompress.compile.codecs import raw
 
     module = import_module("dscompress.compile.assemble")  # the package has the function under this name
-    monkeypatch.setattr(module, "encode", lambda tensor, order=None: encode_raw(tensor + np.float32(1)))
+    monkeypatch.setattr(module, "encode", lambda tensor, order=None: raw.encode(tensor + np.float32(1)))
     with pytest.raises(CompileError, match="'conv_weight' does not decode to the tensor it was made from; nothing was"):
         compile_model(save(net(), tmp_path), tmp_path / "out.dsf")
     assert not (tmp_path / "out.dsf").exists()

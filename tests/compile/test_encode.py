@@ -151,7 +151,7 @@ def test_without_an_order_a_tensor_is_raw_whatever_its_values():
 def test_chunks_join_seamlessly(monkeypatch):
     tensor = powers((37, 11), -14, 0, zeros=0.2)
     whole = encode(tensor, (0, 1))
-    monkeypatch.setattr("dscompress.compile.encode.CHUNK", 16)
+    monkeypatch.setattr("dscompress.compile.codecs.shift.CHUNK", 16)
     assert bytes(encode(tensor, (0, 1)).data) == bytes(whole.data)
     np.testing.assert_array_equal(decode(whole, tensor.shape, tensor.dtype), tensor)
 

@@ -4,8 +4,8 @@ import numpy as np
 
 from dsruntime.backends.cuda.emulation import library
 from dsruntime.backends.cuda.weights import Packed, prepare
-from dsruntime.backends.reference.codecs import decode_shift
-from dsruntime.file import Shift, Weight
+from dsruntime.backends.reference.codecs import decode_codes
+from dsruntime.forms import Codes, Raw
 from tests.cuda.launching import address, poisoned
 from tests.support.dsf_files import pack_planes
 
@@ -21,7 +21,7 @@ ORDERS = {
 
 
 def shift_weight(shape, role, bits=5, zero=True, scaled=False, seed=0, order=None, base=0):
-    """A Weight of random codes, its stored bytes and its float32 value; scaled: base and scale for each channel."""
+    """Random codes and their float32 value; scaled: base and scale for each channel."""
     random = np.random.default_rng(seed)
     order = order or ORDERS[role, len(shape)]
     stored_shape = [shape[axis] for axis in order]
@@ -32,20 +32,17 @@ def shift_weight(shape, role, bits=5, zero=True, scaled=False, seed=0, order=Non
     channels = stored_shape[0]
     bases = random.integers(-3, 3, channels).astype(np.int8) if scaled else np.array([base], np.int8)
     scale = random.uniform(0.5, 2, channels).astype(np.float32) if scaled else None
-    shift = Shift(bits, zero, bases, scale)
-    stored = pack_planes(levels, signs, bits)
-    value = np.transpose(decode_shift(np.frombuffer(stored, np.uint8), stored_shape, shift), np.argsort(order))
-    return Weight(0, "shift", "", "", 0, len(stored), order, shift), stored, value
+    codes = Codes(pack_planes(levels, signs, bits), order, bits, zero, bases, scale)
+    return codes, decode_codes(codes, shape)
 
 
 def raw_weight(value):
-    data = np.ascontiguousarray(value, "<f4").tobytes()
-    return Weight(0, "raw", "", "", 0, len(data), None, None), data, np.asarray(value, np.float32)
+    return Raw(np.ascontiguousarray(value, "<f4").tobytes()), np.asarray(value, np.float32)
 
 
-def packed(weight, stored, shape, role, group=1) -> tuple[Packed, tuple]:
+def packed(form, shape, role, group=1) -> tuple[Packed, tuple]:
     """The packed weight and the arrays that must outlive it."""
-    prepared = prepare(weight, stored, tuple(shape), role, group)
+    prepared = prepare(form, tuple(shape), role, group)
     source, target = aligned(prepared.upload.size), aligned(prepared.bytes)
     source[...] = prepared.upload
     target[...] = 0xFF

@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 
-from dsruntime.backends.reference.codecs import decode_shift
-from dsruntime.file import Shift
+from dsruntime.backends.reference.codecs import decode_codes
+from dsruntime.forms import Codes
 from dsruntime.planes import MAX_BITS
 from tests.support.dsf_files import pack_planes
 
 
 def decoded(stored: bytes, shape, **shift):
-    shift = Shift(shift["bits"], shift.get("zero", False), np.array(shift["base"], np.int8), shift.get("scale"))
-    return decode_shift(np.frombuffer(stored, np.uint8), shape, shift)
+    base = np.array(shift["base"], np.int8)
+    return decode_codes(Codes(stored, None, shift["bits"], shift.get("zero", False), base, shift.get("scale")), shape)
 
 
 def test_planes_of_a_known_weight():

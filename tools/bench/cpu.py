@@ -283,8 +283,10 @@ def write_layer(layer: Layer, files: dict) -> None:
 
 def packed_bytes(file: Path) -> int:
     from dsruntime import Model
+    from dsruntime.forms import Codes
 
-    return sum(weight.length for weight in Model.open(file).graph.weights if weight.codec == "shift")
+    graph = Model.open(file).graph
+    return sum(weight.length for weight in graph.weights if isinstance(graph.form(weight), Codes))
 
 
 def multiplications(file: Path) -> int:

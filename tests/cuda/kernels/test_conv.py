@@ -135,11 +135,11 @@ def nhwc(x):
     return halves(np.moveaxis(x, 1, -1))
 
 
-def run_case(case, x, weight, stored, value, bias, residual):
+def run_case(case, x, form, value, bias, residual):
     """y, NCHW, from the kernels."""
     op = reference_transpose if case.transposed else reference
     n, outputs, out_h, out_w = op(x[:, :, :, :], value, **case.attributes()).shape
-    tiles, memory = packed(weight, stored, value.shape, case.role, case.group)
+    tiles, memory = packed(form, value.shape, case.role, case.group)
     module = conv_transpose if case.transposed else conv
     shape = dict(
         n=n,
@@ -178,12 +178,12 @@ def run_case(case, x, weight, stored, value, bias, residual):
 
 def inputs_of(case, draw):
     """draw: a function from shape to values that halves hold."""
-    weight, stored, value = shift_weight(case.w, case.role, **case.codes)
+    form, value = shift_weight(case.w, case.role, **case.codes)
     op = reference_transpose if case.transposed else reference
     x = draw(case.x)
     out = op(x, value, **case.attributes()).shape
     bias = draw((out[1],)).astype(np.float32) if case.bias else None
-    return x, weight, stored, value, bias, draw(out) if case.residual else None
+    return x, form, value, bias, draw(out) if case.residual else None
 
 
 def expected_of(case, x, value, bias, residual):
@@ -195,12 +195,12 @@ def expected_of(case, x, value, bias, residual):
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_within_bound(case):
     random = np.random.default_rng(1)
-    x, weight, stored, value, bias, residual = inputs_of(
+    x, form, value, bias, residual = inputs_of(
         case, lambda shape: random.normal(size=shape).astype(np.float16).astype(np.float32)
     )
     if case.raw:
-        weight, stored, value = raw_weight(random.normal(size=value.shape))
-    got = run_case(case, x, weight, stored, value, bias, residual)
+        form, value = raw_weight(random.normal(size=value.shape))
+    got = run_case(case, x, form, value, bias, residual)
     expected = expected_of(case, x, value, bias, residual)
     magnitude = (
         expected_of(
@@ -222,19 +222,17 @@ def test_within_bound(case):
 @pytest.mark.parametrize("case", [case for case in CASES if not case.raw], ids=str)
 def test_whole_numbers_are_exact(case):
     random = np.random.default_rng(2)
-    x, weight, stored, value, bias, residual = inputs_of(
-        case, lambda shape: random.integers(-3, 4, shape).astype(np.float32)
-    )
+    x, form, value, bias, residual = inputs_of(case, lambda shape: random.integers(-3, 4, shape).astype(np.float32))
     value = np.sign(value) * 2.0 ** random.integers(0, 2, value.shape)  # +-1, +-2 and 0: every sum is a small number
-    weight, stored, value = raw_weight(value)
-    got = run_case(case, x, weight, stored, value, bias, residual)
+    form, value = raw_weight(value)
+    got = run_case(case, x, form, value, bias, residual)
     np.testing.assert_array_equal(got, halves(expected_of(case, x, value, bias, residual)))
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if case.name.startswith("split")], ids=str)
 def test_k_is_split_over_blocks(case):
-    weight, stored, value = shift_weight(case.w, "conv")
-    tiles, _ = packed(weight, stored, value.shape, "conv")
+    form, value = shift_weight(case.w, "conv")
+    tiles, _ = packed(form, value.shape, "conv")
     problem = conv.Problem(1, *case.x[2:], case.x[1], case.w[0], *case.x[2:], (3, 3))
     assert conv.choose(conv.KERNELS, tiles, problem, case.sms).grid[2] > 1
     bytes, zeroed = conv.scratch(tiles, problem, case.sms)
@@ -268,10 +266,8 @@ def test_codes_of_whole_numbers_are_exact(case, bits, zero):
     """Weights 2^0 .. 2^15, x up to 3: sums below 2^24 in any order, rounded once."""
     case.codes.update(bits=bits, zero=zero, base=(1 << bits - 1) - 1 - zero)
     random = np.random.default_rng(3)
-    x, weight, stored, value, bias, residual = inputs_of(
-        case, lambda shape: random.integers(-3, 4, shape).astype(np.float32)
-    )
-    got = run_case(case, x, weight, stored, value, bias, residual)
+    x, form, value, bias, residual = inputs_of(case, lambda shape: random.integers(-3, 4, shape).astype(np.float32))
+    got = run_case(case, x, form, value, bias, residual)
     with np.errstate(over="ignore"):
         np.testing.assert_array_equal(got, halves(expected_of(case, x, value, bias, residual)))
 

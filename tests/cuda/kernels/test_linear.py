@@ -22,10 +22,10 @@ SHAPES = [
 ]
 
 
-def run_linear(x, weight, stored, value, role, bias, residual, sms, low=-np.inf, high=np.inf, overflow=None):
+def run_linear(x, form, value, role, bias, residual, sms, low=-np.inf, high=np.inf, overflow=None):
     rows, k = x.shape
     outputs = value.shape[0 if role == "linear" else 1]
-    tiles, memory = packed(weight, stored, value.shape, role)
+    tiles, memory = packed(form, value.shape, role)
     shape = dict(rows=rows, k=k, outputs=outputs, sms=sms)
     scratch, y = scratch_for(*linear.scratch_bytes(tiles, **shape)), poisoned((rows, outputs))
     held = halves(x), bias, None if residual is None else halves(residual)
@@ -53,11 +53,11 @@ def run_linear(x, weight, stored, value, role, bias, residual, sms, low=-np.inf,
 def test_within_bound(shape, role):
     rows, k, outputs, sms = shape
     random = np.random.default_rng(k)
-    weight, stored, value = shift_weight((outputs, k) if role == "linear" else (k, outputs), role, scaled=True)
+    form, value = shift_weight((outputs, k) if role == "linear" else (k, outputs), role, scaled=True)
     x = random.normal(size=(rows, k)).astype(np.float16).astype(np.float64)
     bias = random.normal(size=outputs).astype(np.float32)
     residual = random.normal(size=(rows, outputs)).astype(np.float16)
-    y, launch = run_linear(x, weight, stored, value, role, bias, residual, sms, low=-1)
+    y, launch = run_linear(x, form, value, role, bias, residual, sms, low=-1)
     assert (launch.grid[2] > 1) == (k == 8192)
     matrix = value.astype(np.float64).T if role == "linear" else value.astype(np.float64)
     expected = np.maximum(x @ matrix + bias + residual, -1)
@@ -71,26 +71,26 @@ def test_within_bound(shape, role):
 )
 def test_every_format_is_exact_on_powers(rows, kernel, bits, zero):
     """One x is 1 and the others 0, so that every output is one weight: all codes come through unchanged."""
-    weight, stored, value = shift_weight((48, 128), "linear", bits, zero)
+    form, value = shift_weight((48, 128), "linear", bits, zero)
     for first in range(0, 128, max(rows, 30)):
         x = np.eye(128)[first : first + rows]
-        y, launch = run_linear(x, weight, stored, value, "linear", None, None, 132)
+        y, launch = run_linear(x, form, value, "linear", None, None, 132)
         assert launch.kernel.startswith(kernel) or len(x) < rows
         np.testing.assert_array_equal(y, halves(x @ value.T))
 
 
 def test_wide_kernel_and_raw_weights():
-    weight, stored, value = raw_weight(np.random.default_rng(0).integers(-7, 8, (170, 200)))
+    form, value = raw_weight(np.random.default_rng(0).integers(-7, 8, (170, 200)))
     x = np.random.default_rng(1).integers(-3, 4, (4, 200))
-    y, launch = run_linear(x, weight, stored, value, "linear", None, None, 1)
+    y, launch = run_linear(x, form, value, "linear", None, None, 1)
     assert launch.kernel == "linear_wide_16"
     np.testing.assert_array_equal(y, x @ value.T)
 
 
 @pytest.mark.parametrize("value, flagged", [(65504, 0), (65519, 0), (65520, 7), (np.inf, 0), (-70000, 7)])
 def test_a_result_too_large_for_a_half_is_flagged(value, flagged):
-    weight, stored, one = raw_weight(np.ones((1, 8), np.float32))
+    form, one = raw_weight(np.ones((1, 8), np.float32))
     bias = np.float32([value])
     overflow = np.zeros(1, np.uint32)
-    run_linear(np.zeros((1, 8)), weight, stored, one, "linear", bias, None, 1, overflow=overflow)
+    run_linear(np.zeros((1, 8)), form, one, "linear", bias, None, 1, overflow=overflow)
     assert overflow[0] == flagged

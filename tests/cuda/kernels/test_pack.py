@@ -25,8 +25,8 @@ def as_matrices(value, role, group):
     return (value if role == "linear" else value.T)[None]
 
 
-def check(weight, stored, value, role, group=1):
-    tiles, memory = packed(weight, stored, value.shape, role, group)
+def check(form, value, role, group=1):
+    tiles, memory = packed(form, value.shape, role, group)
     prepared = tiles.prepared
     layout = FORMATS[prepared.format]
     matrices = as_matrices(value, role, group).astype(np.float64)
@@ -73,17 +73,17 @@ def test_any_order():
 
 
 def test_a_scale_for_each_input_channel_becomes_halves():
-    weight, stored, value = shift_weight((9, 8, 3, 2), "conv", scaled=True, order=(1, 0, 2, 3))
-    tiles, _ = packed(weight, stored, value.shape, "conv")
+    form, value = shift_weight((9, 8, 3, 2), "conv", scaled=True, order=(1, 0, 2, 3))
+    tiles, _ = packed(form, value.shape, "conv")
     assert tiles.prepared.format == "16"
 
 
 @pytest.mark.parametrize("role, group", [("conv", 1), ("conv", 2), ("conv_transpose", 1), ("conv_transpose", 2)])
 def test_raw_weights_are_rounded_to_halves(role, group):
     value = np.random.default_rng(0).normal(size=(6, 4, 3, 3)).astype(np.float32) * 1e-3
-    weight, stored, value = raw_weight(value)
-    tiles, memory = packed(weight, stored, value.shape, role, group)
-    check(weight, stored, value, role, group)
+    form, value = raw_weight(value)
+    tiles, memory = packed(form, value.shape, role, group)
+    check(form, value, role, group)
     scales = memory[1][tiles.prepared.scale_bytes_at :].view("<f4")
     assert set(np.frexp(scales[scales > 0])[0]) == {0.5}
 
@@ -91,10 +91,10 @@ def test_raw_weights_are_rounded_to_halves(role, group):
 @pytest.mark.parametrize("role, shape", [("conv", (12, 1, 3, 2)), ("conv_transpose", (6, 2, 3, 2))])
 @pytest.mark.parametrize("raw", [False, True])
 def test_depthwise_weights_are_taps(role, shape, raw):
-    weight, stored, value = shift_weight(shape, role, scaled=True)
+    form, value = shift_weight(shape, role, scaled=True)
     if raw:
-        weight, stored, value = raw_weight(value)
-    tiles, memory = packed(weight, stored, shape, role, 6)
+        form, value = raw_weight(value)
+    tiles, memory = packed(form, shape, role, 6)
     found = memory[1].view("<f4")
     expected = as_matrices(value, role, 6).reshape(12, 6).T
     assert tiles.prepared.scale_bytes_at == 6 * 12 * 4

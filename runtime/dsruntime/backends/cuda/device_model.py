@@ -56,7 +56,7 @@ class DeviceModel:
             if key not in self._packed:
                 weight = self.graph.weights[index]
                 shape = self.graph.value(weight.value).shape
-                self._packed[key] = self._pack(prepare(weight, self.graph.stored(weight), shape, role, group))
+                self._packed[key] = self._pack(prepare(self.graph.form(weight), shape, role, group))
             return self._packed[key]
 
     def _pack(self, prepared: Prepared) -> Packed:

@@ -1,10 +1,10 @@
 """weights: a weight of the file to what the kernels read: tiles of codes (tiles.py), a float32 scale for each row.
 
-    prepared = prepare(weight, stored, shape, "conv", group)
+    prepared = prepare(form, shape, "conv", group)
     prepared.upload                            bytes to send to a temporary on the device
     prepared.launches(temporary, packed)       make prepared.bytes bytes at packed: tiles, then scales; or taps
 
-A shift weight keeps its codes: value = scale[c] * 2^(base[c] - level), and scale, base and the format's constant power
+A weight in codes keeps them: value = scale[c] * 2^(base[c] - level), and scale, base and the format's constant power
 of two all go into the row's scale, exactly. 6-bit codes become halves, exactly; so do those of layers whose channels
 are no multiple of 8. Raw weights become halves times a power of two of their row, rounded to 11 bits. Depthwise weights
 become float32, exactly: powers of two before their scale, or raw.
@@ -20,9 +20,9 @@ import numpy as np
 
 from dsruntime.backends.cuda.launch import Launch, blocks, pointer
 from dsruntime.backends.cuda.tiles import DEPTH, FORMATS, ROWS
-from dsruntime.backends.reference.codecs import decode_shift
+from dsruntime.backends.reference.codecs import decode_codes
 from dsruntime.errors import BackendError
-from dsruntime.file import Shift, Weight
+from dsruntime.forms import Codes, Raw
 from dsruntime.planes import planes
 
 # How each role's weight is laid out: the dimensions of its value, by what they are to the product.
@@ -117,26 +117,23 @@ class Packed:
     address: int
 
 
-def prepare(weight: Weight, stored: memoryview, shape: tuple[int, ...], role: str, group: int = 1) -> Prepared:
-    """stored: the weight's bytes (Graph.stored); shape: its value's; role: a key of ROLES."""
-    data = np.frombuffer(stored, np.uint8)
-    if weight.shift is None:  # raw
-        return prepare_raw(data.view("<f4").reshape(shape), role, group)
-    order = tuple(weight.order or range(len(shape)))
-    source = logical(shape, order, role, group)
-    row_scale = scales_of_rows(weight.shift, shape, order, role, group)
+def prepare(form: Raw | Codes, shape: tuple[int, ...], role: str, group: int = 1) -> Prepared:
+    """form: the weight's (Graph.form); shape: its value's; role: a key of ROLES."""
+    if isinstance(form, Raw):
+        return prepare_raw(np.frombuffer(form.data, "<f4").reshape(shape), role, group)
+    row_scale = scales_of_rows(form, shape, role, group)
     if row_scale is None:  # a scale for each input channel, or out of range: no longer a code times a row's scale
-        stored_shape = [shape[axis] for axis in order]
-        value = decode_shift(data, stored_shape, weight.shift)
-        return prepare_raw(np.ascontiguousarray(np.transpose(value, np.argsort(order))), role, group)
-    return prepare_codes(data, weight.shift, source, row_scale, depthwise=is_depthwise(source, role))
+        return prepare_raw(np.ascontiguousarray(decode_codes(form, shape)), role, group)
+    source = logical(shape, form.axes(shape), role, group)
+    return prepare_codes(form, source, row_scale, depthwise=is_depthwise(source, role))
 
 
-def prepare_codes(stored: np.ndarray, shift: Shift, source: Source, row_scale: np.ndarray, depthwise: bool) -> Prepared:
-    set_planes(source, shift)
+def prepare_codes(codes: Codes, source: Source, row_scale: np.ndarray, depthwise: bool) -> Prepared:
+    set_planes(source, codes)
+    stored = np.frombuffer(codes.data, np.uint8)
     if depthwise:
         return with_arrays("taps", "codes", source, stored, row_scale.astype(np.float32))
-    name, kernel, fill, power = format_of(shift, whole_loads=source.channels % 8 == 0)
+    name, kernel, fill, power = format_of(codes, whole_loads=source.channels % 8 == 0)
     return with_arrays(name, kernel, source, stored, padded_rows(row_scale * 2.0**power, source), fill=fill)
 
 
@@ -155,21 +152,21 @@ def is_depthwise(source: Source, role: str) -> bool:
     return role.startswith("conv") and source.channels == 1 and source.groups > 1
 
 
-def format_of(shift: Shift, whole_loads: bool) -> tuple[str, str, int, int]:
+def format_of(codes: Codes, whole_loads: bool) -> tuple[str, str, int, int]:
     """Tile format, packing kernel, fill, and the power of two that a decoded code lacks.
 
     With E = bits - 1 (1 for b = 1) exponent bits, the wanted power is e - (2^E - 1), for e counts down from base.
     """
-    if shift.bits == 6 or not whole_loads:
+    if codes.bits == 6 or not whole_loads:
         return "16", "pack_wide", 0, -15
-    name = str(max(shift.bits, 2))
-    codes = 1 << FORMATS[name].exponent_bits
-    if shift.zero:
-        return name, f"pack_{name}", 0, 16 - codes
+    name = str(max(codes.bits, 2))
+    count = 1 << FORMATS[name].exponent_bits
+    if codes.zero:
+        return name, f"pack_{name}", 0, 16 - count
     if name == "5":
         return "5q", "pack_5", 0, -1
-    constant = codes << 10
-    return name, f"pack_{name}", constant << 16 | constant, 16 - 2 * codes
+    constant = count << 10
+    return name, f"pack_{name}", constant << 16 | constant, 16 - 2 * count
 
 
 def logical(shape: Sequence[int], order: Sequence[int], role: str, group: int) -> Source:
@@ -208,27 +205,25 @@ def logical(shape: Sequence[int], order: Sequence[int], role: str, group: int) -
     )
 
 
-def set_planes(source: Source, shift: Shift) -> None:
+def set_planes(source: Source, codes: Codes) -> None:
     """Where the planes of the level lie, which follow that of the sign."""
     count = source.groups * source.rows * source.kernel_h * source.kernel_w * source.channels
-    _, *level = planes(count, shift.bits)
+    _, *level = planes(count, codes.bits)
     (source.plane0, source.width0), (source.plane1, source.width1) = [
         *((plane.offset, plane.width) for plane in level),
         (0, 0),
         (0, 0),
     ][:2]
-    source.zero = (1 << shift.bits - 1) - 1 if shift.zero else -1
+    source.zero = (1 << codes.bits - 1) - 1 if codes.zero else -1
 
 
-def scales_of_rows(
-    shift: Shift, shape: Sequence[int], order: Sequence[int], role: str, group: int
-) -> np.ndarray | None:
+def scales_of_rows(codes: Codes, shape: Sequence[int], role: str, group: int) -> np.ndarray | None:
     """scale * 2^base of every output, float64; None where it is not one number a row, or no normal float32."""
-    one = shift.base.size == 1 and (shift.scale is None or shift.scale.size == 1)
+    one = codes.base.size == 1 and (codes.scale is None or codes.scale.size == 1)
     axes = ROLES[role] if len(shape) == len(ROLES[role]) else ROLES[role].replace("y", "")
-    if not one and axes[order[0]] != "o":
+    if not one and axes[codes.axes(shape)[0]] != "o":
         return None
-    scale = np.ldexp(1.0 if shift.scale is None else shift.scale.astype(np.float64), shift.base.astype(np.int32))
+    scale = np.ldexp(1.0 if codes.scale is None else codes.scale.astype(np.float64), codes.base.astype(np.int32))
     rows = shape[axes.index("o")]
     each = np.broadcast_to(np.reshape(scale, -1), rows)
     each = np.tile(each, group) if role == "conv_transpose" else each
