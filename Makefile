@@ -4,7 +4,7 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
-NATIVE_SOURCES = $(shell find runtime/libdsf tests/libdsf tools/fuzz -name '*.cpp' -o -name '*.h' -o -name '*.inl' -o -name '*.c')
+NATIVE_SOURCES = $(shell find runtime/libdsf tests/libdsf tools/fuzz examples -name '*.cpp' -o -name '*.h' -o -name '*.inl' -o -name '*.c')
 NATIVE := schema/dsf.fbs $(shell find runtime -name CMakeLists.txt -o -path '*/libdsf/*' -type f)
 
 help:

@@ -25,7 +25,7 @@ def workplace() -> Path:
     for entry in folder.iterdir():
         if entry.name != "build":
             shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
-    for name in ("runtime", "schema", "tools"):
+    for name in ("runtime", "schema", "tools", "examples"):
         (folder / name).symlink_to(ROOT / name)
     return folder
 

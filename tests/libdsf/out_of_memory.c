@@ -109,6 +109,7 @@ static void sequence(Task* task) {
     dsf_session* session = NULL;
     dsf_tensor outputs[MOST];
     step = 0;
+    MUST(dsf_check(task->path, NULL, NULL, &error));
     MUST(dsf_model_open(task->path, NULL, &model, &error));
     MUST(dsf_model_prepare(model, &task->options, &error));
     MUST(dsf_session_create(model, &task->options, &session, &error));

@@ -1,7 +1,4 @@
-"""libdsf in other people's builds: below a parent project, by find_package and by pkg-config, shared and static.
-
-One build serves all: build/tests-cmake is compiled once, and linked as a shared library and as an archive.
-"""
+"""libdsf in other people's builds: below a parent project, by find_package and by pkg-config, shared and static."""
 
 import os
 import shutil
@@ -10,41 +7,11 @@ from pathlib import Path
 
 import pytest
 
-import dsruntime
 from dsruntime import library
+from tests.support.installed import GOLDEN, PARENT, ROOT, TOOLS_ARE_HERE, VERSION, configure, install, project, run
 
-ROOT = Path(__file__).resolve().parents[2]
-BUILT = ROOT / "build" / "tests-cmake"
-GOLDEN = ROOT / "schema" / "golden" / "v1.0.dsf"
-VERSION, ABI = dsruntime.__version__, library.ABI_VERSION
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not shutil.which("cmake") or not shutil.which("c++"), reason="needs cmake and a C++ compiler"),
-]
-
-PROGRAM = """
-#include <dsf.h>
-#include <stdio.h>
-
-int main(int count, char** arguments) {
-    dsf_error error = DSF_INIT(dsf_error);
-    dsf_model* model = NULL;
-    if (count != 2 || dsf_model_open(arguments[1], NULL, &model, &error) != DSF_OK) return puts(error.message), 1;
-    printf("%s %s\\n", dsf_version(), dsf_model_name(model));
-    dsf_model_destroy(model);
-    return 0;
-}
-"""
-
-# A parent in C alone that sets nothing, and into which nothing leaks.
-PARENT = f"""
-cmake_minimum_required(VERSION 3.22)
-project(parent LANGUAGES C)
-add_subdirectory({ROOT}/runtime libdsf)
-add_executable(program program.c)
-target_link_libraries(program PRIVATE dsf::dsf)
-message(STATUS "leaked: '${{CMAKE_BUILD_TYPE}}' '${{CMAKE_C_FLAGS}}' '${{CMAKE_CXX_FLAGS}}' '${{CMAKE_CXX_STANDARD}}'")
-"""
+ABI = library.ABI_VERSION
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(not TOOLS_ARE_HERE, reason="needs cmake and a C++ compiler")]
 
 CONSUMER = f"""
 cmake_minimum_required(VERSION 3.22)
@@ -56,38 +23,11 @@ message(STATUS "interface ${{dsf_ABI_VERSION}}")
 """
 
 
-def run(*command: str | Path, **environment: str) -> str:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("CMAKE_")}
-    if shutil.which("ccache"):
-        clean["CMAKE_CXX_COMPILER_LAUNCHER"] = "ccache"
-    done = subprocess.run(list(map(str, command)), env=clean | environment, text=True, capture_output=True)
-    assert done.returncode == 0, f"{command}\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
-    return done.stdout
-
-
-def project(folder: Path, description: str) -> Path:
-    """A folder with a project of the program above; its files keep their times, and so its builds, while they stay."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, text in (("program.c", PROGRAM), ("CMakeLists.txt", description)):
-        if not (folder / name).exists() or (folder / name).read_text() != text:
-            (folder / name).write_text(text)
-    return folder
-
-
-def configure(source: Path, build: Path, *options: str) -> str:
-    return run("cmake", "-S", source, "-B", build, *options)
-
-
 @pytest.fixture(scope="module", params=["shared", "static"])
 def installed(request, tmp_path_factory) -> tuple[str, Path]:
-    """Built below the parent, run there, and installed from there: which kind, and the prefix."""
-    source, prefix = project(BUILT / "source", PARENT), tmp_path_factory.mktemp(request.param)
-    shared = "ON" if request.param == "shared" else "OFF"
-    said = configure(source, BUILT / "build", f"-DBUILD_SHARED_LIBS={shared}", "-DDSF_INSTALL=ON")
-    assert "leaked: '' '' '' ''" in said
-    run("cmake", "--build", BUILT / "build", "--parallel", str(os.cpu_count() or 1))
-    assert run(BUILT / "build" / "program", GOLDEN) == f"{VERSION} golden\n"
-    run("cmake", "--install", BUILT / "build", "--prefix", prefix)
+    """Which kind, and the prefix."""
+    prefix = tmp_path_factory.mktemp(request.param)
+    assert "leaked: '' '' '' ''" in install(prefix, shared=request.param == "shared")
     return request.param, prefix
 
 
