@@ -124,7 +124,7 @@ def cases_of(operators: Iterable[str]) -> Iterator[Case]:
     for name in operators:
         importlib.import_module(f"{nodes.__name__}.{MODULES.get(name, name.lower())}")
     for made in nodes._NodeTestCases:
-        if [node.op_type for node in made.model.graph.node][0] in operators and "_expanded" not in made.name:
+        if next(node.op_type for node in made.model.graph.node) in operators and "_expanded" not in made.name:
             yield Case("node", made.name, made.model, made.data_sets)
 
 
@@ -240,7 +240,7 @@ def reasons_of(error: dscompress.DsError) -> frozenset[tuple[str, str]]:
 
 def general(reason: str) -> str:
     """Why alone, or what to do too where that is short."""
-    why = reason.split("; ")[0]
+    why = reason.split("; ", maxsplit=1)[0]
     why = re.sub(r"'[^']*'|\([-\d, ]*\)|\[[-\d, ]*\]", "…", why)
     return re.sub(r"(?<![a-z\d])\d+(?![-\w])", "…", why)
 

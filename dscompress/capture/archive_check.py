@@ -88,7 +88,7 @@ def large_claims(archive: bytes) -> list[str]:
             sizes = [size["as_int"] for size in meta["sizes"]]
             claimed, stored = math.prod(sizes), reader.get_record_size(f"{folder}/{entry['path_name']}")
             most -= ITEM_BYTES * claimed
-            if min(sizes, default=0) < 0 or claimed and not stored or most < 0:
+            if min(sizes, default=0) < 0 or (claimed and not stored) or most < 0:
                 found.append(f"the weight {shown(key)} of {' x '.join(map(str, sizes))} in {stored:,} bytes")
                 return found
     return found

@@ -10,6 +10,7 @@ file, none shared. All of this is known before the file is opened. Anything else
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 import stat
@@ -33,7 +34,7 @@ def embed(proto: onnx.ModelProto, path: Path, most: int) -> None:
     data = path.parent / name
     status = regular_file(data, path)
     ranges = sorted(((*span(tensor, status.st_size, str(path)), tensor) for tensor in outside), key=lambda r: r[:2])
-    for (_, end, first), (start, _, second) in zip(ranges, ranges[1:], strict=False):
+    for (_, end, first), (start, _, second) in itertools.pairwise(ranges):
         if start < end:
             found = f"weights {first.name!r} and {second.name!r} share bytes of {name!r}"
             raise CompileError(str(path), found, "bytes of its own for each", EMBED)

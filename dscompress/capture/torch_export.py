@@ -135,7 +135,7 @@ def place_in_program(program: torch.export.ExportedProgram, operator: str) -> st
     wanted = operator.split(".")[1]
     for node in program.graph.nodes:
         # a decomposition may have renamed it: aten.special_bessel_j0 becomes prims.bessel_j0
-        if node.op == "call_function" and wanted in (str(node.target).split(".") + [""])[1]:
+        if node.op == "call_function" and wanted in ([*str(node.target).split("."), ""])[1]:
             return place_of(node)
     return None
 

@@ -177,7 +177,7 @@ class LayerBits(click.ParamType):
     def convert(self, value, parameter, context):
         if isinstance(value, tuple):
             return value
-        layer, equals, bits = value.rpartition("=")
+        layer, _, bits = value.rpartition("=")
         if not layer or not (bits.isdecimal() or bits == "float"):
             self.fail(f"'{value}' is not LAYER=BITS, such as 'layer4.*=3' or fc=float.", parameter, context)
         return layer, None if bits == "float" else int(bits)

@@ -76,7 +76,7 @@ def decide(tensors: dict[str, torch.Tensor], layout: Layout, said: Settings, wis
         bits, bits_from = {path: number for path, number in own.items() if number is not None}, "the keys"
         own_bits = bits
         refuse_other_bits(method, bits, wish)
-    known = layout.layers or said.method or said.bits or wish.method or method == "ps" and layout.arch
+    known = layout.layers or said.method or said.bits or wish.method or (method == "ps" and layout.arch)
     is_deepshifts = method in ("q", "ps") and bool(known)
     return Decision(method, bits, where, bits_from, own_bits, is_deepshifts)
 
@@ -258,7 +258,7 @@ def bits_of(
             ask_for_bits(f"{found} (from the file's path) cannot hold", said.label.bits)
         bits, bits_from = dict.fromkeys(paths, said.label.bits), "the file's path"
     else:
-        if fewest is None or method == "q" and fewest > USUAL_BITS:
+        if fewest is None or (method == "q" and fewest > USUAL_BITS):
             ask_for_bits(f"has shifts down to {lowest[deepest]} in layer '{deepest}'")
         bits, bits_from = dict.fromkeys(paths, fewest), "the weights: the fewest that hold every shift"
     return bits, bits_from, known or bits

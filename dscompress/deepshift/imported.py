@@ -225,7 +225,7 @@ def imported(path, latent, decision, layout, said, wish, names) -> Imported:
     exact = documented_as_rounded(path, layout, said) and wish.method is None  # its biases, too
     for key, tensor in latent.items():
         layer, _, kind = key.rpartition(".")
-        if layer not in decision.layers or kind == "bias" or decision.method == "q" and kind != "weight":
+        if layer not in decision.layers or kind == "bias" or (decision.method == "q" and kind != "weight"):
             own[key] = tensor
             state[key] = tensor.float() if tensor.is_floating_point() else tensor
             if layer in decision.layers and kind == "bias" and decision.is_deepshifts and not exact:
@@ -268,7 +268,7 @@ def activation_bits(layout: Layout, said: Settings, wish: Wish) -> tuple[int, in
 def documented_as_rounded(path: Path, layout: Layout, said: Settings) -> bool:
     """Whether the original rounded the weights before it saved: a whole module of its classes, or its weights.pth."""
     named = path.name == ROUNDED and layout.source is None
-    return bool(layout.layers) or named and bool(said.method or said.bits or said.label.method)
+    return bool(layout.layers) or (named and bool(said.method or said.bits or said.label.method))
 
 
 def refuse_rounded_that_moves(found: Imported, wish: Wish) -> None:

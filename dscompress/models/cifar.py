@@ -119,7 +119,7 @@ class InvertedResidual(nn.Module):
 
 class MobileNetV2(nn.Module):
     # expansion, outputs, blocks, stride of the first
-    STAGES = [(1, 16, 1, 1), (6, 24, 2, 1), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1)]
+    STAGES = ((1, 16, 1, 1), (6, 24, 2, 1), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
 
     def __init__(self, classes: int) -> None:
         super().__init__()

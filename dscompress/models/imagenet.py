@@ -26,7 +26,7 @@ def unit(inputs: int, outputs: int, kernel: int, stride: int, groups: int, activ
 class MobileNetV1(nn.Module):
     """Depthwise-separable convolutions: model.0 is plain, model.1 ... model.13 have a depthwise and a 1×1 part."""
 
-    STAGES = [(64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 1)] * 5, (1024, 2), (1024, 1)]
+    STAGES = ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 1)] * 5, (1024, 2), (1024, 1))
 
     def __init__(self, classes: int) -> None:
         super().__init__()
@@ -59,7 +59,7 @@ class MobileNetV2(nn.Module):
     """MobileNetV2 whose blocks are flat: features.1.conv.0, .1, .3, .4; torchvision's has conv.0.0 instead."""
 
     # expansion, outputs, blocks, stride of the first
-    STAGES = [(1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1)]
+    STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
 
     def __init__(self, classes: int) -> None:
         super().__init__()

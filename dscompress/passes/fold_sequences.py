@@ -27,7 +27,7 @@ PICKS = {"Gather", "Shape", "Size", "Slice", "Split"}  # they may leave out what
 
 class FoldSequences(ir.passes.InPlacePass):
     def call(self, model: ir.Model) -> ir.passes.PassResult:
-        if not any(node.op_type in REWRITES and node.op_type != "Identity" or bodies(node) for node in model.graph):
+        if not any((node.op_type in REWRITES and node.op_type != "Identity") or bodies(node) for node in model.graph):
             return ir.passes.PassResult(model, modified=False)
         walk = Walk(model)
         for node in model.graph:  # what a branch puts in is met next

@@ -90,7 +90,7 @@ def load_image(source: Any, recipe: Image, shape: Sequence[int | str]) -> np.nda
     shape: the input's shape, (N, channels, height, width).
     """
     where = name_of(source)
-    channels, height, width = sides(shape, recipe)
+    _, height, width = sides(shape, recipe)
     image = plain(upright(opened(source, where, recipe)), where)
     image = cropped(resized(image, recipe, where), recipe, where)
     if image.size != (width, height):

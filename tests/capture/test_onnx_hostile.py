@@ -1,5 +1,7 @@
 """Small .onnx files that would cost much, or that lie about themselves, are refused before they do."""
 
+import itertools
+
 import numpy as np
 import onnx
 import pytest
@@ -174,7 +176,7 @@ def test_a_shape_that_doubles_is_not_propagated(tmp_path, in_a_function):
     """ONNX's data propagation would write 2^40 dimensions down while the batch is freed."""
     names = ["s", *(f"s{index}" for index in range(40)), "t"]
     nodes = [helper.make_node("Shape", ["a"], ["s"])]
-    nodes += [helper.make_node("Concat", [a, a], [b], axis=0) for a, b in zip(names, names[1:], strict=False)]
+    nodes += [helper.make_node("Concat", [a, a], [b], axis=0) for a, b in itertools.pairwise(names)]
     nodes += [helper.make_node("Relu", ["a"], ["b"])]
     if in_a_function:
         proto = model([helper.make_node("f", ["x"], ["y"], domain="own")], functions=[function("f", nodes)])

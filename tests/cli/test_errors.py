@@ -16,7 +16,7 @@ from tests.support.signals import heed_interrupts
 
 
 @pytest.mark.parametrize(
-    ("error", "code", "text"),
+    "error, code, text",
     [
         (ModelError("m.dsf", "4 bytes", "64 or more", "export it again"), 3, "m.dsf: 4 bytes; expected 64 or more"),
         (BackendError("cuda", "no driver", "", "use --backend cpu"), 4, "cuda: no driver"),
@@ -105,7 +105,7 @@ def test_no_color_is_heeded(asked, capsys, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "redirection", "code", "says"),
+    "arguments, redirection, code, says",
     [
         ("inspect {dsf}", ">/dev/full", 4, "error: standard output: no space left on device"),
         ("inspect {dsf} --json", ">/dev/full", 4, "error: standard output: no space left on device"),

@@ -245,7 +245,7 @@ def given(files, tmp_path_factory):
 
 
 @pytest.mark.parametrize(
-    ("command", "code", "says"), [*MODELS, *SOURCES, *ARRAYS, *NETWORKS, *RUNS, *IMAGES, *OUTPUTS, *OTHERS]
+    "command, code, says", [*MODELS, *SOURCES, *ARRAYS, *NETWORKS, *RUNS, *IMAGES, *OUTPUTS, *OTHERS]
 )
 def test_mistake(call, given, command, code, says):
     arguments = [part.replace("{{", "{") if "oops" in part else part.format(**given) for part in command.split()]

@@ -63,7 +63,7 @@ def test_require_shift_names_the_weight_and_writes_nothing(call, files, tmp_path
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "says"),
+    "arguments, code, says",
     [
         (["--metadata", "novalue"], 2, "KEY=VALUE"),
         (["--metadata", "source.kind=x"], 2, "source."),
@@ -89,7 +89,7 @@ def test_a_text_file_is_no_model(call, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("length", "floats", "says"),
+    "length, floats, says",
     [
         (50, 100, "50 B, 2.00 times smaller than its weights as floats (100 B)"),
         (1001, 1000, "1,001 B, as large as its weights as floats (1,000 B)"),

@@ -63,7 +63,7 @@ def test_an_unknown_backend_lists_the_backends(call):
 
 
 @pytest.mark.parametrize(
-    ("command", "old", "new"),
+    "command, old, new",
     [
         ("train", "--bits-of", "--layer-bits"),
         ("train", "--skip", "--layer-bits LAYER=float"),
@@ -87,7 +87,7 @@ def test_help_fits_80_columns_and_each_option_explains_itself(call, name, monkey
     assert max(map(len, call(name, "--help").output.splitlines())) <= 80
     for option in importlib.import_module(f"dscompress.cli.{name}").command.params:
         text = getattr(option, "help", None)
-        assert text is None or (text[0].isupper() or text.startswith("low ")) and len(text.split()) > 2, option.name
+        assert text is None or ((text[0].isupper() or text.startswith("low ")) and len(text.split()) > 2), option.name
 
 
 def test_no_heading_has_more_options_than_a_screen(call):

@@ -1,5 +1,6 @@
 """--limit: what a file may ask for is raised by whoever runs it, in every command that does."""
 
+import itertools
 from dataclasses import fields
 
 import numpy as np
@@ -18,10 +19,7 @@ def squares(path, side):
     """A small file that makes a matrix of one number, and multiplies it with itself six times."""
     names = [f"m{i}" for i in range(7)]
     nodes = [{"op": "expand", "inputs": ["x"], "outputs": ["m0"], "attributes": {"shape": [side, side]}}]
-    nodes += [
-        {"op": "mat_mul", "inputs": [made, "m0"], "outputs": [name]}
-        for made, name in zip(names, names[1:], strict=False)
-    ]
+    nodes += [{"op": "mat_mul", "inputs": [made, "m0"], "outputs": [name]} for made, name in itertools.pairwise(names)]
     nodes += [{"op": "reduce_sum", "inputs": ["m6"], "outputs": ["y"], "attributes": {"axes": [0, 1]}}]
     path.write_bytes(
         build(

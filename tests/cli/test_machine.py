@@ -63,7 +63,7 @@ def test_doctor_says_how_many_threads_a_session_takes(call, files, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("torch", "torchvision", "says"),
+    "torch, torchvision, says",
     [
         ("2.8.0+cpu", "0.23.0+cu130", "torchvision==0.23.0 --index-url https://download.pytorch.org/whl/cpu"),
         ("2.8.0+cpu", "0.23.0+cpu", None),

@@ -85,7 +85,7 @@ def bad_arrays(folder):
 
 
 @pytest.mark.parametrize(
-    ("name", "says"),
+    "name, says",
     [
         ("shape.npy", "(2, 1, 7, 8)"),
         ("dtype.npy", "float64"),

@@ -40,7 +40,7 @@ def test_a_table_is_whole_where_there_is_no_terminal(capsys, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("columns", "heads"),
+    "columns, heads",
     [
         (81, ["part", "codec", "bytes", "share", "shape", "entropy"]),
         (79, ["part", "codec", "bytes", "share", "shape"]),
@@ -112,9 +112,7 @@ def test_names_on_the_command_line(call, files, tmp_path):
         assert r"m\x1b[2J\u202e.dsf" in call(command, path).stdout.splitlines()[0]
 
 
-@pytest.mark.parametrize(
-    ("term", "terminal", "drawn"), [("xterm", True, "██"), ("dumb", True, ""), ("xterm", False, "")]
-)
+@pytest.mark.parametrize("term, terminal, drawn", [("xterm", True, "██"), ("dumb", True, ""), ("xterm", False, "")])
 def test_bars_are_for_terminals_that_know_more_than_letters(monkeypatch, term, terminal, drawn):
     monkeypatch.setenv("TERM", term)
     monkeypatch.setattr(show, "is_terminal", lambda stream: terminal)
@@ -149,8 +147,7 @@ def test_the_examples():
 
 
 @pytest.mark.parametrize(
-    ("seconds", "says"),
-    [(4.2e-6, "0.0042 ms"), (0.00123456, "1.235 ms"), (0.0123456, "12.35 ms"), (1.23456, "1234.6 ms")],
+    "seconds, says", [(4.2e-6, "0.0042 ms"), (0.00123456, "1.235 ms"), (0.0123456, "12.35 ms"), (1.23456, "1234.6 ms")]
 )
 def test_milliseconds(seconds, says):
     assert show.milliseconds(seconds) == says

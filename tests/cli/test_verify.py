@@ -19,7 +19,7 @@ def test_the_same_model(call, files):
 
 
 @pytest.mark.parametrize(
-    ("error", "ratio", "within", "says"),
+    "error, ratio, within, says",
     [
         (0.0, 0.0, True, ""),
         (1e-6, 0.0321, True, "0.032"),
@@ -82,7 +82,7 @@ def test_a_source_that_is_not_there(call, files, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("snrs", "says"),
+    "snrs, says",
     [
         ([], ""),
         ([math.inf, math.inf], "; every value is equal"),

@@ -69,7 +69,7 @@ def test_a_report_prints_as_lines(tmp_path):
 def test_where_every_weight_stayed_float_one_line_says_so(tmp_path):
     floats = parse(NET, conv_weight=random(6, 3, 3, 3), conv_bias=random(6), head_weight=random(4, 6))
     report = compile_model(save(floats, tmp_path))
-    summary, *lines = str(report).splitlines()
+    _, *lines = str(report).splitlines()
     assert len(lines) == 1 and "make them powers of two first, with `dscompress convert` or by" in lines[0]
     assert "magnitudes" not in lines[0] and len(report.as_dict()["float_weights"]) == 2
 

@@ -22,7 +22,7 @@ def driver():
     return EmulatedDriver()
 
 
-@pytest.mark.parametrize(("name", "method"), zip(NETWORKS, ["ps", "q", "ps", "q"], strict=True))
+@pytest.mark.parametrize("name, method", zip(NETWORKS, ["ps", "q", "ps", "q"], strict=True))
 def test_agrees(name, method, driver):
     network_agrees(driver, *compiled(name, method))
 

@@ -22,7 +22,7 @@ def driver():
     return EmulatedDriver()
 
 
-@pytest.mark.parametrize(("op", "case"), CASES, ids=lambda value: str(value))
+@pytest.mark.parametrize("op, case", CASES, ids=str)
 def test_agrees(op, case, driver):
     if not fits(*case.inputs):
         pytest.skip("the inputs are beyond float16")

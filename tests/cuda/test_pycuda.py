@@ -129,7 +129,7 @@ assert keeping.values().keys() == want.values().keys()
 
 
 @pytest.mark.parametrize(
-    ("environment", "words"),
+    "environment, words",
     [
         ({"STUB_INIT": "100"}, ["no GPU", "CUDA_VISIBLE_DEVICES"]),
         ({"STUB_DEVICES": "0"}, ["no GPU"]),

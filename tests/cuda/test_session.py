@@ -155,7 +155,7 @@ def test_a_callers_stream_goes_before_and_after(model, x, emulation):
 
 
 @pytest.mark.parametrize(
-    ("given", "options", "words"),
+    "given, options, words",
     [
         (lambda x: OnTheGpu(x.astype(np.float64)), {}, "float64"),
         (lambda x: OnTheGpu(x[:, :, :4]), {}, "shape"),

@@ -162,7 +162,7 @@ def rounded(state: dict, method: str, bits: int) -> OrderedDict:
     for key, tensor in state.items():
         layer, _, kind = key.rpartition(".")
         value = tensor.double().numpy()
-        is_layer = f"{layer}.shift" in state or method == "q" and state.get(f"{layer}.weight", tensor).dim() > 1
+        is_layer = f"{layer}.shift" in state or (method == "q" and state.get(f"{layer}.weight", tensor).dim() > 1)
         if kind == "shift":
             value = np.rint(np.clip(value, LOWEST[method][bits], 0))
         elif kind == "sign":

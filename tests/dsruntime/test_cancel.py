@@ -3,6 +3,7 @@
 What is run here would take minutes, so that a run that is not ended fails its test by its answer, not by a clock.
 """
 
+import itertools
 import os
 import signal
 import subprocess
@@ -39,7 +40,7 @@ def powers(side: int, count: int):
     """A number becomes a matrix that is multiplied with itself again and again, and then summed up."""
     names = [f"m{i}" for i in range(count + 1)]
     nodes = [("expand", ["x"], ["m0"], {"shape": [side, side]})]
-    nodes += [("mat_mul", [made, "m0"], [name], {}) for made, name in zip(names, names[1:], strict=False)]
+    nodes += [("mat_mul", [made, "m0"], [name], {}) for made, name in itertools.pairwise(names)]
     nodes += [("reduce_sum", [names[-1]], ["y"], {"axes": [0, 1]})]
     return nodes, {"x": (1, 1), "y": (1, 1), **dict.fromkeys(names, (side, side))}
 

@@ -1,5 +1,7 @@
 """The limits that a caller sets: on a run's work, on what a plan notes down, on prepared weights; on every backend."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -92,7 +94,7 @@ def bomb(side=8192, products=6, **limits):
     """A small file that expands one number to a matrix, and multiplies that with itself again and again."""
     names = [f"m{i}" for i in range(products + 1)]
     nodes = [("expand", ["x"], ["m0"], {"shape": [side, side]})]
-    nodes += [("mat_mul", [made, "m0"], [name], {}) for made, name in zip(names, names[1:], strict=False)]
+    nodes += [("mat_mul", [made, "m0"], [name], {}) for made, name in itertools.pairwise(names)]
     nodes += [("reduce_sum", [names[-1]], ["y"], {"axes": [0, 1]})]
     return graph(nodes, {"x": (1, 1), "y": (1, 1), **dict.fromkeys(names, (side, side))}, **limits)
 

@@ -1,5 +1,7 @@
 """The plan: what is fused, how small the arena is, that a plan for another batch size changes nothing."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -119,7 +121,7 @@ def needs(nodes, shapes, x, bytes_needed):
 
 def test_a_chain_lives_in_one_buffer():
     names = ["x", "a", "b", "c", "d", "y"]
-    nodes = [("sigmoid", [a], [b], {}) for a, b in zip(names, names[1:], strict=False)]
+    nodes = [("sigmoid", [a], [b], {}) for a, b in itertools.pairwise(names)]
     x = rng.standard_normal((8, 16)).astype("f4")
     needs(nodes, dict.fromkeys(names, [-1, 16]), x, x.nbytes)
 

@@ -1,5 +1,6 @@
 """Turns: a batch that is run a few images at a time gives what each image alone gives, or is not cut at all."""
 
+import itertools
 import time
 
 import numpy as np
@@ -391,7 +392,7 @@ def test_kept_values_are_of_the_whole_batch(monkeypatch):
 def test_the_arena_is_that_of_a_turn(monkeypatch):
     """Sixteen images of a deep chain need hardly more room than one."""
     names = ["x", *(f"v{i}" for i in range(6)), "y"]
-    nodes = [("conv", [a, "w"], [b], PADS) for a, b in zip(names[:-2], names[1:-1], strict=True)]
+    nodes = [("conv", [a, "w"], [b], PADS) for a, b in itertools.pairwise(names)]
     nodes.append(("global_average_pool", [names[-2]], ["y"], {}))
     model = graph(nodes, {**dict.fromkeys(names, [-1, 4, 32, 32]), "y": [-1, 4, 1, 1]}, {"w": weight(4, 4, 3, 3)})
     cut(monkeypatch)

@@ -27,7 +27,7 @@ def data() -> tuple[torch.Tensor, torch.Tensor]:
 
 
 @pytest.mark.parametrize("mixed", [False, True], ids=["float32", "autocast"])
-@pytest.mark.parametrize("method, bits, setting", SETTINGS, ids=lambda value: str(value))
+@pytest.mark.parametrize("method, bits, setting", SETTINGS, ids=str)
 def test_learns(method, bits, setting, mixed):
     model, _ = convert(net(), method, bits, **setting)
     optimizer = torch.optim.Adam(parameter_groups(model, 1e-4), 0.05)

@@ -8,7 +8,7 @@ from dscompress.ptq.codebook import Codebook, check_bits
 
 
 @pytest.mark.parametrize(
-    ("bits", "zero", "least"),
+    "bits, zero, least",
     [(2, True, 1), (2, False, 1 / 2), (3, True, 1 / 4), (3, False, 1 / 8), (4, True, 2**-6), (5, False, 2**-15)],
 )
 def test_the_range_is_that_of_the_file_format(bits, zero, least):

@@ -119,7 +119,7 @@ def test_sensitivity_writes_nothing(folder):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "says"),
+    "arguments, code, says",
     [
         (["--bits", "6"], 2, "6 is not 2 to 5"),
         (["--target-bpw", "3", "--target-bytes", "9"], 2, "two targets"),

@@ -31,7 +31,7 @@ def bits_of(weight: torch.Tensor) -> int:
     return encode(weight.numpy(), tuple(range(weight.dim()))).shift.bits
 
 
-@pytest.mark.parametrize(("bits", "loses"), [(5, 0.01), (4, 0.01), (3, 0.02)])
+@pytest.mark.parametrize("bits, loses", [(5, 0.01), (4, 0.01), (3, 0.02)])
 def test_answers_stay_and_the_file_has_the_promised_bits(trained, inputs, scans, bits, loses):
     before = copy.deepcopy(trained.state_dict())
     converted, report = convert(trained, inputs, bits=bits)
@@ -104,7 +104,7 @@ def test_bits_by_layer(trained, inputs):
 
 def test_an_exported_program(trained, inputs):
     program = torch.export.export(trained, (inputs[:1],))  # its batch is fixed at 1
-    converted, report = convert(program, inputs, bits=4)
+    converted, _ = convert(program, inputs, bits=4)
     again, _ = convert(trained, inputs, bits=4)
     for name, value in again.state_dict().items():
         torch.testing.assert_close(converted.state_dict[name], value)
@@ -159,7 +159,7 @@ class Odd(nn.Module):
 
 def test_what_cannot_be_converted_is_named(tmp_path):
     torch.manual_seed(0)
-    converted, report = convert(Odd().eval(), torch.randn(80, 8), bits=4)
+    _, report = convert(Odd().eval(), torch.randn(80, 8), bits=4)
     assert [layer.name for layer in report.layers] == ["first"]
     reasons = {entry.name: f"{entry.kind}: {entry.reason}" for entry in report.left}
     assert any("other operators read" in reason for reason in reasons.values())
@@ -188,7 +188,7 @@ def test_a_channel_of_zeros_and_an_input_that_is_never_seen():
 
 
 @pytest.mark.parametrize(
-    ("wrong", "says"),
+    "wrong, says",
     [
         (lambda x: x[:0], "no calibration inputs"),
         (lambda x: x[:, :, :4], r"shape \(160, 1, 4, 8\); expected \(N, 1, 8, 8\)"),

@@ -83,9 +83,9 @@ def one_node_model(op: str, case, batch: int = 0) -> onnx.ModelProto:
     operator, renamed, as_inputs = ONNX_NODES[op]
     attributes = dict(case.attributes)
     batch = batch or batch_of(case)
-    for name in attributes:
+    for name, value in case.attributes.items():
         if (op, name) in DIMENSIONS:
-            attributes[name] = [d if d >= 0 else in_onnx_dimension(op, -d * batch) for d in attributes[name]]
+            attributes[name] = [d if d >= 0 else in_onnx_dimension(op, -d * batch) for d in value]
     if op == "reshape":
         attributes["allowzero"] = 1
     attributes = in_onnx(op, attributes, case)

@@ -271,7 +271,7 @@ def test_nan_stops_and_the_last_good_checkpoint_stays(folder, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "says"),
+    "arguments, code, says",
     [
         (["--bits", "7"], 2, "7 is not 2 to 5"),
         (["--method", "float32"], 2, "'float32' is not one of"),
@@ -302,7 +302,7 @@ def test_mistakes_are_sentences(folder, tmp_path, arguments, code, says):
     assert says in result.stderr and "Traceback" not in result.stderr
 
 
-@pytest.mark.parametrize(("data", "says"), [("nowhere", "no such folder"), (".", "is empty")])
+@pytest.mark.parametrize("data, says", [("nowhere", "no such folder"), (".", "is empty")])
 def test_data_that_is_none(tmp_path, monkeypatch, data, says):
     monkeypatch.chdir(tmp_path)
     result = call("train", data, "-o", "../run")

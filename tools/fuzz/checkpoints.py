@@ -38,7 +38,7 @@ class Watch:
     def hook(self, event: str, arguments: tuple) -> None:
         if not self.on:
             return
-        if event.startswith(EVENTS) or event == "open" and str(arguments[0]) != self.own:
+        if event.startswith(EVENTS) or (event == "open" and str(arguments[0]) != self.own):
             self.seen.append(f"{event} {str(arguments)[:200]}")
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import copy
 import importlib
+import itertools
 import statistics
 import time
 
@@ -136,7 +137,7 @@ def timed(driver, runners, runs: int) -> float:
             driver.run_graph(graph, stream)
             driver.record(event, stream)
         driver.synchronize(stream)
-        times = [driver.seconds(a, b) / count for a, b in zip(events, events[1:], strict=False)]
+        times = [driver.seconds(a, b) / count for a, b in itertools.pairwise(events)]
         for event in events:
             driver.release_event(event)
         driver.release_graph(graph)
@@ -215,7 +216,7 @@ def torch_timed(function, runs: int, calls: int) -> float:
         function()
         event.record()
     torch.cuda.synchronize()
-    return statistics.median(a.elapsed_time(b) for a, b in zip(events, events[1:], strict=False)) / 1000 / calls
+    return statistics.median(a.elapsed_time(b) for a, b in itertools.pairwise(events)) / 1000 / calls
 
 
 def on_gpu(net, images: bool):

@@ -27,7 +27,7 @@ CONSTANT = "make it a constant: an initializer of the graph"
 MOST_RANK, LARGEST_DIMENSION = 6, 1 << 20  # libdsf's limits
 
 
-class Unsupported(Exception):  # noqa: N818  (it is a verdict on a node, not an error of the program)
+class Unsupported(Exception):
     """Why a node cannot be stored, and what the author of the model can do."""
 
     def __init__(self, why: str, suggestion: str = "") -> None:

@@ -213,7 +213,7 @@ def test_within_bound(case):
         if np.isinf(case.high)
         else 1e3
     )
-    depth = value[0].size * (case.transposed and len(value) or 1)
+    depth = value[0].size * ((case.transposed and len(value)) or 1)
     assert np.isfinite(got).all()
     bound = half_bound(expected, np.abs(magnitude), depth, case.raw)
     assert (np.abs(got - expected) <= bound).all(), np.abs(got - expected).max()

@@ -13,7 +13,7 @@ NUMBERS = np.array([0, 1, -1, 2.5, -2.5, 127, 300, -300, 70000, np.nan, np.inf, 
 
 
 @pytest.mark.parametrize(
-    ("shape", "kernel"),
+    "shape, kernel",
     [
         ((2, 33, 5, 9), "copy_transposed"),
         ((2, 17, 40), "copy_transposed"),
@@ -35,7 +35,7 @@ def test_channels_last_and_back(shape, kernel, types):
 
 
 @pytest.mark.parametrize(
-    ("one", "other"), itertools.permutations(["float32", "float16", "int32", "int64", "int8", "uint8", "bool"], 2)
+    "one, other", itertools.permutations(["float32", "float16", "int32", "int64", "int8", "uint8", "bool"], 2)
 )
 def test_casts(one, other):
     from dsruntime.backends.reference.ops.cast import cast

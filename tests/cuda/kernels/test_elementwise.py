@@ -78,7 +78,7 @@ def test_binary(name, shapes):
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32])
 @pytest.mark.parametrize(
-    ("shape", "gate", "kernel"),
+    "shape, gate, kernel",
     [
         ((3, 24, 5, 4), (3, 24, 1, 1), "binary_rows"),
         ((2, 16, 3, 3), (16, 1, 1), "binary_rows"),

@@ -9,7 +9,7 @@ from tests.cuda.windows import laid_out, near, normals, of
 
 
 @pytest.mark.parametrize(
-    ("shape", "order", "axes"),
+    "shape, order, axes",
     [
         ((3, 600), (0, 1), (1,)),
         ((3, 31), (0, 1), (1,)),

@@ -9,7 +9,7 @@ from tests.cuda.windows import laid_out, near, normals, of
 
 
 @pytest.mark.parametrize(
-    ("shape", "order", "axis"),
+    "shape, order, axis",
     [
         ((3, 5), (0, 1), 1),
         ((2, 1000), (0, 1), 1),
@@ -38,7 +38,7 @@ def test_softmax(shape, order, axis, logarithm):
 
 
 @pytest.mark.parametrize(
-    ("shape", "order", "axis"),
+    "shape, order, axis",
     [
         ((3, 40), (0, 1), 1),
         ((2, 3, 5, 7), (0, 1, 2, 3), 2),

@@ -26,7 +26,7 @@ def names(*arguments, **more):
 
 
 @pytest.mark.parametrize(
-    ("nodes", "fused"),
+    "nodes, fused",
     [
         ([("conv", "xw", "a"), ("relu", "a", "y")], ["conv+relu"]),
         ([("conv", "xw", "a"), ("add", "xa", "b"), ("clip", "b", "y", {"max": 6.0})], ["conv+add+clip"]),

@@ -79,7 +79,7 @@ class Driver(Protocol):
     def release_graph(self, graph: int) -> None: ...
 
 
-class active:
+class active:  # noqa: N801 (it is read as `with active(driver)`)
     """with active(driver): its context is the thread's current one."""
 
     def __init__(self, driver: Driver) -> None:

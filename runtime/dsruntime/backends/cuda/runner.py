@@ -6,6 +6,7 @@ arrays on a GPU  convert from where they lie, the graph of the steps, convert to
 
 from __future__ import annotations
 
+import itertools
 import threading
 import weakref
 from collections import OrderedDict
@@ -201,7 +202,7 @@ class Runner:
             driver.download(host, plan.at(end.raw), stream)
         prepared.queue_fault(stream)
         driver.synchronize(stream)
-        self.seconds = [driver.seconds(a, b) for a, b in zip(events, events[1:], strict=False)]
+        self.seconds = [driver.seconds(a, b) for a, b in itertools.pairwise(events)]
         for event in events:
             driver.release_event(event)
 

@@ -5,7 +5,6 @@ sequence of arrays for an op with several outputs. Dimensions in attributes are 
 batch size in.
 """
 
-# ruff: noqa: A004 (abs, pow, slice are ONNX's names)
 from collections.abc import Callable
 from typing import Any
 
