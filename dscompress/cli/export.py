@@ -8,6 +8,7 @@ import click
 
 from dscompress.cli import Command, extras, show
 from dscompress.cli.options import PREPROCESS, json_option, quiet_option, section, source_options
+from dscompress.metadata import RESERVED
 
 MOST_WARNINGS = 10
 MOST_LAYERS = 30
@@ -22,8 +23,10 @@ def key_value(context, parameter, values):
         key, equals, value = text.partition("=")
         if not equals or not key:
             raise click.BadParameter(f"'{text}' is not KEY=VALUE.")
-        if key.startswith("source."):  # dscompress.compile.RESERVED, which would load PyTorch
-            raise click.BadParameter(f"'{key}' begins with 'source.', under which export itself says what SOURCE was.")
+        if key.startswith(RESERVED):
+            raise click.BadParameter(
+                f"'{key}' begins with '{RESERVED}', under which export itself says what SOURCE was."
+            )
         found[key] = value
     return found
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from dscompress.atomic_file import check_target
 from dscompress.capture import Captured, CaptureOptions, capture
 from dscompress.compile.assemble import Assembled, Labelling, assemble
+from dscompress.compile.caps import refuse_what_no_file_holds
 from dscompress.compile.labelling import implied_input, read_labels, read_recipe
 from dscompress.compile.lower import lower
 from dscompress.compile.meaning import read_meanings, unknown_meaning
@@ -17,10 +18,10 @@ from dscompress.compile.prove import prove
 from dscompress.compile.report import Report, float_weights, make_report
 from dscompress.compile.write import build, write_file
 from dscompress.errors import CompileError
+from dscompress.metadata import KIND, RESERVED, SHA256
 from dscompress.names import refuse_controls, storable
 from dscompress.passes import run_pipeline
 
-RESERVED = "source."
 FIXED_BATCH = "fixes its batch"  # in the notes of every capture that kept one
 
 
@@ -108,6 +109,7 @@ def translate(captured: Captured, labelling: Labelling, on_step: Callable[[str],
     nodes = lower(graph)
     on_step("encode")
     assembled = assemble(graph, nodes, labelling)
+    refuse_what_no_file_holds(assembled.description)
     data = build(assembled.description)
     on_step("prove")
     return assembled, data, prove(data, assembled)
@@ -133,7 +135,7 @@ def all_metadata(given: dict[str, str] | None, captured) -> dict[str, str]:
     for key, value in (given or {}).items():
         refuse_controls("metadata", str(key))
         refuse_controls(f"metadata '{key}'", str(value), lines=True)
-    own = {"source.kind": captured.kind, "source.sha256": captured.sha256}
+    own = {KIND: captured.kind, SHA256: captured.sha256}
     return {**{str(k): str(v) for k, v in (given or {}).items()}, **{k: v for k, v in own.items() if v}}
 
 

@@ -20,15 +20,16 @@ import numpy as np
 
 from dscompress.atomic_file import write_atomically
 from dscompress.compile.encode import Encoded
-from dscompress.errors import BackendError
+from dscompress.errors import BackendError, CompileError
 from dsruntime import dsf_generated as fb
-from dsruntime.file import DTYPES, PREFIX, Image, Input, Node, Output, Value
+from dsruntime.caps import MAX_FLATBUFFER_BYTES
+from dsruntime.file import PREFIX, Image, Input, Node, Output, Value
+from dsruntime.library import DTYPE_CODES
 from dsruntime.planes import ALIGNMENT
 
 MAGIC = b"\x89DSF\r\n\x1a\n"
 MAJOR, MINOR = 1, 0
 CRC_AT = 24  # the CRC covers every byte of the file but these four
-DTYPE_CODES = {name: code for code, name in DTYPES.items()}
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,9 @@ def build(description: Description) -> bytes:
     builder = flatbuffers.Builder(1 << 16)
     builder.Finish(model_table(description, offsets).Pack(builder), b"DSF1")
     graph = builder.Output()
+    if len(graph) > MAX_FLATBUFFER_BYTES:
+        found = f"all but its weights, names, labels and metadata among it, takes {len(graph):,} bytes"
+        raise CompileError(description.name, found, f"at most {MAX_FLATBUFFER_BYTES:,}", "leave out what is long")
     data_offset = round_up(PREFIX.size + len(graph))
 
     fields = (len(graph), data_offset, data_length, bytes(16))

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 import torch
 
 from dscompress.errors import CompileError
+from dscompress.metadata import KIND, SHA256
 from dscompress.ptq.allocate import allocate
 from dscompress.ptq.codebook import Codebook
 from dscompress.ptq.layers import Layer
@@ -21,7 +22,8 @@ from dsruntime.planes import ALIGNMENT
 
 ATTEMPTS = 5
 NOT_ZERO = 1e-3
-SPACE = {"source_sha256": "0" * 64, "source_kind": "x" * 32}  # what an export from a file adds to the metadata
+# As long as what an export from a file adds to the metadata; those keys themselves are refused of a user.
+SPACE = {SHA256.replace(".", "_"): "0" * 64, KIND.replace(".", "_"): "x" * 32}
 NAME = "n" * 32
 
 Plan = dict[str, int | None]

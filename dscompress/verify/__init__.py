@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from dscompress.changes import Change
+from dscompress.metadata import SHA256
 from dscompress.verify.feeds import batch_of, few, make_feeds
 from dscompress.verify.layers import Comparison, Layer
 from dscompress.verify.matching import WeightDifference, different_weights, differing_nodes, mismatch
@@ -154,7 +155,7 @@ def compare_models(
         changes=captured.changes,
         notes=captured.notes,
     )
-    recorded = model.metadata.get("source.sha256")
+    recorded = model.metadata.get(SHA256)
     if recorded and captured.sha256 and recorded != captured.sha256:
         found.warnings.append(
             f"{source} is not the file that {path} was made from: its sha256 is "

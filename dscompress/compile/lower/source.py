@@ -12,6 +12,7 @@ import numpy as np
 import onnx_ir as ir
 
 from dscompress.passes import batch
+from dsruntime.caps import MAX_DIM, MAX_RANK
 
 DTYPES = {
     ir.DataType.FLOAT: "float32",
@@ -24,7 +25,6 @@ DTYPES = {
 }
 
 CONSTANT = "make it a constant: an initializer of the graph"
-MOST_RANK, LARGEST_DIMENSION = 6, 1 << 20  # libdsf's limits
 
 
 class Unsupported(Exception):
@@ -168,12 +168,12 @@ def shape_of(value: ir.Value) -> tuple[int, ...]:
 
 def check_fits(shape: tuple[int, ...], what: str) -> None:
     """what: "its result", "the input": refused where a file cannot hold such a shape."""
-    if len(shape) > MOST_RANK:
-        raise Unsupported(f"{what} has {len(shape)} dimensions, a file holds up to {MOST_RANK}", "reshape before it")
+    if len(shape) > MAX_RANK:
+        raise Unsupported(f"{what} has {len(shape)} dimensions, a file holds up to {MAX_RANK}", "reshape before it")
     if 0 in shape:
         raise Unsupported(f"{what} is empty, of shape {shape}", "leave out what has no elements")
-    if shape and max(map(abs, shape)) > LARGEST_DIMENSION:
-        found = f"{what} has shape {shape}, a file holds dimensions up to {LARGEST_DIMENSION:,}"
+    if shape and max(map(abs, shape)) > MAX_DIM:
+        found = f"{what} has shape {shape}, a file holds dimensions up to {MAX_DIM:,}"
         raise Unsupported(found, "reshape it into more dimensions")
 
 
