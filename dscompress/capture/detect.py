@@ -1,5 +1,6 @@
 """detect: what a file is, told by its bytes and never by its name. Nothing is unpickled, parsed whole or run here."""
 
+import contextlib
 import io
 import pickletools
 import stat
@@ -135,7 +136,7 @@ def kind_of_pickle(pickle: BinaryIO, where: str) -> str:
 def outermost(pickle: BinaryIO, where: str) -> str:
     """What a pickle makes, from its first opcodes: dict, list, tuple, or the first class "module name"."""
     strings: list[str] = []
-    try:
+    with contextlib.suppress(Exception):
         for opcode, argument, _ in pickletools.genops(pickle):
             if opcode.name == "EMPTY_DICT":
                 return "dict"
@@ -150,21 +151,17 @@ def outermost(pickle: BinaryIO, where: str) -> str:
                 strings.append(argument)
             if opcode.name in ("TUPLE", "TUPLE1", "TUPLE2", "TUPLE3", "EMPTY_TUPLE", "STOP"):
                 return "tuple"
-    except Exception:
-        pass
     raise CompileError(where, "holds a damaged pickle", KNOWN, "save or copy it again")
 
 
 def first_strings(pickle: bytes, count: int) -> list[str]:
     strings: list[str] = []
-    try:
+    with contextlib.suppress(Exception):  # damaged: its own reader says so
         for _, argument, _ in pickletools.genops(pickle):
             if isinstance(argument, str):
                 strings.append(argument)
             if len(strings) == count:
                 break
-    except Exception:  # damaged: its own reader says so
-        pass
     return strings
 
 

@@ -115,7 +115,7 @@ class Session:
         with self._lock:
             runner = self._open()
             if self._has_device:
-                given = cast(DeviceRunner, runner).borrowed(given, self.model.inputs)
+                given = cast("DeviceRunner", runner).borrowed(given, self.model.inputs)
         infos = [self._accepted(array, info) for array, info in zip(given, self.model.inputs, strict=True)]
         arrays = [checked(array, info) for array, info in zip(given, infos, strict=True)]
         batch = common_batch(arrays, infos)
@@ -126,7 +126,7 @@ class Session:
             with self._lock:
                 runner = self._open()
                 self._ran = False
-                device = cast(DeviceRunner, runner) if on_device else None
+                device = cast("DeviceRunner", runner) if on_device else None
                 if shapes is not None:
                     return empty_results(self.model, shapes, device)
                 results = device.run_on_device(arrays, batch, stream) if device else runner.run(arrays, batch)

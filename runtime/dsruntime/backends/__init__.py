@@ -36,7 +36,7 @@ class Backend(Protocol):
 
 
 def backend(name: str) -> Backend:
-    return cast(Backend, import_module(BACKENDS[name]))
+    return cast("Backend", import_module(BACKENDS[name]))
 
 
 def resolve(name: str) -> str:
