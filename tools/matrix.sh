@@ -13,7 +13,7 @@ pattern=.
 [ "${1:-}" = -k ] && pattern=$2
 folder=build/matrix
 passed=0 failed=0 skipped=0
-programs="crc checked text processors threads array gemv image_kernels panels"
+programs="crc checked text prepared processors threads array gemv image_kernels panels"
 models="tools/fuzz/corpus/*.dsf schema/golden/*.dsf"
 
 # build NAME COMPILER C_COMPILER FLAGS SANITIZERS [CMAKE OPTION...]

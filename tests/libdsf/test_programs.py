@@ -47,7 +47,7 @@ def built(sanitizers: str, *targets: str) -> Path:
     return folder / "tests"
 
 
-@pytest.mark.parametrize("program", ["crc", "checked", "text", "processors", "threads"])
+@pytest.mark.parametrize("program", ["crc", "checked", "text", "prepared", "processors", "threads"])
 @pytest.mark.parametrize("sanitizers", ["address,undefined", "thread"])
 def test_piece(sanitizers, program):
     run(built(sanitizers, program) / program)
