@@ -16,6 +16,8 @@ bool has_one_order(const TensorType& type) {
            product(shape, 2, shape.rank) == 1;
 }
 
+enum class Order : uint8_t { onnx, channels_last };
+
 class Layout {
 public:
     Layout(const Model& model, int64_t batch, const PlanOptions& options, std::vector<TensorType>& types)
@@ -31,7 +33,7 @@ public:
         for (size_t i = groups.size(); i-- > 0;) find_wanted(groups[i]);
         for (Group& group : groups) add(std::move(group));
         const int last_node = static_cast<int>(model_.nodes.size()) - 1;
-        for (const Output& output : model_.outputs) in_order(output.value, false, last_node);
+        for (const Output& output : model_.outputs) in_order(output.value, Order::onnx, last_node);
         return std::move(groups_);
     }
 
@@ -76,21 +78,22 @@ private:
         const int node = group.nodes[0];
         group.kind = kind_of(group);
         if (group.kind == ChannelsLast::never) {
-            for (int& input : group.inputs) input = in_order(input, false, node);
+            for (int& input : group.inputs) input = in_order(input, Order::onnx, node);
         } else {
             group.channels_last = true;
             for (size_t i = 0; i < group.inputs.size(); ++i)
                 if (i == 0 ? group.kind != ChannelsLast::lays_out : group.kind != ChannelsLast::prefers)
-                    group.inputs[i] = in_order(group.inputs[i], true, node);
+                    group.inputs[i] = in_order(group.inputs[i], Order::channels_last, node);
             group.input_last = is_one(group.inputs[0]) || is_last_[static_cast<size_t>(group.inputs[0])];
         }
-        if (group.residual >= 0) group.residual = in_order(group.residual, group.channels_last, node);
+        const Order order = group.channels_last ? Order::channels_last : Order::onnx;
+        if (group.residual >= 0) group.residual = in_order(group.residual, order, node);
         const bool last = group.channels_last;
         const std::vector<int> outputs = outputs_of(model_, group);
         groups_.push_back(std::move(group));
         for (int output : outputs) {
             is_last_[static_cast<size_t>(output)] = last && !is_one(output);
-            if (options_.keep_values) in_order(output, false, node);
+            if (options_.keep_values) in_order(output, Order::onnx, node);
         }
     }
 
@@ -132,8 +135,9 @@ private:
 
     bool is_one(int value) const { return has_one_order(types_[static_cast<size_t>(value)]); }
 
-    // The value with its channels last or not: itself, or a copy that is made before the node if there is none yet.
-    int in_order(int value, bool last, int node) {
+    // The value in this order of its axes: itself, or a copy that is made before the node if there is none yet.
+    int in_order(int value, Order order, int node) {
+        const bool last = order == Order::channels_last;
         if (value < 0) return value;
         const size_t index = static_cast<size_t>(value);
         if (is_one(value) || is_last_[index] == last) return value;
