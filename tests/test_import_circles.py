@@ -56,7 +56,7 @@ def circles(graph: dict[str, set[str]]) -> list[list[str]]:
     """One circle of each knot of modules that reach each other: its shortest, written as a way back to its start."""
     reached = {name: reach(graph, name) for name in graph}
     knots = {frozenset(other for other in reached[name] if name in reached[other]) for name in graph}
-    return sorted(min((way_back(graph, name) for name in knot), key=len) for knot in knots if knot)
+    return sorted(min((way_back(graph, name) for name in sorted(knot)), key=len) for knot in knots if knot)
 
 
 def reach(graph: dict[str, set[str]], start: str) -> set[str]:

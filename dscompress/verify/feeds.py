@@ -8,6 +8,7 @@ import numpy as np
 
 from dscompress.errors import ModelError
 from dscompress.verify.matching import shown
+from dsruntime.file import at_batch
 
 BUDGET = 256 << 20  # bytes of a model's values held at once, on either side
 SAMPLES = 8  # random ones, unless said otherwise
@@ -76,10 +77,6 @@ def random_array(numbers, value, batch: int) -> np.ndarray:
     if value.dtype.startswith("float"):
         return numbers.standard_normal(shape).astype(value.dtype)
     return numbers.integers(0, 2, shape).astype(value.dtype)
-
-
-def at_batch(shape, batch: int) -> tuple[int, ...]:
-    return tuple(d if d >= 0 else -d * batch for d in shape)
 
 
 def batch_of(graph, feed) -> int:
