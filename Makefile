@@ -1,17 +1,23 @@
-# make demo runs the whole road once, make test proves it. Both set up everything first; a second run finds it done.
+# make demo runs the whole road once, make test proves it, make check most of it in a minute. All of them set up
+# everything first; a second run finds it done.
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format bench setup clean FORCE
+.PHONY: help demo test check lint format tidy bench setup clean FORCE
 
 VENV := .venv
 BIN := $(VENV)/bin
 NATIVE_SOURCES = $(shell find runtime/libdsf tests/libdsf tools/fuzz examples -name '*.cpp' -o -name '*.h' -o -name '*.inl' -o -name '*.c')
+# What make check runs: every operator on every backend against ONNX Runtime, exports, commands, files that lie.
+QUICK := tests/ops tests/compile tests/passes tests/dsruntime tests/cli tests/load/test_load.py tests/load/test_hostile.py \
+	tests/test_import_circles.py --ignore tests/compile/test_write_faults.py
 NATIVE := schema/dsf.fbs $(shell find runtime -name CMakeLists.txt -o -path '*/libdsf/*' -type f)
 
 help:
 	@echo "make demo    train digits, export, predict, verify, inspect (sets up everything)"
 	@echo "make test    lint and the full test suite (sets up everything)"
+	@echo "make check   lint and the quickest tests that say much, in a minute or so"
 	@echo "make lint    ruff, clang-format, and mypy on the runtime"
 	@echo "make format  lay Python, C and C++ out as make lint wants them"
+	@echo "make tidy    clang-tidy on libdsf"
 	@echo "make bench   the project's figures, measured on this machine"
 	@echo "make setup   .venv with the project installed for development"
 	@echo "make clean   remove what make made, .venv included"
@@ -21,6 +27,9 @@ demo: setup
 
 test: setup lint
 	$(BIN)/python -m pytest -q -n 2
+
+check: setup lint
+	$(BIN)/python -m pytest -q -n 2 -m 'not slow' $(QUICK)
 
 lint: setup
 	$(BIN)/ruff check .
@@ -32,6 +41,11 @@ format: setup
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/clang-format -i $(NATIVE_SOURCES)
+
+# One option of g++ is none of clang's. Apart from make test: it takes some minutes.
+tidy: setup
+	cmake -S runtime -B build/tidy -DCMAKE_EXPORT_COMPILE_COMMANDS=ON -DDSF_HAS_NO_GNU_UNIQUE=OFF >build/tidy.log
+	$(BIN)/run-clang-tidy.py -quiet -hide-progress -clang-tidy-binary $(BIN)/clang-tidy -p build/tidy libdsf/src
 
 bench: setup
 	$(BIN)/python tools/bench/spine.py

@@ -55,7 +55,9 @@ template <class F> auto with_type(Dtype dtype, F&& f) {
 
 // The least value of an integer type, and the first above its largest: powers of two, and so exact in float.
 template <class T> constexpr float least_of() { return static_cast<float>(std::numeric_limits<T>::min()); }
-template <class T> constexpr float above() { return static_cast<float>(std::numeric_limits<T>::max() / 2 + 1) * 2.0f; }
+template <class T> constexpr float above() {
+    return static_cast<float>((std::numeric_limits<T>::max() >> 1) + 1) * 2.0f;
+}
 
 // To an integer: toward zero; out of range is the nearest end, NaN is 0. Between integers: the low bits.
 template <class To, class From> To convert(From from) {
