@@ -76,7 +76,7 @@ def test_one_wheel_serves_every_python(wheel: Path):
     names = zipfile.ZipFile(wheel).namelist()
     assert wheel.name.split("-")[2:4] == ["py3", "none"]
     assert not wheel.name.endswith("any.whl")
-    assert "dsruntime/libdsf.so" in names
+    assert {"dsruntime/libdsf.so", "dsruntime/py.typed"} <= set(names)
     assert {name.split("/")[0] for name in names if "dist-info" not in name} == {"dscompress", "dsruntime"}
 
 
@@ -95,7 +95,7 @@ def test_the_light_install_says_how_to_get_the_compiler(light: Path, model: Path
 
 def test_the_device_wheel_runs_a_model_and_holds_no_compiler(device: Path, device_wheel: Path, model: Path):
     names = zipfile.ZipFile(device_wheel).namelist()
-    assert not [name for name in names if name.startswith("dscompress/")]
+    assert "dsruntime/py.typed" in names and not [name for name in names if name.startswith("dscompress/")]
     code = f"""
 import importlib.util, numpy, dsruntime
 assert importlib.util.find_spec("dscompress") is None

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from dsruntime import library
+from dsruntime.backends import runner
 from dsruntime.backends.runner import Arithmetic, Options, Step
 from dsruntime.errors import BackendError, ModelError
 from dsruntime.file import at_batch
@@ -39,7 +40,7 @@ def session_options(threads: int | None, options: Options) -> library.SessionOpt
     )
 
 
-class Runner:
+class Runner(runner.Runner):
     delays_signals = True
 
     def __init__(self, model: Model, threads: int | None, options: Options) -> None:

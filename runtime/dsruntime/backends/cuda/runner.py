@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from dsruntime.backends import runner
 from dsruntime.backends.cuda.device_model import on_device
 from dsruntime.backends.cuda.driver import Driver, active
 from dsruntime.backends.cuda.drivers import open_driver
@@ -30,7 +31,7 @@ from dsruntime.plan.tensor import SIZES, Tensor
 MOST_PLANS = 4  # one for each batch size
 
 
-class Runner:
+class Runner(runner.DeviceRunner):
     threads = 1
     delays_signals = False
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from dsruntime.backends import runner
 from dsruntime.backends.reference.codecs import decode
 from dsruntime.backends.reference.executor import bytes_at_a_time, execute
 from dsruntime.backends.runner import Arithmetic, Options, Step, refuse_precision
@@ -36,7 +37,7 @@ def check_bytes(where: str, what: str, found: int, allowed: int, what_to_do: str
         raise ModelError(where, f"its {what} need {found} bytes", f"at most {allowed}", what_to_do)
 
 
-class Runner:
+class Runner(runner.Runner):
     threads = 1
     delays_signals = False
 
