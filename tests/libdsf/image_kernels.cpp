@@ -22,9 +22,10 @@ void fill(Guarded<float>& array) {
 
 // Every tap lies somewhere in a row of (count - 1) * step + channels floats of its own.
 void check_depthwise(const DepthwiseF32& kernel, int taps, int64_t channels, int64_t count, Guard guard) {
-    const int64_t step = 2 * channels, row = (count - 1) * step + channels;
-    Guarded<float> x(size(taps * row), guard), w(size(taps * channels), guard), y(size(count * channels), guard);
-    Guarded<float> bias(size(channels), guard), residual(size(count * channels), guard);
+    const int64_t step = 2 * channels, stride = channels + 3, row = (count - 1) * step + channels;
+    Guarded<float> x(size(taps * row), guard), w(size(taps * channels), guard),
+        y(size((count - 1) * stride + channels), guard);
+    Guarded<float> bias(size(channels), guard), residual(y.size(), guard);
     for (Guarded<float>* array : {&x, &w, &bias, &residual}) fill(*array);
     std::vector<const float*> from;
     for (int t = 0; t < taps; ++t) from.push_back(x.data() + t * row);
@@ -33,6 +34,7 @@ void check_depthwise(const DepthwiseF32& kernel, int taps, int64_t channels, int
                    count,
                    step,
                    channels,
+                   stride,
                    channels,
                    w.data(),
                    bias.data(),
@@ -41,9 +43,9 @@ void check_depthwise(const DepthwiseF32& kernel, int taps, int64_t channels, int
                    y.data()});
     for (int64_t i = 0; i < count; ++i)
         for (int64_t c = 0; c < channels; ++c) {
-            float sum = bias[size(c)] + residual[size(i * channels + c)];
+            float sum = bias[size(c)] + residual[size(i * stride + c)];
             for (int t = 0; t < taps; ++t) sum += w[size(t * channels + c)] * x[size(t * row + i * step + c)];
-            EXPECT(y[size(i * channels + c)] == std::fmin(std::fmax(sum, -50.0f), 60.0f));
+            EXPECT(y[size(i * stride + c)] == std::fmin(std::fmax(sum, -50.0f), 60.0f));
         }
 }
 
@@ -58,7 +60,8 @@ void check_depthwise_alone(const DepthwiseF32& kernel, int taps, int64_t channel
     std::vector<const float*> from(size(taps));
     auto compute = [&](int64_t first, int64_t pixels, float* y) {
         for (int t = 0; t < taps; ++t) from[size(t)] = x.data() + t * row + first * channels;
-        kernel.pixels({from.data(), taps, pixels, channels, channels, channels, w.data(), nullptr, nullptr, {}, y});
+        kernel.pixels(
+            {from.data(), taps, pixels, channels, channels, channels, channels, w.data(), nullptr, nullptr, {}, y});
     };
     compute(0, count, together.data());
     for (int64_t i = 0; i < count; ++i) compute(i, 1, alone.data() + i * channels);
@@ -87,7 +90,7 @@ void check_plane(const DepthwiseF32& kernel, int side, int64_t rows, int64_t wid
     std::vector<const float*> taps(size(side * side));
     for (int64_t i = 0; i < rows; ++i) {
         for (int64_t t = 0; t < side * side; ++t) taps[size(t)] = padded.data() + (i + t / side) * pitch + t % side;
-        kernel.pixels({taps.data(), side * side, width, 1, 1, 1, w.data(), &bias,
+        kernel.pixels({taps.data(), side * side, width, 1, 1, 1, 1, w.data(), &bias,
                        fused ? residual.data() + i * width : nullptr, activation, expected.data() + i * width});
     }
     EXPECT(std::memcmp(y.data(), expected.data(), y.size() * sizeof(float)) == 0);

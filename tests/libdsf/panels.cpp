@@ -147,8 +147,7 @@ void check_products(const PanelF32& kernel) {
                 std::vector<float> values(size(columns * k)), x(size(rows * k));
                 for (float& v : values) v = small();
                 for (float& v : x) v = small();
-                std::vector<int64_t> order;
-                for (int64_t t = 0; t < k; ++t) order.push_back(k - 1 - t);
+                const auto order = [k = k](int64_t t) { return k - 1 - t; };
                 Guarded<float> packed(size(product_of.packed_floats()), Guard::after),
                     y(size(rows * columns), Guard::after);
                 for (int p = 0; p < product_of.panels(); ++p)
@@ -161,7 +160,7 @@ void check_products(const PanelF32& kernel) {
                 PanelWeights weights;
                 weights.cells = packed.data();
                 weights.cells_end = packed.data() + packed.size();
-                product_of.run(weights, table.data(), rows, rows, 0, product_of.panels(), {y.data(), columns});
+                product_of.run(weights, {table.data(), rows}, 0, product_of.panels(), {y.data(), columns});
                 for (int64_t i = 0; i < rows; ++i)
                     for (int64_t j = 0; j < columns; ++j) {
                         float sum = 0;

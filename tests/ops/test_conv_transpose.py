@@ -36,6 +36,36 @@ CASES = [
     ),
     Case("tails of every block", (ints(1, 17, 5, 9), shifts(17, 19, 3, 3)), TWO, weights=(1,)),
     Case("the weight is an input", (ints(1, 2, 3, 3), shifts(2, 3, 2, 2)), compiled=False),
+    Case(
+        "the weight is an input, in groups",
+        (ints(2, 6, 5, 4), ints(6, 9, 4, 3), ints(18)),
+        {"strides": [2, 3], "pads": [1, 0, 2, 1], "dilations": [1, 2], "group": 2},
+        compiled=False,
+    ),
+    Case(
+        "depthwise, the weight is an input", (ints(2, 5, 3, 4), ints(5, 1, 4, 4)), {"group": 5, **TWO}, compiled=False
+    ),
+    Case(
+        "depthwise gaps get the bias",
+        (ints(2, 5, 3, 4), shifts(5, 1, 1, 2), ints(5)),
+        {"strides": [3, 4], "group": 5},
+        weights=(1, 2),
+    ),
+    Case(
+        "dilation and stride leave gaps",
+        (ints(2, 3, 4, 5), shifts(3, 4, 2, 2), ints(4)),
+        {"strides": [2, 4], "dilations": [4, 2]},
+        weights=(1, 2),
+        batch=True,
+    ),
+    Case(
+        "no output meets a tap",
+        (ints(1, 2, 1, 1), shifts(2, 3, 1, 1), ints(3)),
+        {"strides": [5, 1], "pads": [1, 0, 0, 0], "output_padding": [3, 0]},
+        weights=(1, 2),
+    ),
+    Case("long lines", (ints(1, 3, 2, 300), shifts(3, 70, 2, 3)), TWO, weights=(1,)),
+    Case("blocks of k", (ints(1, 800, 2, 3), shifts(800, 17, 2, 2)), TWO, weights=(1,)),
     Case("rounded", (normals(2, 16, 5, 6), normals(16, 9, 3, 3), normals(9)), TWO, weights=(1, 2), exact=False),
 ]
 

@@ -1,9 +1,4 @@
-// depthwise_f32: depthwise convolutions: one row or some rows of one channel, or some pixels of neighbouring channels.
-//
-//   y[x] = clip(bias + sum_t weight[t] * row[offsets[t] + x] + residual[x])     x in [0, width)
-//
-// The row is padded and, for a stride above 1, split by phase (ops/convolution.h), so every tap reads contiguously;
-// up to 4 vectors are read past the last pixel.
+// depthwise_f32: depthwise convolutions: some pixels of neighbouring channels, or some rows of one channel.
 #pragma once
 
 #include <stdint.h>
@@ -11,19 +6,6 @@
 #include "activation.h"
 
 namespace dsf {
-
-struct DepthwiseRow {
-    const float* row;
-    const int64_t* offsets;  // [taps]
-    const float* weight;     // [taps]
-    int64_t taps;
-    float bias;
-    const float* residual;  // [width], or null
-    bool clip;
-    float low, high;
-    float* y;  // [width]
-    int64_t width;
-};
 
 // Some pixels of a row of an image whose channels are stored last, in some of its channels:
 //
@@ -34,7 +16,8 @@ struct DepthwisePixels {
     int64_t count;  // pixels
     int64_t step;   // floats between the taps of neighbouring pixels
     int64_t channels;
-    int64_t stride;  // floats between two pixels of y and residual, and two taps of weight
+    int64_t stride;         // floats between two pixels of y and residual
+    int64_t weight_stride;  // between two taps of weight
     const float* weight;
     const float* bias;      // [channels], or null
     const float* residual;  // or null
@@ -72,13 +55,10 @@ inline int64_t padded_pitch(int64_t padded) { return (padded + 31) / 16 * 16; }
 
 struct DepthwiseF32 {
     const char* name;
-    void (*row)(const DepthwiseRow& row);
     void (*pixels)(const DepthwisePixels& pixels);
     void (*plane)(const DepthwisePlane& plane);
     void (*pad)(const DepthwisePadding& padding);
 };
-
-constexpr int DEPTHWISE_SLACK = 64;  // floats readable past the end of a row
 
 extern const DepthwiseF32 depthwise_f32_scalar, depthwise_f32_avx2, depthwise_f32_avx512;
 

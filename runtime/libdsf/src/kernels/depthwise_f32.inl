@@ -5,39 +5,6 @@
 namespace dsf {
 namespace {
 
-template <int V> DSF_INLINE void block(const DepthwiseRow& d, int64_t x, int64_t count) {
-    Vec sum[V];
-    for (int j = 0; j < V; ++j) sum[j] = Vec{};
-    for (int64_t t = 0; t < d.taps; ++t) {
-        const Vec weight = splat(d.weight[t]);
-        const float* from = d.row + d.offsets[t] + x;
-        for (int j = 0; j < V; ++j) sum[j] += weight * load(from + j * WIDTH);
-    }
-    float edge[V * WIDTH];
-    const bool whole = count >= V * WIDTH;
-    if (!whole && d.residual) {
-        memset(edge, 0, sizeof edge);
-        memcpy(edge, d.residual + x, (size_t)count * sizeof(float));
-    }
-    const float* residual = !d.residual ? nullptr : whole ? d.residual + x : edge;
-    float* to = whole ? d.y + x : edge;
-    const Vec low = splat(d.low), high = splat(d.high);
-    for (int j = 0; j < V; ++j) {
-        Vec y = sum[j] + splat(d.bias);
-        if (residual) y += load(residual + j * WIDTH);
-        if (d.clip) y = clamp(y, low, high);
-        store(to + j * WIDTH, y);
-    }
-    if (!whole) memcpy(d.y + x, edge, (size_t)count * sizeof(float));
-}
-
-void row(const DepthwiseRow& d) {
-    int64_t x = 0;
-    for (; d.width - x >= 4 * WIDTH; x += 4 * WIDTH) block<4>(d, x, 4 * WIDTH);
-    for (; d.width - x >= 2 * WIDTH; x += 2 * WIDTH) block<2>(d, x, 2 * WIDTH);
-    for (; x < d.width; x += WIDTH) block<1>(d, x, d.width - x);
-}
-
 // One vector of channels of P pixels from i on, whose weights are read once for all of them. Each one's sums are made as
 // those of a pixel alone: in two chains, for a chain of 9 is long to wait for.
 template <int P, bool WHOLE, class Finish>
@@ -48,7 +15,7 @@ DSF_INLINE void pixels_together(const DepthwisePixels& d, int64_t channel, int c
 #pragma GCC unroll 8
     for (int p = 0; p < P; ++p) sum[p][0] = bias, sum[p][1] = Vec{};
     auto add = [&](int64_t t, int chain) {
-        const Vec w = get(d.weight + t * d.stride + channel);
+        const Vec w = get(d.weight + t * d.weight_stride + channel);
         const float* tap = d.taps[t] + channel + i * d.step;
 #pragma GCC unroll 8
         for (int p = 0; p < P; ++p) sum[p][chain] = multiply_add(sum[p][chain], w, get(tap + p * d.step));
@@ -84,7 +51,7 @@ template <int T, bool WHOLE> DSF_INLINE void channel_vector(const DepthwisePixel
     const float* from[T ? T : 1];
 #pragma GCC unroll 25
     for (int t = 0; t < T; ++t) {
-        weight[t] = get(d.weight + t * d.stride + channel);
+        weight[t] = get(d.weight + t * d.weight_stride + channel);
         from[t] = d.taps[t] + channel;
     }
     for (; i < d.count; ++i) {
@@ -181,8 +148,6 @@ void pad(const DepthwisePadding& padding) {
 }  // namespace
 
 extern const DepthwiseF32 DEPTHWISE_NAME;
-const DepthwiseF32 DEPTHWISE_NAME = {DEPTHWISE_LABEL, row, pixels, plane, pad};
-
-static_assert(DEPTHWISE_SLACK >= 4 * WIDTH, "blocks read this far");
+const DepthwiseF32 DEPTHWISE_NAME = {DEPTHWISE_LABEL, pixels, plane, pad};
 
 }  // namespace dsf

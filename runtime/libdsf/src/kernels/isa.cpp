@@ -25,20 +25,20 @@ bool has_avx2() { return __builtin_cpu_supports("avx2") && __builtin_cpu_support
 // First row that is available wins.
 const Isa ISAS[] = {
 #if defined(__x86_64__)
-    {"avx512bf16", "AVX-512 F, DQ, BW, VL, VBMI, BF16; BMI2", has_avx512bf16, true, &gemm_f32_avx512,
-     &depthwise_f32_avx512, &array_f32_avx512, &panel_f32_avx512, &winograd_f32_avx512, &pool_f32_avx512,
-     &gemv_shift_avx512bf16, &decode_f32_avx512, &transpose_f32_avx512, &panel_bf16_avx512bf16},
-    {"avx512", "AVX-512 F, DQ, BW, VL; BMI2", has_avx512, false, &gemm_f32_avx512, &depthwise_f32_avx512,
-     &array_f32_avx512, &panel_f32_avx512, &winograd_f32_avx512, &pool_f32_avx512, &gemv_shift_avx512,
-     &decode_f32_avx512, &transpose_f32_avx512, nullptr},
-    {"avx2", "AVX2, FMA", has_avx2, false, &gemm_f32_avx2, &depthwise_f32_avx2, &array_f32_avx2, &panel_f32_avx2,
-     &winograd_f32_avx2, &pool_f32_avx2, &gemv_shift_avx2, &decode_f32_scalar, &transpose_f32_avx2, nullptr},
+    {"avx512bf16", "AVX-512 F, DQ, BW, VL, VBMI, BF16; BMI2", has_avx512bf16, true, &depthwise_f32_avx512,
+     &array_f32_avx512, &panel_f32_avx512, &winograd_f32_avx512, &pool_f32_avx512, &gemv_shift_avx512bf16,
+     &decode_f32_avx512, &transpose_f32_avx512, &panel_bf16_avx512bf16},
+    {"avx512", "AVX-512 F, DQ, BW, VL; BMI2", has_avx512, false, &depthwise_f32_avx512, &array_f32_avx512,
+     &panel_f32_avx512, &winograd_f32_avx512, &pool_f32_avx512, &gemv_shift_avx512, &decode_f32_avx512,
+     &transpose_f32_avx512, nullptr},
+    {"avx2", "AVX2, FMA", has_avx2, false, &depthwise_f32_avx2, &array_f32_avx2, &panel_f32_avx2, &winograd_f32_avx2,
+     &pool_f32_avx2, &gemv_shift_avx2, &decode_f32_scalar, &transpose_f32_avx2, nullptr},
 #endif
 #if defined(__aarch64__)
-    {"neon", "AArch64", always, false, &gemm_f32_scalar, &depthwise_f32_scalar, &array_f32_scalar, &panel_f32_scalar,
+    {"neon", "AArch64", always, false, &depthwise_f32_scalar, &array_f32_scalar, &panel_f32_scalar,
      &winograd_f32_scalar, &pool_f32_scalar, &gemv_shift_neon, &decode_f32_scalar, &transpose_f32_scalar, nullptr},
 #endif
-    {"scalar", "any CPU", always, false, &gemm_f32_scalar, &depthwise_f32_scalar, &array_f32_scalar, &panel_f32_scalar,
+    {"scalar", "any CPU", always, false, &depthwise_f32_scalar, &array_f32_scalar, &panel_f32_scalar,
      &winograd_f32_scalar, &pool_f32_scalar, &gemv_shift_scalar, &decode_f32_scalar, &transpose_f32_scalar, nullptr},
 };
 

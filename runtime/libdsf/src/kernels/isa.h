@@ -13,7 +13,6 @@
 #include "array_f32.h"
 #include "decode_f32.h"
 #include "depthwise_f32.h"
-#include "gemm_f32.h"
 #include "gemv_shift.h"
 #include "panel_bf16.h"
 #include "pool_f32.h"
@@ -27,7 +26,6 @@ struct Isa {
     const char* needs;  // for a person: CPU features
     bool (*available)();
     bool bf16;  // has kernels for bfloat16 activations
-    const GemmF32* gemm;
     const DepthwiseF32* depthwise;
     const ArrayF32* array;
     const PanelF32* panel;

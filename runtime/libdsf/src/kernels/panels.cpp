@@ -71,10 +71,10 @@ const float* PanelProduct::cells_of(const PanelWeights& weights, const Panel& pa
     return weights.block;
 }
 
-void PanelProduct::run(const PanelWeights& weights, const float* const* table, int64_t pitch, int64_t rows, int first,
-                       int last, const PanelOutput& output) const {
+void PanelProduct::run(const PanelWeights& weights, const PanelTable& table, const PanelRows* rows,
+                       const PanelRows* rows_end, int first, int last, const PanelOutput& output) const {
     PanelTile tile{};
-    tile.pitch = pitch;
+    tile.pitch = table.pitch;
     tile.stride = output.stride;
     tile.activation = output.activation;
     constexpr int64_t SMALL = 64 * 1024;  // cells that stay in the L2 cache anyway: 256 KiB
@@ -82,13 +82,15 @@ void PanelProduct::run(const PanelWeights& weights, const float* const* table, i
     const char* const packed_end = is_large ? reinterpret_cast<const char*>(weights.cells_end) : nullptr;
     for (int p = first; p < last; ++p) {
         const Panel& panel = panels_[static_cast<size_t>(p)];
-        const int64_t most = kernel_.rows[panel.vectors], tiles = divide_up(rows, most);
+        const int64_t most = kernel_.rows[panel.vectors];
+        int64_t all_tiles = 0;
+        for (const PanelRows* r = rows; r != rows_end; ++r) all_tiles += divide_up(r->count, most);
         tile.columns = static_cast<int>(panel.columns);
         tile.scale = output.scale ? output.scale + panel.column : nullptr;
         tile.bias = output.bias ? output.bias + panel.column : nullptr;
         for (const BlockOfK& block : blocks_) {
             if (output.threads && output.threads->cancelled()) return;
-            tile.offset = block.offset;
+            tile.offset = table.offset + block.offset;
             tile.segments = block.segments;
             tile.length = block.length;
             tile.first = block.k == 0;
@@ -96,16 +98,21 @@ void PanelProduct::run(const PanelWeights& weights, const float* const* table, i
             const int64_t cells = block.segments * block.length * panel.vectors * kernel_.width;
             tile.b = cells_of(weights, panel, block);
             // Meanwhile the next block comes into the L2 cache, a share of it with each tile.
-            const int64_t share = divide_up(cells, tiles) * static_cast<int64_t>(sizeof(float));
-            tile.prefetch_end = packed_end ? reinterpret_cast<const char*>(tile.b) + share * tiles : nullptr;
-            for (int64_t t = 0; t < tiles; ++t) {
-                const int64_t begin = rows * t / tiles, end = rows * (t + 1) / tiles;
-                tile.prefetch = tile.prefetch_end;
-                if (packed_end) tile.prefetch_end = std::min(tile.prefetch + share, packed_end);
-                tile.rows = table + block.segment * pitch + begin;
-                tile.c = output.y + begin * output.stride + panel.column;
-                tile.residual = output.residual ? output.residual + begin * output.stride + panel.column : nullptr;
-                kernel_.tile(tile, static_cast<int>(end - begin), panel.vectors);
+            const int64_t share = divide_up(cells, all_tiles) * static_cast<int64_t>(sizeof(float));
+            tile.prefetch_end = packed_end ? reinterpret_cast<const char*>(tile.b) + share * all_tiles : nullptr;
+            tile.rows = table.runs + block.segment * table.pitch;
+            for (const PanelRows* r = rows; r != rows_end; ++r) {
+                const int64_t tiles = divide_up(r->count, most);
+                for (int64_t t = 0; t < tiles; ++t) {
+                    const int64_t begin = r->count * t / tiles, end = r->count * (t + 1) / tiles;
+                    const int64_t at = r->at + begin * output.stride + panel.column;
+                    tile.prefetch = tile.prefetch_end;
+                    if (packed_end) tile.prefetch_end = std::min(tile.prefetch + share, packed_end);
+                    tile.c = output.y + at;
+                    tile.residual = output.residual ? output.residual + at : nullptr;
+                    kernel_.tile(tile, static_cast<int>(end - begin), panel.vectors);
+                    tile.rows += end - begin;
+                }
             }
         }
     }

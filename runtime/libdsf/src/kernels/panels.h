@@ -63,6 +63,19 @@ struct PanelOutput {
     const Threads* threads = nullptr;  // if given: the product ends early where the run is cancelled
 };
 
+// Rows of a product that lie evenly in y, PanelOutput::stride apart.
+struct PanelRows {
+    int64_t count;
+    int64_t at;  // floats into y and residual
+};
+
+// Where the rows' runs start: [segments][pitch], and `offset` floats further.
+struct PanelTable {
+    const float* const* runs;
+    int64_t pitch;
+    int64_t offset = 0;
+};
+
 class PanelProduct {
 public:
     PanelProduct(const PanelF32& kernel, int64_t segments, int64_t length, int64_t columns);
@@ -74,10 +87,10 @@ public:
     int64_t packed_floats() const { return k_ * packed_columns_; }
     int64_t block_floats() const { return block_floats_; }  // of the largest block of a panel
 
-    // Packs the columns of a panel: column j's k-th number is values[j * stride + order[k]]; -1 in order is a 0. A cell
+    // Packs the columns of a panel: column j's k-th number is values[j * stride + order(k)]; -1 in order is a 0. A cell
     // holds `numbers` numbers that are neighbours in k. as(float) gives a number its packed form.
-    template <class Number, class As>
-    void pack(int panel, const float* values, int64_t stride, const std::vector<int64_t>& order, int numbers, As as,
+    template <class Order, class Number, class As>
+    void pack(int panel, const float* values, int64_t stride, const Order& order, int numbers, As as,
               Number* packed) const {
         const Panel& p = panels_[static_cast<size_t>(panel)];
         const int64_t width = p.vectors * kernel_.width;
@@ -85,16 +98,22 @@ public:
         const Number zero = as(0.0f);
         for (int64_t k = 0; k < k_; ++k, to += width * numbers)
             for (int n = 0; n < numbers; ++n) {
-                const int64_t at = order[static_cast<size_t>(k * numbers + n)];
+                const int64_t at = order(k * numbers + n);
                 const int64_t count = at >= 0 ? p.columns : 0;
                 for (int64_t j = 0; j < count; ++j) to[j * numbers + n] = as(values[j * stride + at]);
                 for (int64_t j = count; j < width; ++j) to[j * numbers + n] = zero;
             }
     }
 
-    // Rows [0, rows) of panels [first, last). table: [segments][pitch], where each row's runs start.
-    void run(const PanelWeights& weights, const float* const* table, int64_t pitch, int64_t rows, int first, int last,
-             const PanelOutput& output) const;
+    // All rows of a table, of panels [first, last).
+    void run(const PanelWeights& weights, const PanelTable& table, int first, int last,
+             const PanelOutput& output) const {
+        const PanelRows all{table.pitch, 0};
+        run(weights, table, &all, &all + 1, first, last, output);
+    }
+    // The same of rows that lie in several places of y, one after the other in the table.
+    void run(const PanelWeights& weights, const PanelTable& table, const PanelRows* rows, const PanelRows* rows_end,
+             int first, int last, const PanelOutput& output) const;
 
 private:
     // A block's cells: where they are packed, or made of what the weights are.

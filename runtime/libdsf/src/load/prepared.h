@@ -15,10 +15,10 @@ namespace dsf {
 enum class Packing : uint8_t {
     values,             // decoded, in C order
     code_rows,          // packed codes; numbers of a row
-    filters,            // of convolutions in ONNX's order; transposed or not, groups
-    taps,               // [taps][channels]
+    taps,               // [taps][channels]; with an order of the taps
     winograd,           // of 3x3 filters
     panels_of_filters,  // filters of a group, their numbers; with an order
+    panels_of_phases,   // groups, phases of y, the taps of all of y and of x; with an order of the taps
     panels_of_columns,  // matrices, a row's and a column's stride
 };
 
@@ -28,7 +28,7 @@ struct PreparedKey {
     Packing packing;
     const void* kernel;            // the table of functions whose layout it is (kernels/isa.h); null: nobody's own
     std::vector<int64_t> numbers;  // as Packing lists them
-    std::vector<int64_t> order;    // which number of a filter each packed one is
+    std::vector<int64_t> order;    // which number, or tap, of a filter each packed one is
 
     bool operator==(const PreparedKey& other) const {
         return weight == other.weight && packing == other.packing && kernel == other.kernel &&

@@ -1,27 +1,34 @@
-// What conv and conv_transpose share: a convolution of stride and dilation over an image that was spread and padded.
+// What conv and conv_transpose share: products of taps with pixels of images, [N][H][W][C].
 //
-//   image     the input with expand - 1 zeros between its pixels and zeros around it (conv: expand 1)
-//   y[o][p]   = sum over (c, ky, kx) of weight[o][c][ky][kx] * image[c][p * stride + k * dilation]
+//   y[n][oy][ox][o] = activation(sum over (ky, kx, c) of w[o][c][ky][kx] * x[n][iy][ix][c] + bias[o] + residual)
+//   iy = (oy * stride + ky * dilation - before) / expand, and the same for ix
 //
-// The prepared image of a channel is held by phases, so that every tap reads a contiguous run for neighbouring outputs:
+// Pixels outside the image are 0, and so are those that the division leaves no whole number for: conv divides by 1,
+// conv_transpose by its stride. Every expand-th output has the same taps; such outputs are a phase, and within it a tap
+// reads neighbouring pixels for neighbouring outputs.
 //
-//   stride 1   row: 0 1 2 3 4 5 6 7        stride 2   row: 0 2 4 6 | 1 3 5 7
+// Ways to compute it, the first that fits:
 //
-// Four ways to compute it, the first that fits: planes (depthwise, stride 1: convolution_planes.cpp), depthwise (one input
-// channel a group), direct (1x1, nothing to prepare) and packed (the micro-kernel's b panels are gathered from the prepared
-// image, k block by k block).
+//   planes      depthwise of stride 1 in ONNX's order, where that is as fast    convolution_planes.cpp
+//   depthwise   one channel and one filter a group: vectors of channels         convolution_depthwise.cpp
+//   Winograd    3x3, stride 1, where it saves time: fewer multiplications       convolution_winograd.cpp
+//   direct      everything else: products whose rows lie in the image           convolution_direct.cpp
+//   transposed  the same, a product for each phase                              convolution_transposed.cpp
+//
+// A weight that is in the file is packed once, one that is computed in every run.
 #pragma once
 
-#include "ops/op.h"
+#include "kernels/panels.h"
+#include "product.h"
 
 namespace dsf {
 
 // One spatial axis. A 1-d convolution has a y axis of ones.
 struct Span {
     int64_t input = 1, output = 1, kernel = 1, stride = 1, dilation = 1;
-    int64_t expand = 1;  // input pixel i is image pixel before + i * expand
-    int64_t before = 0;  // may be negative: the input is cropped
-    int64_t image() const { return (output - 1) * stride + (kernel - 1) * dilation + 1; }  // pixels that are read
+    int64_t expand = 1;  // conv_transpose: its stride, whose image has expand - 1 zeros between two pixels
+    int64_t before = 0;  // padding; may be negative: the input is cropped
+    int64_t image() const { return (output - 1) * stride + (kernel - 1) * dilation + 1; }  // pixels, zeros included
 };
 
 struct Convolution {
@@ -29,17 +36,106 @@ struct Convolution {
     int64_t channels = 1, filters = 1;  // a group
     Span y, x;
     bool transposed = false;  // the weight is [channels][filters] and flipped
+
+    int64_t taps() const { return y.kernel * x.kernel; }
+    int64_t all_channels() const { return groups * channels; }
+    int64_t all_filters() const { return groups * filters; }
 };
 
-// Refuses sizes that would make the prepared image larger than a tensor may be.
+// A tap of a phase: its number in the kernel as it is stored, and the pixel that the phase's output 0 reads with it.
+struct Tap {
+    int64_t number, offset;
+};
+
+// Outputs first, first + expand, ... of an axis. Output i of them reads pixel i * stride + offset with each of its taps.
+struct Phase {
+    int64_t first, count;
+    int64_t taps_before;    // in the phases before it
+    std::vector<Tap> taps;  // in the order of their pixels
+};
+
+// The phases that have taps, in the order of their first outputs: no more than the kernel has taps.
+std::vector<Phase> phases_of(const Span& span, bool transposed);
+size_t table_bytes(const std::vector<Phase>& phases);
+
+// Refuses sizes that would make the image, with its padding and zeros, larger than a tensor may be.
 void check_image(const Inference& node, const Convolution& convolution);
+
+// What is multiplied, taps that fall outside included.
+uint64_t multiplications(const Convolution& convolution);
+
+// A convolution in ONNX's order, as fast as with channels last, reordering included, and with the same results.
+bool fits_channels_first(const Preparation& preparation, const Convolution& convolution);
+
+// Few channels, as an RGB image has: the direct way copies them together, whatever their order was.
+bool lays_out_input(const Convolution& convolution);
+
+std::unique_ptr<Kernel> prepare_convolution(const Preparation& preparation, const Convolution& convolution);
+
+// ---- the ways
 
 bool planes_fit(const Convolution& convolution);
 std::unique_ptr<Kernel> prepare_planes(const Preparation& preparation, const Convolution& convolution);
+std::unique_ptr<Kernel> prepare_depthwise(const Preparation& preparation, const Convolution& convolution);
+bool winograd_wins(const Preparation& preparation, const Convolution& convolution);
+std::unique_ptr<Kernel> prepare_winograd(const Preparation& preparation, const Convolution& convolution);
+std::unique_ptr<Kernel> prepare_direct(const Preparation& preparation, const Convolution& convolution);
+std::unique_ptr<Kernel> prepare_transposed(const Preparation& preparation, const Convolution& convolution);
 
-// Whether it is as fast as with channels last, reordering included, and gives the same.
-bool fits_channels_first(const Preparation& preparation, const Convolution& convolution);
+// ---- what they share
 
-std::unique_ptr<Kernel> prepare_convolution(const Preparation& preparation, const Convolution& convolution);
+// Calls take(filter, values) for the filters of the weight from first to last, count at a time: values is
+// [count][channels][taps], decoded.
+template <class Take>
+void for_filters(const Preparation& preparation, int64_t first, int64_t last, int64_t count, int64_t k, Take take) {
+    const Weight& weight = *preparation.weight(1);
+    if (has_rows(weight.form)) {
+        Floats values(count * k);
+        for (int64_t filter = first; filter < last; filter += count) {
+            decode_rows(weight.form, weight.type, filter, std::min(last, filter + count), values.data());
+            take(filter, values.data());
+        }
+        return;
+    }
+    const Floats values = decode_floats(weight);
+    for (int64_t filter = first; filter < last; filter += count) take(filter, values.data() + filter * k);
+}
+
+// The epilogue of a step, from pixel 0 and channel 0 on.
+struct ConvolutionEpilogue {
+    explicit ConvolutionEpilogue(const Preparation& preparation);
+    PanelOutput at(const Run& run, int64_t channels, int64_t pixel, int64_t channel) const;
+
+private:
+    Epilogue epilogue_;
+    Activation activation_;
+    bool has_bias_;
+};
+
+// table[tap][i]: the channels of that tap's pixel for output begin + i of a phase of y and one of x, of all images from x
+// on. A pixel has `channels` floats; where there is none, `zeros` is read.
+void find_taps(const Convolution& convolution, const Phase& y, const Phase& x, const float* images, int64_t channels,
+               const float* zeros, int64_t begin, int64_t end, const float** table);
+
+// Calls take(tap of y, tap of x), phase by phase.
+template <class Take> void for_taps(const std::vector<Phase>& y, const std::vector<Phase>& x, Take take) {
+    for (const Phase& phase_y : y)
+        for (const Phase& phase_x : x)
+            for (const Tap& tap_y : phase_y.taps)
+                for (const Tap& tap_x : phase_x.taps) take(tap_y, tap_x);
+}
+
+// The phase that an output belongs to, or null.
+const Phase* phase_at(const std::vector<Phase>& phases, int64_t first);
+
+// The outputs that no tap reaches: bias, residual and activation alone.
+void fill_gaps(const Run& run, const Convolution& convolution, const std::vector<Phase>& y, const std::vector<Phase>& x,
+               const ConvolutionEpilogue& epilogue);
+
+// How the rows and panels of `groups` products are cut into tasks.
+struct ProductBlocks {
+    int64_t rows = 1, row_blocks = 1, panel_blocks = 1;
+};
+ProductBlocks cut_product(const PanelProduct& product, int64_t rows, int64_t groups, int threads);
 
 }  // namespace dsf

@@ -6,7 +6,7 @@
 #include <cstring>
 
 #include "kernels/isa.h"
-#include "convolution_last.h"
+#include "convolution.h"
 #include "packed_panels.h"
 
 namespace dsf {
@@ -15,39 +15,15 @@ namespace {
 constexpr int64_t NARROW = 4;                        // channels
 constexpr int64_t PADDED_FLOATS = int64_t(1) << 21;  // laid-out images kept at a time: 8 MiB, or one image
 
-// How the rows and panels of one product are cut into tasks.
-struct Blocks {
-    int64_t rows = 1, row_blocks = 1, panel_blocks = 1;
-};
-
-Blocks cut(const PanelProduct& product, int64_t rows, int64_t groups, int threads) {
-    constexpr int64_t ENOUGH_WORK = int64_t(1) << 18;  // multiplications that are worth a task
-    constexpr int64_t LONG = 192, SHORT = 48;          // rows that share a pass over the weights
-    Blocks blocks;
-    blocks.row_blocks = divide_up(rows, LONG);
-    const int64_t worth = 1 + rows * groups * product.packed_floats() / ENOUGH_WORK;
-    const int64_t wanted = threads == 1 ? 1 : std::min<int64_t>(threads * 4, worth);
-    const bool heavy = product.packed_floats() > rows * product.k();  // more weights than pixels
-    while (blocks.row_blocks * blocks.panel_blocks * groups < wanted) {
-        const bool more_panels = blocks.panel_blocks < product.panels();
-        if (!heavy && rows / blocks.row_blocks > SHORT) ++blocks.row_blocks;
-        else if (more_panels) ++blocks.panel_blocks;
-        else if (rows / blocks.row_blocks > 1) ++blocks.row_blocks;
-        else break;
-    }
-    if (blocks.row_blocks > threads) blocks.row_blocks = round_up(blocks.row_blocks, threads);  // as many for each
-    blocks.rows = divide_up(rows, blocks.row_blocks);
-    blocks.row_blocks = divide_up(rows, blocks.rows);
-    return blocks;
-}
-
 class DirectConvolution final : public Kernel {
 public:
     DirectConvolution(const Preparation& preparation, const Convolution& c)
         : c_(c),
           narrow_(lays_out_input(c)),
           input_last_(preparation.input_last),
-          taps_(c.y.kernel * c.x.kernel),
+          y_(phases_of(c.y, false)[0]),
+          x_(phases_of(c.x, false)[0]),
+          taps_(c.taps()),
           form_(panel_form(preparation, narrow_ || c.channels % 2 == 0)),
           cells_(is_bf16(form_) ? divide_up(c.channels, 2) : c.channels),
           product_(panel_kernel(form_), narrow_ ? c.y.kernel : taps_, narrow_ ? c.x.kernel * cells_ : cells_,
@@ -58,24 +34,27 @@ public:
           pixels_(c.y.output * c.x.output),
           images_at_once_(narrow_ ? std::max<int64_t>(1, std::min(c.images, PADDED_FLOATS / image_floats()))
                                   : c.images),
-          blocks_(cut(product_, images_at_once_ * pixels_, c.groups, preparation.threads)),
+          blocks_(cut_product(product_, images_at_once_ * pixels_, c.groups, preparation.threads)),
           epilogue_(preparation),
           slots_(preparation.threads),
-          zeros_(cells_) {
-        std::fill(zeros_.data(), zeros_.data() + cells_, 0.0f);
+          zeros_(all_cells()) {
+        std::fill(zeros_.data(), zeros_.data() + all_cells(), 0.0f);
     }
     const char* name() const override { return product_.kernel().name; }
     Arithmetic arithmetic(dsf_dtype given) const override {
         return directly(is_bf16(form_) ? DSF_BFLOAT16 : given, DSF_FLOAT32);
     }
-    bool reads_weight(int input) const override { return input != 1; }
-    size_t table_bytes() const override { return static_cast<size_t>(floats_bytes(cells_)); }
+    bool reads_weight(int input) const override { return input != 1 || packed_.computed_floats() > 0; }
+    size_t table_bytes() const override { return static_cast<size_t>(floats_bytes(all_cells())); }
 
     size_t scratch_bytes() const override {
-        return static_cast<size_t>(images_at_once_ * image_floats() + slots_ * slot_floats()) * sizeof(float);
+        return static_cast<size_t>(packed_.computed_floats() + images_at_once_ * image_floats() +
+                                   slots_ * slot_floats()) *
+               sizeof(float);
     }
 
     void run(const Run& run) const override {
+        if (packed_.computed_floats()) packed_.pack(run, product_, static_cast<float*>(run.scratch));
         for (int64_t first = 0; first < c_.images; first += images_at_once_)
             some_images(run, first, std::min(images_at_once_, c_.images - first));
     }
@@ -98,7 +77,6 @@ private:
     }
     int64_t padded_row() const { return c_.x.image() * cells_; }
     int64_t all_cells() const { return c_.groups * cells_; }
-    int64_t all_channels() const { return c_.groups * c_.channels; }
     // Of a slot: the table of rows, and where codes are decoded to.
     int64_t table_floats() const {
         const int64_t pointers = blocks_.rows * (narrow_ ? c_.y.kernel : taps_);
@@ -107,25 +85,30 @@ private:
     int64_t slot_floats() const { return table_floats() + packed_.block_floats(); }
 
     void some_images(const Run& run, int64_t first, int64_t images) const {
-        const float* x = run.inputs[0].as<const float>() + first * all_channels() * c_.y.input * c_.x.input;
-        float* const copies = static_cast<float*>(run.scratch);
+        const float* x = run.inputs[0].as<const float>() + first * c_.all_channels() * c_.y.input * c_.x.input;
+        const float* const computed = static_cast<float*>(run.scratch);
+        float* const copies = static_cast<float*>(run.scratch) + packed_.computed_floats();
         float* const slots = copies + images_at_once_ * image_floats();
         if (narrow_) lay_out(run, x, images, copies);
         else if (is_bf16(form_)) round(run, x, images, copies);
         const float* from = image_floats() ? copies : x;
         const int64_t rows = images * pixels_, row_blocks = divide_up(rows, blocks_.rows);
         const int64_t tasks = row_blocks * blocks_.panel_blocks;
+        int64_t tabled[MAX_THREADS];  // by slot: the rows that its table is of; the groups of a pixel share it
+        std::fill(tabled, tabled + MAX_THREADS, -1);
         for_slots(run.threads, slots_, tasks * c_.groups, [&](int64_t slot, int64_t item) {
-            const int64_t group = item / tasks, part = item % tasks / row_blocks;
-            const int64_t begin = item % row_blocks * blocks_.rows, end = std::min(rows, begin + blocks_.rows);
+            const int64_t group = item % c_.groups, part = item / c_.groups % blocks_.panel_blocks;
+            const int64_t begin = item / c_.groups / blocks_.panel_blocks * blocks_.rows;
+            const int64_t end = std::min(rows, begin + blocks_.rows);
             float* const mine = slots + slot * slot_floats();
             const float** table = reinterpret_cast<const float**>(mine);
-            if (narrow_) find_rows(from, begin, end, table);
-            else find_taps(from + group * cells_, begin, end, table);
+            if (tabled[slot] != begin)
+                narrow_ ? find_rows(from, begin, end, table) : find_pixels(from, begin, end, table);
+            tabled[slot] = begin;
             const int64_t panels = product_.panels();
-            PanelOutput output = epilogue_.at(run, c_.groups * c_.filters, first * pixels_ + begin, group * c_.filters);
+            PanelOutput output = epilogue_.at(run, c_.all_filters(), first * pixels_ + begin, group * c_.filters);
             output.scale = packed_.scale(group);
-            product_.run(packed_.weights(group, mine + table_floats()), table, end - begin, end - begin,
+            product_.run(packed_.weights(group, mine + table_floats(), computed), {table, end - begin, group * cells_},
                          static_cast<int>(panels * part / blocks_.panel_blocks),
                          static_cast<int>(panels * (part + 1) / blocks_.panel_blocks), output);
         });
@@ -133,37 +116,17 @@ private:
 
     // The images as bfloat16, channels in pairs.
     void round(const Run& run, const float* x, int64_t images, float* to) const {
-        for_items(run.threads, images * c_.y.input, c_.x.input * all_channels(), [&](int64_t begin, int64_t end) {
-            isa().panel_bf16->round(x + begin * c_.x.input * all_channels(),
-                                    (end - begin) * c_.x.input * all_channels(), to + begin * c_.x.input * all_cells());
+        for_items(run.threads, images * c_.y.input, c_.x.input * c_.all_channels(), [&](int64_t begin, int64_t end) {
+            isa().panel_bf16->round(x + begin * c_.x.input * c_.all_channels(),
+                                    (end - begin) * c_.x.input * c_.all_channels(),
+                                    to + begin * c_.x.input * all_cells());
         });
     }
 
-    // table[ky * kernel width + kx][i]: the channels of that tap's pixel for output pixel begin + i.
-    void find_taps(const float* x, int64_t begin, int64_t end, const float** table) const {
-        const int64_t channels = all_cells(), row = c_.x.input * channels, pitch = end - begin;
-        if (is_matrix_) {
-            for (int64_t i = 0; i < pitch; ++i) table[i] = x + (begin + i) * channels;
-            return;
-        }
-        int64_t image = begin / pixels_, oy = begin % pixels_ / c_.x.output, ox = begin % c_.x.output;
-        for (int64_t i = 0; i < pitch; ++i) {
-            const float** to = table + i;
-            for (int64_t ky = 0; ky < c_.y.kernel; ++ky) {
-                const int64_t iy = oy * c_.y.stride + ky * c_.y.dilation - c_.y.before;
-                const bool inside = iy >= 0 && iy < c_.y.input;
-                const float* line = x + (image * c_.y.input + iy) * row;
-                for (int64_t kx = 0; kx < c_.x.kernel; ++kx, to += pitch) {
-                    const int64_t ix = ox * c_.x.stride + kx * c_.x.dilation - c_.x.before;
-                    *to = inside && ix >= 0 && ix < c_.x.input ? line + ix * channels : zeros_.data();
-                }
-            }
-            if (++ox < c_.x.output) continue;
-            ox = 0;
-            if (++oy < c_.y.output) continue;
-            oy = 0;
-            ++image;
-        }
+    // table[tap][i]: the channels of that tap's pixel for output pixel begin + i.
+    void find_pixels(const float* x, int64_t begin, int64_t end, const float** table) const {
+        if (!is_matrix_) return find_taps(c_, y_, x_, x, all_cells(), zeros_.data(), begin, end, table);
+        for (int64_t i = begin; i < end; ++i) table[i - begin] = x + i * all_cells();
     }
 
     // table[ky][i]: the row of taps ky of output pixel begin + i.
@@ -231,6 +194,7 @@ private:
 
     Convolution c_;
     bool narrow_, input_last_;
+    Phase y_, x_;  // all outputs
     int64_t taps_;
     PanelForm form_;
     int64_t cells_;  // of 32 bits, for the channels of a pixel in a group: a float, or two bfloat16 numbers
@@ -238,10 +202,10 @@ private:
     PackedPanels packed_;
     bool is_matrix_;  // 1x1: output pixel i reads input pixel i
     int64_t pixels_, images_at_once_;
-    Blocks blocks_;
-    LastEpilogue epilogue_;
+    ProductBlocks blocks_;
+    ConvolutionEpilogue epilogue_;
     int64_t slots_;
-    Floats zeros_;  // [cells]
+    Floats zeros_;  // a pixel
 };
 
 }  // namespace

@@ -1,7 +1,7 @@
 // Depthwise convolutions of images whose channels are stored first, with stride 1: some rows of a plane are padded into
 // the first cache, and its channel's filter goes over them. Sums are made as in convolution_depthwise.cpp.
 #include "kernels/isa.h"
-#include "convolution_last.h"
+#include "convolution.h"
 
 namespace dsf {
 namespace {
@@ -68,7 +68,7 @@ private:
     const DepthwiseF32& kernel_ = *isa().depthwise;
     Convolution c_;
     int64_t pixels_, rows_, pitch_, together_;
-    LastEpilogue epilogue_;
+    ConvolutionEpilogue epilogue_;
     int64_t slots_;
 };
 

@@ -12,7 +12,7 @@
 
 #include "kernels/isa.h"
 #include "base/memory.h"
-#include "convolution_last.h"
+#include "convolution.h"
 #include "packed_panels.h"
 
 namespace dsf {
@@ -207,7 +207,7 @@ private:
     const WinogradF32& kernel_ = *isa().winograd;
     Convolution c_;
     int64_t tiles_y_, tiles_x_, tiles_, vectors_;
-    LastEpilogue epilogue_;
+    ConvolutionEpilogue epilogue_;
     int64_t slots_;
     int64_t channels_ = 1;      // of a block
     int64_t block_ = 1;         // tiles
@@ -233,8 +233,8 @@ bool is_allowed() {
 // products' transform 14; products are made at 80 % of the peak, direct ones at 94 %, of bfloat16 at twice the peak. For
 // one image, however many there are: an image's answer does not depend on its batch.
 bool winograd_wins(const Preparation& preparation, const Convolution& c) {
-    if (c.y.kernel != 3 || c.x.kernel != 3 || c.y.stride != 1 || c.x.stride != 1 || c.y.dilation != 1 ||
-        c.x.dilation != 1 || c.groups != 1 || c.channels < 32 || c.filters < 32 || !is_allowed())
+    if (!preparation.weight(1) || c.y.kernel != 3 || c.x.kernel != 3 || c.y.stride != 1 || c.x.stride != 1 ||
+        c.y.dilation != 1 || c.x.dilation != 1 || c.groups != 1 || c.channels < 32 || c.filters < 32 || !is_allowed())
         return false;
     constexpr int64_t FILTER = 80, NUMBER = 14;
     const int64_t weights = c.channels * c.filters, positions = WINOGRAD_POSITIONS;

@@ -7,7 +7,7 @@
 
 #include "kernels/isa.h"
 #include "base/memory.h"
-#include "convolution_last.h"
+#include "convolution.h"
 
 namespace dsf {
 namespace {
@@ -49,7 +49,9 @@ void pack_all(const Preparation& preparation, const PanelProduct& product, int64
                     const float factor = factors.empty() ? 1.0f : factors[static_cast<size_t>(first + i / size)];
                     values[static_cast<size_t>(i)] = w[i] / factor;
                 }
-                product.pack(p, values.data(), size, order, numbers, as, packed);
+                product.pack(
+                    p, values.data(), size, [&](int64_t k) { return order[static_cast<size_t>(k)]; }, numbers, as,
+                    packed);
             });
         }
 }
@@ -86,11 +88,11 @@ uint16_t bf16_of(float w) {
 }
 
 PanelForm panel_form(const Preparation& preparation, bool pairs) {
-    const bool bf16 = preparation.numerics.multiplies_bf16() && pairs;
-    if ((!bf16 && !preparation.numerics.keeps_codes()) ||
-        !is_separable(*preparation.weight(1), preparation.inputs[1]->shape[0]))
+    const Weight* weight = preparation.weight(1);
+    const bool bf16 = preparation.numerics.multiplies_bf16() && pairs, codes = preparation.numerics.keeps_codes();
+    if (!weight || (!bf16 && !codes) || !is_separable(*weight, preparation.inputs[1]->shape[0]))
         return PanelForm::floats;
-    if (!preparation.numerics.keeps_codes()) return PanelForm::bf16;
+    if (!codes) return PanelForm::bf16;
     return bf16 ? PanelForm::bf16_codes : PanelForm::codes;
 }
 
@@ -100,9 +102,14 @@ PackedPanels::PackedPanels(const Preparation& preparation, const PanelProduct& p
                            int64_t filters, const std::vector<int64_t>& order)
     : form_(form),
       has_codes_or_pairs_(form != PanelForm::floats),
+      groups_(groups),
       filters_(filters),
       group_cells_(product.packed_floats()),
       block_floats_(round_up(product.block_floats(), 16)) {
+    if (!preparation.weight(1)) {
+        order_ = order;
+        return;
+    }
     const Weight& weight = *preparation.weight(1);
     const int numbers = numbers_of(form);
     const int64_t cells = groups * group_cells_;
@@ -129,11 +136,26 @@ PackedPanels::PackedPanels(const Preparation& preparation, const PanelProduct& p
     });
 }
 
-PanelWeights PackedPanels::weights(int64_t group, float* block) const {
+void PackedPanels::pack(const Run& run, const PanelProduct& product, float* to) const {
+    const Tensor& weight = run.inputs[1];
+    const int64_t size = weight.shape().elements() / weight.shape()[0], panels = product.panels();
+    for_items(run.threads, groups_ * panels, product.packed_floats() / panels, [&](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i) {
+            const int panel = static_cast<int>(i % panels);
+            const float* filters =
+                weight.as<const float>() + (i / panels * filters_ + product.panel(panel).column) * size;
+            product.pack(
+                panel, filters, size, [this](int64_t k) { return order_[static_cast<size_t>(k)]; }, 1, itself,
+                to + i / panels * group_cells_);
+        }
+    });
+}
+
+PanelWeights PackedPanels::weights(int64_t group, float* block, const float* computed) const {
     PanelWeights weights;
     weights.numbers = numbers_of(form_);
-    if (cells_) {
-        weights.cells = cells_->data() + group * group_cells_;
+    if (!codes_) {
+        weights.cells = (cells_ ? cells_->data() : computed) + group * group_cells_;
         weights.cells_end = weights.cells + group_cells_;
         return weights;
     }

@@ -36,22 +36,27 @@ PanelForm panel_form(const Preparation& preparation, bool pairs);
 // The micro-kernel of a form.
 const PanelF32& panel_kernel(PanelForm form);
 
-// Weights [groups * filters][k] of input 1, packed for `groups` products of the same shape. order: which number of a
+// Weights [groups * filters][k] of input 1, as floats if they are computed, packed for `groups` products of the same shape. order: which number of a
 // filter each packed one is, -1 for a 0.
 class PackedPanels {
 public:
     PackedPanels(const Preparation& preparation, const PanelProduct& product, PanelForm form, int64_t groups,
                  int64_t filters, const std::vector<int64_t>& order);
 
-    // block: [product.block_floats()], where codes are decoded to.
-    PanelWeights weights(int64_t group, float* block) const;
+    // Weights that are computed, or 0: how many floats they have packed, and packing them.
+    int64_t computed_floats() const { return order_.empty() ? 0 : round_up(groups_ * group_cells_, 16); }
+    void pack(const Run& run, const PanelProduct& product, float* to) const;
+
+    // block: [product.block_floats()], where codes are decoded to. computed: what pack() made.
+    PanelWeights weights(int64_t group, float* block, const float* computed) const;
     const float* scale(int64_t group) const { return has_codes_or_pairs_ ? scale_.data() + group * filters_ : nullptr; }
     int64_t block_floats() const { return codes_ ? block_floats_ : 0; }
 
 private:
     PanelForm form_;
     bool has_codes_or_pairs_;
-    int64_t filters_, group_cells_, block_floats_;
+    int64_t groups_, filters_, group_cells_, block_floats_;
+    std::vector<int64_t> order_;  // of weights that are computed
     std::vector<float> scale_, table_;
     std::shared_ptr<const Floats> cells_;
     std::shared_ptr<const uint8_t> codes_;

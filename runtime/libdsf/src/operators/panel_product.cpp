@@ -1,7 +1,5 @@
 // Products by panels: rows of a are read where they lie. A weight is packed once; a b that is computed, block by block
 // while it is multiplied.
-#include <numeric>
-
 #include "kernels/isa.h"
 #include "kernels/panels.h"
 #include "packed_panels.h"
@@ -106,7 +104,7 @@ public:
             output.bias = p_.bias >= 0 ? run.inputs[p_.bias].as<const float>() : nullptr;
             output.residual = residual ? residual + offset : nullptr;
             output.activation = activation_;
-            panels_.run(weights(run, copy, mine + table_floats()), table, end - begin, end - begin,
+            panels_.run(weights(run, copy, mine + table_floats()), {table, end - begin},
                         static_cast<int>(count * part / panel_blocks_),
                         static_cast<int>(count * (part + 1) / panel_blocks_), output);
         });
@@ -190,8 +188,7 @@ private:
 
     void pack_matrix(const Columns& source, int64_t matrix, float* packed) const {
         Floats columns(panels_.kernel().vectors * panels_.kernel().width * p_.k);
-        std::vector<int64_t> in_order(static_cast<size_t>(cells_ * (bf16_ ? 2 : 1)), -1);  // filled up to pairs
-        std::iota(in_order.begin(), in_order.begin() + p_.k, 0);
+        const auto in_order = [this](int64_t k) { return k < p_.k ? k : -1; };  // filled up to pairs
         for (int p = 0; p < panels_.panels(); ++p) {
             const Panel& panel = panels_.panel(p);
             source.read(matrix, panel.column, panel.columns, columns.data());

@@ -1,5 +1,5 @@
 // conv: y = w * x + b, a convolution in one or two spatial axes, in groups.
-#include "operators/convolution_last.h"
+#include "operators/convolution.h"
 #include "op_rule.h"
 
 namespace dsf {
@@ -54,13 +54,10 @@ std::vector<Shape> shapes(const Inference& node) {
 }
 
 std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
-    const Convolution c = read(preparation.attributes());
-    return preparation.channels_last ? prepare_convolution_last(preparation, c) : prepare_convolution(preparation, c);
+    return prepare_convolution(preparation, read(preparation.attributes()));
 }
 
-// A weight that is computed has no packed form: such a convolution reads and writes ONNX's order.
 ChannelsLast channels_last(const Preparation& preparation) {
-    if (!preparation.weight(1)) return ChannelsLast::never;
     return lays_out_input(read(preparation.attributes())) ? ChannelsLast::lays_out : ChannelsLast::prefers;
 }
 
@@ -68,8 +65,8 @@ bool fits_onnx_order(const Preparation& preparation) {
     return fits_channels_first(preparation, read(preparation.attributes()));
 }
 
-// The kernels of channels-last images have every activation.
-bool takes(const Inference& node, const Epilogue& epilogue) { return node.is_weight(1) || bounds(node, epilogue); }
+// All ways have every activation.
+bool takes(const Inference&, const Epilogue&) { return true; }
 
 uint64_t work(const Inference& node, const Shape& y) {
     const Shape& w = node.input(1).shape;

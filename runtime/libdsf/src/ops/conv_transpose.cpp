@@ -1,6 +1,6 @@
 // conv_transpose: the gradient of conv with respect to its input.
 //
-// Computed as a convolution of stride 1 over x with stride - 1 zeros between its pixels, with the kernel flipped:
+// It is a convolution of stride 1 over x with stride - 1 zeros between its pixels, with the kernel flipped:
 //
 //   pads before, after      kernel extent - 1 - pad; negative where a pad is larger: the image is cropped
 //   output                  (input - 1) * stride + output_padding + extent - pad before - pad after
@@ -63,11 +63,9 @@ std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
     return prepare_convolution(preparation, read(preparation.attributes()));
 }
 
-// As it is computed: a convolution over the image with zeros between its pixels.
-uint64_t work(const Inference& node, const Shape& y) {
-    const Shape& w = node.input(1).shape;
-    return static_cast<uint64_t>(y.elements()) * static_cast<uint64_t>(w.elements() / w[1] / read(node).groups);
-}
+ChannelsLast channels_last(const Preparation&) { return ChannelsLast::prefers; }
+
+uint64_t work(const Inference& node, const Shape&) { return multiplications(read(node)); }
 
 }  // namespace
 
@@ -77,6 +75,7 @@ constexpr Op conv_transpose = OpRule("conv_transpose")
                                   .inputs(2, 3)
                                   .shapes(shapes)
                                   .float32(prepare)
+                                  .channels_last(channels_last)
                                   .each_image(by_images)
                                   .work(work)
                                   .takes(bounds);

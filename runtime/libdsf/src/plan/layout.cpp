@@ -81,9 +81,11 @@ private:
             for (int& input : group.inputs) input = in_order(input, Order::onnx, node);
         } else {
             group.channels_last = true;
+            const bool takes_images = group.kind != ChannelsLast::prefers && group.kind != ChannelsLast::lays_out;
+            const Order others = takes_images ? Order::channels_last : Order::onnx;
             for (size_t i = 0; i < group.inputs.size(); ++i)
-                if (i == 0 ? group.kind != ChannelsLast::lays_out : group.kind != ChannelsLast::prefers)
-                    group.inputs[i] = in_order(group.inputs[i], Order::channels_last, node);
+                if (i > 0 || group.kind != ChannelsLast::lays_out)
+                    group.inputs[i] = in_order(group.inputs[i], i == 0 ? Order::channels_last : others, node);
             group.input_last = is_one(group.inputs[0]) || is_last_[static_cast<size_t>(group.inputs[0])];
         }
         const Order order = group.channels_last ? Order::channels_last : Order::onnx;
