@@ -15,7 +15,7 @@ help:
 	@echo "make demo    train digits, export, predict, verify, inspect (sets up everything)"
 	@echo "make test    lint and the full test suite (sets up everything)"
 	@echo "make check   lint and the quickest tests that say much, in a minute or so"
-	@echo "make lint    ruff, clang-format, and mypy on the runtime"
+	@echo "make lint    ruff, clang-format and mypy"
 	@echo "make format  lay Python, C and C++ out as make lint wants them"
 	@echo "make tidy    clang-tidy on libdsf"
 	@echo "make bench   the project's figures, measured on this machine"

@@ -11,6 +11,7 @@ import resource
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -91,7 +92,7 @@ def bench_model(
     loaded = time.perf_counter()
     feed = random_feed(model, batch)
     ready = time.perf_counter()
-    options = {"memory": memory, "precision": precision}
+    options: dict[str, Any] = {"memory": memory, "precision": precision}
     session = model.session(backend, threads, **options)
     session.run(feed)
     found = Bench(

@@ -148,7 +148,7 @@ def trusted(card: Card, where: str) -> str:
 
 def is_ours(name: str) -> bool:
     match = OURS.fullmatch(name)
-    return bool(match) and getattr(factory.find(name, name), "__module__", "") == match[1]
+    return match is not None and getattr(factory.find(name, name), "__module__", "") == match[1]
 
 
 def is_torchvisions(card: Card) -> bool:

@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 
 from dscompress.errors import DsError
-from dscompress.training import digits
+from dscompress.training import Tensors, digits
 
 RUNS = {
     "float": "--method float --epochs 12",
@@ -28,6 +28,7 @@ RUNS = {
 def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     scans = digits().validation
+    assert isinstance(scans, Tensors)
     write_png(scans.images[scans.targets == 7][0], folder / "seven.png")
 
     for name, options in RUNS.items():

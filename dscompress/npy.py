@@ -84,7 +84,7 @@ def read_array(file, length: int, where: str, largest: int) -> np.ndarray:
             where, f"a damaged .npy file ({length:,} bytes, {begin + expected:,} by its header)", "a whole array", AGAIN
         )
     array = np.empty(expected, np.uint8)
-    if read_into(file, memoryview(array)) < expected:
+    if read_into(file, array.data) < expected:
         raise ModelError(where, "a damaged .npy file (it ends before its array does)", "a whole array", AGAIN)
     array = array.view(dtype) if array.size else np.empty(0, dtype)
     array = array.reshape(shape, order="F" if in_columns else "C")
@@ -113,7 +113,7 @@ class Head:
     def __init__(self, file) -> None:
         self.file, self.taken = file, 0
 
-    def read(self, count: int) -> bytes:
+    def read(self, count: int = 0, /) -> bytes:
         self.taken += count
         if self.taken > LONGEST_HEADER:
             raise ValueError("its header is too long")

@@ -13,6 +13,7 @@ import dataclasses
 import difflib
 import math
 from dataclasses import dataclass
+from typing import Any
 
 from dscompress.errors import TrainingError
 
@@ -46,14 +47,24 @@ class Recipe:
     source: str = ""
 
 
-CIFAR = {"epochs": 200, "batch": 128, "schedule": "steps", "milestones": (80, 120, 160, 180), "shift": 0.125,
-         "flip": True}  # fmt: skip
-CIFAR_TUNING = {**CIFAR, "epochs": 15, "milestones": (5, 10)}
-IMAGENET = {"epochs": 90, "batch": 256, "schedule": "steps", "milestones": (30, 60), "crop": 0.08, "flip": True}
-IMAGENET_TUNING = {**IMAGENET, "epochs": 15, "milestones": (5, 10)}
-DIGITS = {"epochs": 30, "batch": 64, "schedule": "cosine", "warmup": 1, "weight_decay": 5e-4, "shift": 0.1,
-          "rotate": 8.0, "zoom": 0.08}  # fmt: skip
-DIGITS_TUNING = {**DIGITS, "epochs": 12}
+CIFAR: dict[str, Any] = {
+    "epochs": 200, "batch": 128, "schedule": "steps", "milestones": (80, 120, 160, 180), "shift": 0.125, "flip": True
+}  # fmt: skip
+CIFAR_TUNING: dict[str, Any] = {**CIFAR, "epochs": 15, "milestones": (5, 10)}
+IMAGENET: dict[str, Any] = {
+    "epochs": 90,
+    "batch": 256,
+    "schedule": "steps",
+    "milestones": (30, 60),
+    "crop": 0.08,
+    "flip": True,
+}
+IMAGENET_TUNING: dict[str, Any] = {**IMAGENET, "epochs": 15, "milestones": (5, 10)}
+DIGITS: dict[str, Any] = {
+    "epochs": 30, "batch": 64, "schedule": "cosine", "warmup": 1, "weight_decay": 5e-4, "shift": 0.1,
+    "rotate": 8.0, "zoom": 0.08,
+}  # fmt: skip
+DIGITS_TUNING: dict[str, Any] = {**DIGITS, "epochs": 12}
 
 HE = "He et al. 2016, as in [DS]"
 SCRATCH = "[DS]: rate 0.01, momentum 0.9, decay 1e-4; steps of its scripts"

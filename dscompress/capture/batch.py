@@ -28,7 +28,7 @@ def taken_as_free(what: str, size: int) -> str:
 
 
 def is_free(value: ir.Value, axis: int) -> bool:
-    return len(value.shape) > axis and not isinstance(value.shape[axis], int)
+    return value.shape is not None and len(value.shape) > axis and not isinstance(value.shape[axis], int)
 
 
 def renamed(dim: int | ir.SymbolicDim, pattern: re.Pattern) -> int | ir.SymbolicDim:

@@ -9,6 +9,7 @@ that no parameter stands behind (the ONNX optimiser folds those).
 """
 
 import operator
+from typing import Any
 
 import torch
 from torch.export.graph_signature import InputKind, InputSpec, TensorArgument
@@ -56,7 +57,7 @@ def fold_constants(program: torch.export.ExportedProgram, bounded: bool = False)
     return len(folded)
 
 
-def constant_values(program: torch.export.ExportedProgram, bounded: bool) -> dict[torch.fx.Node, object]:
+def constant_values(program: torch.export.ExportedProgram, bounded: bool) -> dict[torch.fx.Node, Any]:
     """The nodes that depend on parameters alone, and what they are."""
     signature = program.graph_signature
     mutated = set(signature.buffers_to_mutate.values())
@@ -67,7 +68,7 @@ def constant_values(program: torch.export.ExportedProgram, bounded: bool) -> dic
     }
     held = {**program.constants, **program.state_dict}
     budget = Budget.of([held[name] for name in by_name.values() if isinstance(held[name], torch.Tensor)])
-    values: dict[torch.fx.Node, object] = {}
+    values: dict[torch.fx.Node, Any] = {}
     for node in program.graph_module.graph.nodes:
         if node.op == "placeholder" and node.name in by_name:
             values[node] = held[by_name[node.name]]

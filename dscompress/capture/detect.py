@@ -5,8 +5,9 @@ import io
 import pickletools
 import stat
 import zipfile
+from io import BufferedIOBase
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any
 
 from dscompress.errors import CompileError
 from dscompress.torchfile.inert import Unreadable
@@ -54,7 +55,7 @@ def detect(path: Path) -> str:
         raise CompileError(where, f"cannot be read ({error.strerror})") from None
 
 
-def detect_open_file(file: BinaryIO, where: str) -> str:
+def detect_open_file(file: BufferedIOBase, where: str) -> str:
     head = file.read(512)
     if not head:
         raise CompileError(where, "is empty", KNOWN)
@@ -77,7 +78,7 @@ def detect_open_file(file: BinaryIO, where: str) -> str:
     raise CompileError(where, "is of no known kind", KNOWN)
 
 
-def kind_of_zip(file: BinaryIO, where: str) -> str:
+def kind_of_zip(file: BufferedIOBase, where: str) -> str:
     try:
         directory(file, file.seek(0, 2))  # before anything is made of its members: how many there are
         archive = zipfile.ZipFile(file)
@@ -107,7 +108,7 @@ def first_bytes(archive: zipfile.ZipFile, name: str) -> bytes:
         return b""
 
 
-def kind_of_legacy_stream(file: BinaryIO, where: str) -> str:
+def kind_of_legacy_stream(file: BufferedIOBase, where: str) -> str:
     """torch.save's old form: four pickles (magic number, version, machine, the object), then the storages."""
     file.seek(0)
     start = io.BytesIO(file.read(FIRST_BYTES))
@@ -120,7 +121,7 @@ def kind_of_legacy_stream(file: BinaryIO, where: str) -> str:
     return kind_of_pickle(start, where)
 
 
-def kind_of_pickle(pickle: BinaryIO, where: str) -> str:
+def kind_of_pickle(pickle: BufferedIOBase, where: str) -> str:
     """A dict is a state_dict or holds one, unless it begins as our checkpoints do; an object is a pickled module."""
     head = pickle.read(FIRST_BYTES)
     name = outermost(io.BytesIO(head), where)
@@ -133,7 +134,7 @@ def kind_of_pickle(pickle: BinaryIO, where: str) -> str:
     return PICKLED_MODULE
 
 
-def outermost(pickle: BinaryIO, where: str) -> str:
+def outermost(pickle: Any, where: str) -> str:
     """What a pickle makes, from its first opcodes: dict, list, tuple, or the first class "module name"."""
     strings: list[str] = []
     with contextlib.suppress(Exception):
@@ -170,7 +171,7 @@ def is_text(head: bytes) -> bool:
     return all(letter.isprintable() or letter in "\r\n\t\f" for letter in text[:-1]) and "\ufffd" not in text[:-1]
 
 
-def is_onnx(file: BinaryIO) -> bool:
+def is_onnx(file: BufferedIOBase) -> bool:
     """Whether the file begins as MOST_FIELDS of ModelProto's fields (numbers and wire types), a graph among them."""
     varint, length_delimited, graph = 0, 2, 7
     fields = {1: varint, 5: varint} | dict.fromkeys((2, 3, 4, 6, 7, 8, 14, 20, 25, 26), length_delimited)
@@ -192,7 +193,7 @@ def is_onnx(file: BinaryIO) -> bool:
     return graph in seen
 
 
-def read_varint(file: BinaryIO) -> int | None:
+def read_varint(file: BufferedIOBase) -> int | None:
     value = 0
     for shift in range(0, 70, 7):
         byte = file.read(1)

@@ -80,8 +80,9 @@ def import_module(name: str, where: str) -> Any:
         with quiet():
             return with_torchvision(lambda: importlib.import_module(name))
     except Exception as error:
-        missing = isinstance(error, ModuleNotFoundError) and error.name and name.startswith(error.name)
-        found = f"--model: no module {error.name!r}" if missing else f"--model: import {name} failed: {error}"
+        absent = error.name if isinstance(error, ModuleNotFoundError) else None
+        missing = bool(absent and name.startswith(absent))
+        found = f"--model: no module {absent!r}" if missing else f"--model: import {name} failed: {error}"
         remedy = f"install it, or run from the folder that holds it (now {os.getcwd()})" if missing else ""
         raise CompileError(where, found, what_to_do=remedy) from error
 

@@ -29,7 +29,7 @@ Sources = dict[str, tuple[str, ...]]
 
 
 def fill(
-    built: torch.nn.Module, weights: Mapping, model: str, where: str, notes: list[str], prefix: str | None = None
+    built: torch.nn.Module, weights: Mapping, model: str | None, where: str, notes: list[str], prefix: str | None = None
 ) -> Sources:
     """For each key of the module the keys of the file that its tensor was made of. CompileError: they do not fit."""
     own = built.state_dict()
@@ -70,7 +70,7 @@ def tied_keys(built: torch.nn.Module) -> dict[str, str]:
 
 def under_prefix(weights: Mapping[str, Any], prefix: str, notes: list[str]) -> Sources:
     plain = {key: plain_key(key) for key in weights}
-    found = {name.removeprefix(prefix): (key,) for key, name in plain.items() if name.startswith(prefix)}
+    found: Sources = {name.removeprefix(prefix): (key,) for key, name in plain.items() if name.startswith(prefix)}
     if any(key != name for key, name in plain.items()):
         notes.append("what torch.compile or FSDP put into the keys was left out")
     if prefix:
@@ -133,7 +133,7 @@ def plain_of(key: str) -> str:
     return key.replace("parametrizations.", "").rpartition(".")[0]
 
 
-def refuse_misfits(tensors: Mapping[str, Any], own: Mapping[str, Any], model: str, where: str) -> None:
+def refuse_misfits(tensors: Mapping[str, Any], own: Mapping[str, Any], model: str | None, where: str) -> None:
     own = {plain_key(key): value for key, value in own.items()}
     missing = [key for key in own if key not in tensors and not key.endswith(COUNTER)]
     unexpected = [key for key in tensors if key not in own]

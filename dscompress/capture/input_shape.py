@@ -1,6 +1,7 @@
 """--input-shape: "1,3,224,224", once for each input of the model; the first number is the batch."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from dscompress.errors import CompileError
 
@@ -19,7 +20,7 @@ def parse_input_shapes(option: ShapeOption) -> list[Shape] | None:
     return [parse_shape(shape) for shape in option]
 
 
-def parse_shape(shape: str | Sequence[int]) -> Shape:
+def parse_shape(shape: Any) -> Shape:
     parts = shape.replace("x", ",").split(",") if isinstance(shape, str) else shape
     try:
         numbers = tuple(int(part) for part in parts)

@@ -6,6 +6,8 @@ buffers that a run changes. And PyTorch captures a free batch as 2 or more, so t
 that shows when both are run.
 """
 
+from typing import Any
+
 import torch
 from torch.export.graph_signature import InputKind
 
@@ -72,16 +74,18 @@ def is_view(node: torch.fx.Node) -> bool:
 
 def draws(node: torch.fx.Node) -> bool:
     """Whether an operator makes random numbers as it is called here."""
-    if torch.Tag.nondeterministic_seeded not in node.target.tags:
+    operator: Any = node.target
+    if torch.Tag.nondeterministic_seeded not in operator.tags:
         return False
-    names = {each.name for each in node.target._schema.arguments}
+    names = {each.name for each in operator._schema.arguments}
     on = [bool(argument(node, name)) for name in (*SWITCHES, *CHANCES) if name in names]
     return all(on)
 
 
 def argument(node: torch.fx.Node, name: str):
     """What an operator is called with, its default included."""
-    for place, each in enumerate(node.target._schema.arguments):
+    operator: Any = node.target
+    for place, each in enumerate(operator._schema.arguments):
         if each.name == name:
             given = node.args[place] if place < len(node.args) else each.default_value
             return node.kwargs.get(name, given)

@@ -33,7 +33,7 @@ AGAIN = "export it again"
 
 Proto = onnx.TensorProto
 # What a tensor's entries are kept in, where they are not in raw_data, and how many entries of that field one takes.
-FIELDS = {
+FIELDS: dict[str, dict[int, int]] = {
     "float_data": {Proto.FLOAT: 1, Proto.COMPLEX64: 2},
     "double_data": {Proto.DOUBLE: 1, Proto.COMPLEX128: 2},
     "int64_data": {Proto.INT64: 1},
@@ -151,8 +151,8 @@ def check_functions(proto: onnx.ModelProto, where: str) -> None:
         raise CompileError(where, f"its functions expand to {size:,} bytes", f"at most {MOST_COPIED:,}", INLINE)
     if (total := count_nodes(proto.graph.node)) > MOST_NODES:
         raise CompileError(where, f"has {total:,} nodes", f"at most {MOST_NODES:,}", "simplify it")
-    if (inside := sum(len(bodies_of(node)) for node in all_nodes(proto.graph.node))) > MOST_BODIES:
-        raise CompileError(where, f"has {inside:,} branches and loops", f"at most {MOST_BODIES:,}", "simplify it")
+    if (branches := sum(len(bodies_of(node)) for node in all_nodes(proto.graph.node))) > MOST_BODIES:
+        raise CompileError(where, f"has {branches:,} branches and loops", f"at most {MOST_BODIES:,}", "simplify it")
 
 
 def key(domain: str, name: str, overload: str) -> tuple[str, str, str]:

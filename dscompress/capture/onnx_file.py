@@ -27,7 +27,7 @@ KIND = "ONNX"
 LARGEST = 2**31 - 1  # protobuf's own limit
 OLDEST_OPSET, OPSET = 18, 20
 LAST_PLAIN_RESIZE = 10  # the last opset whose Resize does not say how it maps coordinates
-OTHER_FLOATS = {
+OTHER_FLOATS: dict[int, str] = {
     onnx.TensorProto.DOUBLE: "float64",
     onnx.TensorProto.FLOAT16: "float16",
     onnx.TensorProto.BFLOAT16: "bfloat16",

@@ -91,7 +91,9 @@ class Raising:
         return value.is_initializer() or value in self.facts.constants
 
     def dtype(self, value: ir.Value) -> ir.DataType | None:
-        return value.const_value.dtype if value.is_initializer() else self.facts.dtypes.get(value, value.dtype)
+        if value.is_initializer() and value.const_value is not None:
+            return value.const_value.dtype
+        return self.facts.dtypes.get(value, value.dtype)
 
     def raise_node(self, node: ir.Node) -> None:
         for place, value in enumerate(node.inputs):
@@ -123,10 +125,12 @@ class Raising:
         return self.done[value]
 
     def raised_weight(self, value: ir.Value) -> ir.Value:
-        array = self.to_float32(value.const_value.numpy(), value.name)  # type: ignore[union-attr]
+        stored = value.const_value
+        assert stored is not None  # it is an initializer
+        array = self.to_float32(stored.numpy(), value.name)
         name = value.name or "constant"
         self.graph.initializers.pop(name)
-        value.name = f"{name}_as_{OTHERS[value.const_value.dtype]}"  # type: ignore[index, union-attr]
+        value.name = f"{name}_as_{OTHERS[stored.dtype]}"
         self.graph.register_initializer(value)  # for what computes with it before it meets data
         raised = ir.Value(
             name=name,

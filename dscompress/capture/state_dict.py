@@ -32,11 +32,13 @@ def capture(path: Path, options: CaptureOptions) -> Captured:
     built, options = build_and_choose(path, options)
     found, checkpoint = read(path, options)
     known = None if found is None else deepshift_checkpoint.capture_known(found, options, built)
-    if known is None and found is not None and found.method is not None:
+    if known is not None:
+        return known
+    if found is not None and found.method is not None:
         raise deepshift_checkpoint.unknown(found, options)
-    if known is None and checkpoint is None:
+    if found is not None and checkpoint is None:
         return capture_checkpoint(found.latent, replace(options, weights_key=None, prefix=None), str(path), built)
-    return known or capture_checkpoint(checkpoint, options, str(path), built)
+    return capture_checkpoint(checkpoint, options, str(path), built)
 
 
 def build_and_choose(path: Path, options: CaptureOptions) -> tuple[nn.Module | None, CaptureOptions]:

@@ -70,7 +70,9 @@ def to_onnx(program: torch.export.ExportedProgram, where: str, bounded: bool = F
     try:
         with quiet(), torch.no_grad():
             fold_constants(program, bounded)
-            model = torch.onnx.export(program, (), dynamo=True, opset_version=OPSET, verbose=False).model
+            exported = torch.onnx.export(program, (), dynamo=True, opset_version=OPSET, verbose=False)
+            assert exported is not None  # with dynamo
+            model = exported.model
     except Exception as error:
         raise translation_error(error, program, where) from error
     name_the_batch(model)
@@ -108,8 +110,8 @@ def translation_error(error: Exception, program: torch.export.ExportedProgram, w
         if place:
             text = f"torch.onnx has no translation of {operator}, called in {place}"
             return CompileError(where, text, what_to_do="write that line with other torch functions")
-    found = f"torch.onnx could not translate the model: {first_lines(chain(error)[-1])}"
-    return CompileError(where, found, what_to_do="export it to .onnx yourself and give that file")
+    text = f"torch.onnx could not translate the model: {first_lines(chain(error)[-1])}"
+    return CompileError(where, text, what_to_do="export it to .onnx yourself and give that file")
 
 
 def place_in_module(error: BaseException, module: torch.nn.Module) -> str:

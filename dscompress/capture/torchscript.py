@@ -43,7 +43,7 @@ def capture(path: Path, options: CaptureOptions) -> Captured:
     except Exception as error:
         reason = first_line(error)
         raise CompileError(where, f"PyTorch cannot load it ({reason})", what_to_do=INSTEAD) from None
-    if options.inputs is None:
+    if options.inputs is None and shapes is not None:
         inputs = tuple(zeros(shapes, options.dtypes(len(shapes)), where))
     else:
         inputs = tuple(by_place(options, where))
@@ -53,7 +53,13 @@ def capture(path: Path, options: CaptureOptions) -> Captured:
     try:
         with quiet(), torch.no_grad():
             torch.onnx.export(
-                module, inputs, buffer, dynamo=False, opset_version=OPSET, input_names=names, dynamic_axes=free
+                module,
+                inputs,
+                buffer,  # type: ignore[arg-type]  # without dynamo a file object is taken, too
+                dynamo=False,
+                opset_version=OPSET,
+                input_names=names,
+                dynamic_axes=free,
             )
     except Exception as error:
         reason = first_line(error)

@@ -60,9 +60,9 @@ class Commands(click.Group):
             context.fail(no_such_command(name))
         return super().resolve_command(context, arguments)
 
-    def make_context(self, name, arguments, parent=None, **settings):
+    def make_context(self, info_name, args, parent=None, **extra):
         with heeding_the_reader(), show.writing_stdout():
-            return super().make_context(name, arguments, parent, **settings)
+            return super().make_context(info_name, args, parent, **extra)
 
     def invoke(self, context):
         with heeding_the_reader():
@@ -85,11 +85,11 @@ class Commands(click.Group):
 class Command(click.Command):
     """A command whose help has its options under the headings of options.section()."""
 
-    def make_context(self, name, arguments, parent=None, **settings):
+    def make_context(self, info_name, args, parent=None, **extra):
         with show.writing_stdout():  # --help, --recipes
-            context = super().make_context(name, arguments, parent, **settings)
+            context = super().make_context(info_name, args, parent, **extra)
         if context.meta.get(show.QUIET) and "quiet" not in (parameter.name for parameter in self.params):
-            raise click.UsageError(f"{name} has no -q: all that it prints is its result.", context)
+            raise click.UsageError(f"{info_name} has no -q: all that it prints is its result.", context)
         return context
 
     def format_options(self, context, formatter):

@@ -107,13 +107,13 @@ def examine_libdsf() -> dict:
 def examine_torchvision() -> str | None:
     """What is wrong if torch and torchvision are of different builds. Their files say; importing them takes seconds."""
     torch, torchvision = built_version("torch"), built_version("torchvision")
-    builds = [re.search(r"\+(cpu|cu\d+|rocm[\d.]+|xpu)$", version or "") for version in (torch, torchvision)]
-    if None in builds or builds[0][1] == builds[1][1]:
+    ours, theirs = (re.search(r"\+(cpu|cu\d+|rocm[\d.]+|xpu)$", version or "") for version in (torch, torchvision))
+    if torchvision is None or ours is None or theirs is None or ours[1] == theirs[1]:
         return None
     return (
         f"{torchvision} was built for another torch than {torch}, and its import can fail; --model torchvision... "
         "works all the same; to repair it: pip install --force-reinstall --no-deps "
-        f"torchvision=={torchvision.split('+')[0]} --index-url https://download.pytorch.org/whl/{builds[0][1]}"
+        f"torchvision=={torchvision.split('+')[0]} --index-url https://download.pytorch.org/whl/{ours[1]}"
     )
 
 
@@ -164,7 +164,7 @@ def print_findings(data: dict) -> None:
     )
     if "instruction_sets" in libdsf:
         show.line()
-        rows = [
+        rows: list[tuple] = [
             (
                 row["name"],
                 row["needs"],

@@ -68,7 +68,8 @@ def command(context, model, inputs, top, batch, output, backend, threads, memory
         prepare_meanwhile(opened, memory, precision)
     session = opened.session(backend, threads, memory=memory, precision=precision)
     results = Results(session, top, as_json)
-    arrays, images = [], []
+    arrays: list = []
+    images: list = []
     for path, listed in expand(inputs, results):
         try:
             (arrays if not listed and is_array(path) else images).append(path)

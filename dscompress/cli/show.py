@@ -231,11 +231,12 @@ def fitting(cells, right, optional, columns: int | None) -> tuple[list[int], dic
     kept = [i for i in range(len(right)) if any(row[i] for row in cells)]
     widths = {i: max(columns_of(row[i]) for row in cells) for i in kept}
 
+    if columns is None:
+        return kept, widths
+
     def excess() -> int:
         return sum(widths[i] + GAP for i in kept) - GAP - columns
 
-    if columns is None:
-        return kept, widths
     for i in reversed(range(len(right))):
         if optional[i] and i in kept and excess() > 0:
             kept.remove(i)
@@ -356,7 +357,7 @@ def progress(label: str, total: int | None = None) -> Iterator[Callable[..., Non
 
         def advance(count: int = 1, label: str | None = None, total: int | None = None) -> None:
             told = None if label is None else printable(label)
-            drawn.update(task, advance=count, description=told, **({} if total is None else {"total": total}))
+            drawn.update(task, advance=count, description=told, total=total)
 
         try:
             yield advance

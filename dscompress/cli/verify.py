@@ -44,6 +44,7 @@ MOST_CHANGES = 3
 @click.pass_context
 def command(
     context,
+    /,
     model,
     source,
     samples,

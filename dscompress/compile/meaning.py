@@ -115,8 +115,9 @@ def over_the_classes(node: LoweredNode, value: ir.Value) -> bool:
 def unknown_meaning(description, asked: Sequence[str]) -> str:
     """A note where run and predict() show classes, and nobody knows what their numbers are; else ""."""
     entry = description.outputs[0] if description.outputs else None
-    shown = entry is not None and (entry.labels or any(source.image for source in description.inputs))
-    if not shown or entry.meaning or asked:
+    if entry is None or entry.meaning or asked:
+        return ""
+    if not (entry.labels or any(source.image for source in description.inputs)):
         return ""
     name = description.values[entry.value].name
     return f"nothing says what the numbers of output '{name}' mean: they are shown as scores, not probabilities; {HOW}"

@@ -111,7 +111,7 @@ def build(found: Imported, network: Network) -> nn.Module:
 
 def take_transform(built: nn.Module, found: Imported, network: Network) -> None:
     if hasattr(built, "transform_input"):
-        built.transform_input = transforms_input(found, network)
+        built.transform_input = transforms_input(found, network)  # type: ignore[assignment]  # a plain bool
 
 
 def transforms_input(found: Imported, network: Network) -> bool:

@@ -194,7 +194,7 @@ def weights_moved(weight: torch.Tensor, bits: int | None) -> int:
     """How many weights rounding would change; none where all are powers of two, whatever a name says of their range."""
     if is_rounded(weight):
         return 0
-    return int((round_q(weight, bits if bits in BITS else USUAL_BITS) != weight.float()).sum())
+    return int((round_q(weight, bits if bits is not None and bits in BITS else USUAL_BITS) != weight.float()).sum())
 
 
 def looks_trained_with_q(weights: list[torch.Tensor]) -> bool:
@@ -246,10 +246,10 @@ def bits_of(
     if wish.bits is not None:
         bits, bits_from = dict.fromkeys(paths, wish.bits), "--bits"
     elif known is not None:
-        bits, bits_from = known, known_from
         for number in known.values():
             if number not in BITS:
                 ask_for_bits(f"has {number or 'an unknown number of'} bits (from {known_from})")
+        bits, bits_from = {path: number for path, number in known.items() if number is not None}, known_from
     elif said.label.bits is not None:
         if said.label.bits not in BITS:
             ask_for_bits(f"is called '{said.label.text}', which is no number of bits")
@@ -261,13 +261,17 @@ def bits_of(
         if fewest is None or (method == "q" and fewest > USUAL_BITS):
             ask_for_bits(f"has shifts down to {lowest[deepest]} in layer '{deepest}'")
         bits, bits_from = dict.fromkeys(paths, fewest), "the weights: the fewest that hold every shift"
-    return bits, bits_from, known or bits
+    recorded = {path: number for path, number in (known or {}).items() if number is not None}
+    return bits, bits_from, {**bits, **recorded}
 
 
-def known_bits(method: str, paths: list[str], layout: Layout, said: Settings) -> tuple[dict[str, int] | None, str]:
+def known_bits(
+    method: str, paths: list[str], layout: Layout, said: Settings
+) -> tuple[dict[str, int | None] | None, str]:
     ranges = {path: layout.layers[path][1] for path in paths if path in layout.layers}
-    if len(ranges) == len(paths) and None not in ranges.values():
-        return {path: bits_for(method, ranges[path]) for path in paths}, "the ranges of its layers"
+    known = {path: lowest for path, lowest in ranges.items() if lowest is not None}
+    if len(known) == len(paths):
+        return {path: bits_for(method, known[path]) for path in paths}, "the ranges of its layers"
     if said.bits is not None:
         return dict.fromkeys(paths, said.bits), ARGUMENTS
     return None, ""

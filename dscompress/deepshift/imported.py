@@ -291,6 +291,7 @@ def exact_weight(layer: str, latent: dict[str, torch.Tensor], decision: Decision
         magnitude = own.float().abs()
         beyond = (magnitude != 0) & ((magnitude < 2.0 ** lowest_shift("q", bits)) | (magnitude > 1))
         return weight, own, int((weight != own.float()).sum()), int(beyond.sum())
+    assert method is not None  # of a decision that has layers to round
     if method != "ps":
         weight = composed(layer, bits, method, latent)
         return weight, weight, 0, 0
@@ -330,7 +331,7 @@ def notes_on(report: ImportReport) -> list[str]:
         notes.append(f"{clamped}, as the layers do before they compute")
     if report.biases_moved:
         notes.append(f"{report.biases_moved:,} biases of shift layers rounded to 16 fraction bits, as for evaluation")
-    if report.rounds_activations:
+    if report.activation_bits and report.rounds_activations:
         integer, fraction = report.activation_bits
         notes.append(f"shift layers round their inputs to {integer} integer and {fraction} fraction bits, as trained")
     return notes

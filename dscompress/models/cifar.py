@@ -146,7 +146,8 @@ class VGG(nn.Module):
 
     def __init__(self, blocks: list[int], classes: int) -> None:
         super().__init__()
-        inputs, layers = 3, []
+        inputs = 3
+        layers: list[nn.Module] = []
         for index, (count, width) in enumerate(zip(blocks, (64, 128, 256, 512, 512), strict=True)):
             layers += [nn.MaxPool2d(2)] if index else []
             for _ in range(count):

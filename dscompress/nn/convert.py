@@ -81,7 +81,7 @@ def convert(
     skipped = Selection(model, skip, "skip")
     wanted = None if only is None else Selection(model, only, "only")
     report, owners = ConversionReport(), weight_owners(model)
-    new_layers: dict[nn.Module, nn.Module] = {}  # one for each float layer, however many names it has
+    new_layers: dict[nn.Module, ShiftConv2d | ShiftLinear] = {}  # one for each float layer, however many names it has
 
     for name, module in model.named_modules():
         if holds_a_matrix(module):
@@ -129,7 +129,7 @@ def shift_layer(
     """The shift layer that stands for a float layer; shares its bias. unit: see ShiftLayer.load_weight."""
     shared = {"setting": setting, "bias": layer.bias is not None, "device": "meta", "dtype": layer.weight.dtype}
     if isinstance(layer, nn.Conv2d):
-        new = ShiftConv2d(
+        new: ShiftConv2d | ShiftLinear = ShiftConv2d(
             layer.in_channels,
             layer.out_channels,
             layer.kernel_size,
@@ -143,7 +143,7 @@ def shift_layer(
     else:
         new = ShiftLinear(layer.in_features, layer.out_features, **shared)
     new.load_weight(layer.weight, unit)
-    new.register_parameter("bias", layer.bias)
+    new.bias = layer.bias
     return new.train(layer.training)
 
 

@@ -21,6 +21,7 @@ from torch import nn
 from dscompress.nn.levels import latents_for, nested_level, sign
 
 if TYPE_CHECKING:
+    from dscompress.nn.layers import ShiftLayer  # which know the methods
     from dscompress.nn.setting import Setting  # which knows the methods
 
 BITS = range(2, 5)
@@ -43,7 +44,7 @@ def shift_range(bits: int) -> tuple[int, int]:
     return 0, 2 ** (bits - 1) - 1
 
 
-def start_from_scratch(layer: nn.Conv2d | nn.Linear) -> None:
+def start_from_scratch(layer: ShiftLayer) -> None:
     """Every parameter as a float layer's weight would start, each by itself."""
     for name in parameter_names(layer.setting.bits):
         nn.init.kaiming_normal_(getattr(layer, name))

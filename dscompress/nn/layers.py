@@ -24,6 +24,10 @@ class ShiftLayer(nn.Module):
 
     setting: Setting
     weight_dimensions: int
+    weight: torch.Tensor  # the torch layer's, and method q's
+    bias: Any  # a parameter, or None
+    base: torch.Tensor  # where setting.offset says so
+    scale: torch.Tensor  # where setting.scale says so
 
     @property
     def method(self) -> str:
@@ -67,7 +71,8 @@ class ShiftLayer(nn.Module):
 
     def take_setting(self, setting: Setting) -> None:
         """Replaces the torch layer's float `weight` by the method's own parameters of the same shape."""
-        weight = self._parameters.pop("weight")
+        weight = self.weight
+        del self._parameters["weight"]
         self.setting, self.weight_dimensions = setting, weight.dim()
         for name in self.parameter_names():
             self.register_parameter(name, nn.Parameter(torch.empty_like(weight)))
@@ -118,7 +123,8 @@ class ShiftLayer(nn.Module):
         else:
             start = unit.to(weight).expand_as(self.scale).clone()
             self.scale = nn.Parameter(start, requires_grad=weight.requires_grad)
-        return self.unit.detach()
+        made = unit_of(self)
+        return None if made is None else made.detach()
 
     def reset_parameters(self) -> None:
         """From scratch: as published where codes stand for themselves, else from a float layer's random weight."""
@@ -132,7 +138,7 @@ class ShiftLayer(nn.Module):
             if not weight.is_meta:
                 self.load_weight(weight)
         if self.bias is not None:
-            fan_in = self.in_features if isinstance(self, nn.Linear) else self.fan_in()
+            fan_in = self.weight_parameters()[self.parameter_names()[0]].shape[1:].numel()
             bound = fan_in**-0.5 if fan_in else 0.0
             nn.init.uniform_(self.bias, -bound, bound)
 
@@ -154,9 +160,6 @@ class ShiftConv2d(ShiftLayer, nn.Conv2d):
         super().__init__(*args, **kwargs)
         self.take_setting(setting)
         self.reset_parameters()
-
-    def fan_in(self) -> int:
-        return self.in_channels // self.groups * self.kernel_size[0] * self.kernel_size[1]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self._conv_forward(fixed_point(x, self.input_format), self.weight_for_forward(), self.effective_bias)

@@ -23,6 +23,7 @@ from torch import nn
 from dscompress.nn.nearest_power import stochastic_exponent
 
 if TYPE_CHECKING:
+    from dscompress.nn.layers import ShiftLayer  # which know the methods
     from dscompress.nn.setting import Setting  # which knows the methods
 
 BITS = range(2, 6)
@@ -41,14 +42,13 @@ def shift_range(bits: int) -> tuple[int, int]:
     return -(2 ** (bits - 1) - 2), 0
 
 
-def start_from_scratch(layer: nn.Conv2d | nn.Linear) -> None:
+def start_from_scratch(layer: ShiftLayer) -> None:
     """P ~ U(-10, -1) for a convolution, U(lowest, 0) for a linear layer; S ~ U(-1, 1): half of the weights are zero."""
-    if isinstance(layer, nn.Conv2d):
-        nn.init.uniform_(layer.shift, -10, -1)
-    else:
-        nn.init.uniform_(layer.shift, *shift_range(layer.setting.bits))
-    nn.init.uniform_(layer.sign, -1, 1)
-    clamp_in_place({"shift": layer.shift}, layer.setting, None)
+    parameters = layer.weight_parameters()
+    lowest, highest = (-10, -1) if isinstance(layer, nn.Conv2d) else shift_range(layer.setting.bits)
+    nn.init.uniform_(parameters["shift"], lowest, highest)
+    nn.init.uniform_(parameters["sign"], -1, 1)
+    clamp_in_place(parameters, layer.setting, None)
 
 
 def start_from_weight(weight: torch.Tensor, setting: Setting, unit: torch.Tensor | None) -> dict[str, torch.Tensor]:

@@ -25,6 +25,7 @@ from torch import nn
 from dscompress.nn.nearest_power import nearest_power, nearest_power_by_comparing, stochastic_exponent
 
 if TYPE_CHECKING:
+    from dscompress.nn.layers import ShiftLayer  # which know the methods
     from dscompress.nn.setting import Setting  # which knows the methods
 
 BITS = range(2, 6)
@@ -43,7 +44,7 @@ def shift_range(bits: int) -> tuple[int, int]:
     return -(2 ** (bits - 1) - 1), 0
 
 
-def start_from_scratch(layer: nn.Conv2d | nn.Linear) -> None:
+def start_from_scratch(layer: ShiftLayer) -> None:
     """A float layer's own initialisation, which rounding follows."""
     nn.init.kaiming_uniform_(layer.weight, a=math.sqrt(5))
     clamp_in_place({"weight": layer.weight}, layer.setting, None)

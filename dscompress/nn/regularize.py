@@ -17,14 +17,17 @@ def shift_regularization(model: nn.Module) -> torch.Tensor:
     """0.5 * sum of (unit * 2^P)^2 over PS layers: P unrounded, signs ignored, so that zeros shrink too."""
     terms = []
     for layer in layers_of(model, "ps"):
-        power = torch.exp2(layer.shift) if layer.unit is None else layer.unit.detach() * torch.exp2(layer.shift)
+        power, unit = torch.exp2(layer.weight_parameters()["shift"]), layer.unit
+        power = power if unit is None else unit.detach() * power
         terms.append(0.5 * power.square().sum())
     return total(terms, model)
 
 
 def zero_regularization(model: nn.Module) -> torch.Tensor:
     """sum of max(-v, 0) over S3 layers: v is what decides whether a weight is 0."""
-    return total([torch.relu(-layer.weight_val).sum() for layer in layers_of(model, "s3")], model)
+    return total(
+        [torch.relu(-layer.weight_parameters()["weight_val"]).sum() for layer in layers_of(model, "s3")], model
+    )
 
 
 def regularization(model: nn.Module, weight_decay: float) -> torch.Tensor:

@@ -26,8 +26,9 @@ def round_in_place(model: nn.Module, bias_format: tuple[int, int] | None = BIAS_
                 layer.weight.copy_(weight)
             if layer.method == "ps":
                 layer.clamp_in_place()
-                layer.shift.round_()
+                parameters = layer.weight_parameters()
+                parameters["shift"].round_()
                 full = max(1.0, 2 * layer.setting.sign_threshold)  # beyond the threshold, whatever it is
-                layer.sign.copy_(torch.sign(weight) * full)
+                parameters["sign"].copy_(torch.sign(weight) * full)
             if layer.bias is not None and bias_format is not None:
                 layer.bias.copy_(fixed_point(layer.bias, bias_format))

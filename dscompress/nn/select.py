@@ -6,9 +6,9 @@ First(1), Last(2)    the first or the last n layers that could be converted, in 
 """
 
 import fnmatch
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, TypeGuard
 
 from torch import nn
 
@@ -34,8 +34,10 @@ class Selection:
     """Selectors, checked against one model."""
 
     def __init__(self, model: nn.Module, selectors: Iterable[Selector] | Selector, argument: str) -> None:
-        single = isinstance(selectors, str | type | First | Last)
-        self.model, self.selectors = model, (selectors,) if single else tuple(selectors)
+        self.model = model
+        self.selectors: tuple[Selector, ...] = (
+            (selectors,) if isinstance(selectors, str | type | First | Last) else tuple(selectors)
+        )
         for selector in self.selectors:
             check(selector, model, argument)
         order = [module for _, module in model.named_modules() if is_convertible_type(module)]
@@ -63,11 +65,11 @@ def lineage(name: str) -> list[str]:
     return [".".join(parts[:count]) for count in range(1, len(parts) + 1)]
 
 
-def ends_of(order: list[nn.Module], end: First | Last) -> list[nn.Module]:
+def ends_of(order: Sequence[nn.Module], end: First | Last) -> Sequence[nn.Module]:
     return order[: end.layers] if isinstance(end, First) else order[max(0, len(order) - end.layers) :]
 
 
-def is_convertible_type(module: nn.Module) -> bool:
+def is_convertible_type(module: nn.Module) -> TypeGuard[nn.Conv2d | nn.Linear]:
     return type(module) in (nn.Conv2d, nn.Linear)
 
 

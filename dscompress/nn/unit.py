@@ -8,12 +8,18 @@ Both export exactly: a channel is a scale times powers of two. Both start where 
     sum (w - unit * code(w / unit))^2     least, over the whole tensor or each output channel
 """
 
+from __future__ import annotations
+
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
 from dscompress.nn.setting import Setting
+
+if TYPE_CHECKING:
+    from dscompress.nn.layers import ShiftLayer  # which have units
 
 BELOW_TOP = range(-1, 9)  # octaves of the largest magnitude below the largest code that are tried
 MANTISSAS = [2 ** (-eighth / 8) for eighth in range(8)]
@@ -21,9 +27,9 @@ REFINEMENTS = 3  # least squares for given codes, then codes again
 LEAST, MOST = 2.0**-60, 2.0**60  # a unit stays where unit * 2^k is normal in float32: the product is then exact
 
 
-def unit_of(layer: nn.Module) -> torch.Tensor | None:
+def unit_of(layer: ShiftLayer) -> torch.Tensor | None:
     """Of the shape [out, 1, ...] or [1, 1, ...], of the layer's dtype; None if codes stand for themselves."""
-    setting: Setting = layer.setting
+    setting = layer.setting
     if setting.offset != "none":
         dtype = getattr(layer, layer.parameter_names()[0]).dtype
         return column(torch.exp2(layer.base.to(dtype)), layer.weight_dimensions)
@@ -36,7 +42,7 @@ def column(values: torch.Tensor, dimensions: int) -> torch.Tensor:
     return values.reshape(-1, *[1] * (dimensions - 1))
 
 
-def register_unit(layer: nn.Module, channels: int, like: torch.Tensor) -> None:
+def register_unit(layer: ShiftLayer, channels: int, like: torch.Tensor) -> None:
     if layer.setting.offset != "none":
         count = channels if layer.setting.offset == "channel" else 1
         layer.register_buffer("base", torch.zeros(count, dtype=torch.int32, device=like.device))

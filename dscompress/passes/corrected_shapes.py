@@ -20,7 +20,7 @@ def corrected(node: ir.Node, before: tuple[int, ...] | None, after: tuple[int, .
     """before and after: shapes of input 0 and of the output as inferred; inputs: arrays where they are known."""
     if before is None or len(before) != len(after):
         return after
-    if node.op_type in POOLS and node.attributes.get_int("ceil_mode", 0):
+    if node.op_type in POOLS and node.attributes.get_int("ceil_mode", 0) != 0:
         return (*after[:2], *windows(node, before[2:], after[2:]))
     if node.op_type == "ConvTranspose" and says_size(node) and is_whole(node, before[2:], kernel_shape(node)):
         return (*after[:2], *transposed_sizes(node, before[2:], kernel_shape(node) or ()))

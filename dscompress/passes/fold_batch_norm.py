@@ -38,7 +38,7 @@ class FoldBatchNorm(ir.passes.InPlacePass):
 
 def fits(node: ir.Node) -> bool:
     """Vectors of one length, that of the weight's output channels: the rules would broadcast others to any size."""
-    shapes = {shape_of(value) for value in node.inputs[1:5]} - {None}
+    shapes = {shape for value in node.inputs[1:5] if (shape := shape_of(value)) is not None}
     if node.attributes.get_int("training_mode", 0) or len(shapes) > 1 or any(len(shape) != 1 for shape in shapes):
         return False
     before = node.inputs[0].producer() if node.inputs[0] is not None else None

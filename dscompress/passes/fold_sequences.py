@@ -139,8 +139,8 @@ def if_(walk: Walk, node: ir.Node) -> list[ir.Node] | None:
     branch.remove(inner)
     for name in list(branch.initializers):  # those that the branch hands out
         value = branch.initializers.pop(name)
-        value.name = walk.initializer(np.zeros(0, np.float32), name).name
-        walk.graph.initializers.pop(value.name)
+        value.name = own = str(walk.initializer(np.zeros(0, np.float32), name).name)
+        walk.graph.initializers.pop(own)
         walk.graph.register_initializer(value)
     return inner + [identity(value, node) for value in made]
 

@@ -68,13 +68,13 @@ class InferShapes(ir.passes.InPlacePass):
         for value in all_values(model.graph):
             if value in facts[0].refusals and value not in facts[0].shapes:
                 value.meta["refusal"] = facts[0].refusals[value]
-            shapes = [fact.shapes.get(value) for fact in facts]
-            if None in shapes:
+            shapes = [shape for fact in facts if (shape := fact.shapes.get(value)) is not None]
+            if len(shapes) < len(facts):
                 value.shape = None  # what the graph declares, nobody has computed
                 continue
-            merged = [batch.merge(pair) for pair in zip(*shapes, strict=False)]  # type: ignore[arg-type]
+            merged = [batch.merge(pair) for pair in zip(*shapes, strict=False)]
             found = dict(zip(batch.BATCHES, shapes, strict=True))
-            refuted = len(shapes[0]) != len(shapes[1]) or None in merged  # type: ignore[arg-type]
+            refuted = len(shapes[0]) != len(shapes[1]) or None in merged
             if not refuted and (odd := next(refuting(merged, value, others), None)):
                 refuted, found = True, {batch.BATCHES[0]: shapes[0], odd: others[odd].shapes[value]}
             if refuted:
@@ -82,7 +82,7 @@ class InferShapes(ir.passes.InPlacePass):
                 if node is not None and not any(fact.constants.get(value) is not None for fact in facts):
                     problems.append(problem(node, found))
             else:
-                value.shape = batch.to_shape(tuple(merged))  # type: ignore[arg-type]
+                value.shape = batch.to_shape(tuple(size for size in merged if size is not None))
             if value.dtype is None:
                 value.dtype = facts[0].dtypes.get(value)
             remember(value, [fact.constants.get(value) for fact in facts], others.values())

@@ -73,9 +73,10 @@ def convert(
         raise CompileError(where, "two targets, bits a weight and bytes", "one of them")
     found = sensitivities(work.network, work.calibration, work.ingredients, where, advance)
     found = found if allow_float else [without_float(layer) for layer in found]
-    if target_bytes is None:
+    if target_bpw is not None:
         most = target_bpw * sum(layer.weights for layer in found) / 8
         return work.convert(allocate(found, most, where, f"a target of {target_bpw} bits a weight"))
+    assert target_bytes is not None
     return work.convert_to_bytes(found, target_bytes)
 
 

@@ -33,7 +33,8 @@ def moments(pairs: list[Pair], axis: int) -> tuple[Moments, Moments]:
 
 
 def moments_of(chunks: list[torch.Tensor], axis: int) -> Moments:
-    count, sums, squares = 0, 0.0, 0.0
+    count, sums = 0, torch.zeros((), dtype=torch.float64)
+    squares = sums
     for chunk in chunks:
         dims = [dim for dim in range(chunk.dim()) if dim != axis % chunk.dim()]
         rows = chunk.numel() // chunk.shape[axis]

@@ -71,28 +71,30 @@ class Flow:
 
     def evaluate(self, node: fx.Node, chunk: int) -> Pair:
         (plain, plain_names), (other, other_names) = self.arguments(node, chunk)
-        result = node.target(*plain, **plain_names)
+        operator: Any = node.target
+        result = operator(*plain, **plain_names)
         if same((plain, plain_names), (other, other_names)):
             return Pair(result, result)
-        return Pair(result, node.target(*other, **other_names))
+        return Pair(result, operator(*other, **other_names))
 
     def arguments(self, node: fx.Node, chunk: int) -> tuple[tuple, tuple]:
         """(args, kwargs) for the float network and for the quantised one."""
-        sides = []
-        for quantised in (False, True):
-            sides.append(fx.map_arg((node.args, node.kwargs), lambda source, q=quantised: self.value(source, chunk, q)))
-        return sides[0], sides[1]
+        return self.both((node.args, node.kwargs), chunk)
 
     def value(self, node: fx.Node, chunk: int, quantised: bool) -> Any:
         if node.op == "get_attr":
-            name = node.target
+            name = str(node.target)
             return self.changed.get(name, self.network.state.get(name)) if quantised else self.network.state.get(name)
         pair = self.values[node][chunk]
         return pair.quantised if quantised else pair.float
 
     def result(self, node: fx.Node, chunk: int) -> Pair:
-        values = [fx.map_arg(node.args[0], lambda source, q=q: self.value(source, chunk, q)) for q in (False, True)]
-        return Pair(*values)
+        return Pair(*self.both(node.args[0], chunk))
+
+    def both(self, arguments: Any, chunk: int) -> tuple[Any, Any]:
+        """What holds nodes, with their values in their places: of the float network and of the quantised one."""
+        plain = fx.map_arg(arguments, lambda source: self.value(source, chunk, False))
+        return plain, fx.map_arg(arguments, lambda source: self.value(source, chunk, True))
 
 
 def same(a: Any, b: Any) -> bool:

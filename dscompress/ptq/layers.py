@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch.nn import functional
@@ -67,11 +68,11 @@ def convolution_columns(layer: Layer, x: torch.Tensor, rows: int, generator: tor
     for size in sizes:
         positions *= size
     chosen = choose(positions, -(-rows // x.shape[0]), generator)
-    index = torch.unravel_index(chosen, sizes)
+    index: Any = torch.unravel_index(chosen, sizes)
 
     def take(x: torch.Tensor) -> torch.Tensor:
         x = functional.pad(x, layer.padding) if any(layer.padding) else x
-        windows = patches(x, layer, sizes)[(slice(None), *index)]  # [N, rows, I, *kernel]
+        windows = patches(x, layer, sizes)[:, *index]  # [N, rows, I, *kernel]
         rows = windows.shape[0] * windows.shape[1]
         return windows.reshape(rows, layer.groups, -1).transpose(0, 1)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import fx
@@ -73,6 +74,18 @@ def network_of(program: torch.export.ExportedProgram) -> Network:
     return network
 
 
+def source_of(node: fx.Node, place: int) -> fx.Node:
+    """The node that one of the arguments comes from."""
+    found = node.args[place]
+    assert isinstance(found, fx.Node)
+    return found
+
+
+def name_of_source(node: fx.Node, place: int) -> str:
+    """The name of the weight or buffer that one of the arguments is."""
+    return str(source_of(node, place).target)
+
+
 def attribute(module: torch.nn.Module, name: str):
     for part in name.split("."):
         module = getattr(module, part)
@@ -89,13 +102,13 @@ def count_readers(network: Network) -> Counter:
 
 
 def add_layer(network: Network, node: fx.Node, readers: Counter) -> None:
-    source = node.args[1]
-    constant = source.op == "get_attr" and source.target in network.state
-    name = name_of(node, source.target if constant else "")
+    source, weight_name = source_of(node, 1), name_of_source(node, 1)
+    constant = source.op == "get_attr" and weight_name in network.state
+    name = name_of(node, weight_name if constant else "")
     kind = {"linear": "Linear", "conv1d": "Conv1d", "conv2d": "Conv2d"}[name_of_operator(node)]
     reason = None if constant else reason_not_constant(network, source)
     if constant:
-        weight = network.state[source.target]
+        weight = network.state[weight_name]
         if readers[weight.data_ptr()] > 1:
             reason = "other operators read its weight too"
         elif weight.dtype != torch.float32:
@@ -132,7 +145,8 @@ def computed(network: Network, source: fx.Node) -> torch.Tensor:
         return network.state[str(source.target)]
     argument = lambda node: computed(network, node)  # noqa: E731
     with torch.no_grad():
-        return source.target(*fx.map_arg(source.args, argument), **fx.map_arg(source.kwargs, argument))
+        operator: Any = source.target
+        return operator(*fx.map_arg(source.args, argument), **fx.map_arg(source.kwargs, argument))
 
 
 def is_weight(network: Network, node: fx.Node) -> bool:
@@ -154,7 +168,7 @@ def is_shift(weight: torch.Tensor) -> bool:
 
 def layer_of(network: Network, node: fx.Node, name: str, kind: str) -> Layer:
     arguments = normalized(node)
-    weight, bias = node.args[1].target, arguments.get("bias")
+    weight, bias = name_of_source(node, 1), arguments.get("bias")
     shape = tuple(network.state[weight].shape)
     found = Layer(
         name=name,
@@ -175,7 +189,8 @@ def layer_of(network: Network, node: fx.Node, name: str, kind: str) -> Layer:
 
 
 def normalized(node: fx.Node) -> dict:
-    names = [argument.name for argument in node.target._schema.arguments]
+    operator: Any = node.target
+    names = [argument.name for argument in operator._schema.arguments]
     return {**dict(zip(names, node.args, strict=False)), **node.kwargs}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import fx
@@ -10,10 +11,10 @@ from torch import fx
 from dscompress.compile.write import round_up
 from dscompress.errors import CompileError
 from dscompress.ptq.corrections import corrected_statistics, moments
-from dscompress.ptq.flow import Flow, Pair
+from dscompress.ptq.flow import Flow, Pair, Visit
 from dscompress.ptq.inputs import Calibration
 from dscompress.ptq.layers import Layer
-from dscompress.ptq.network import Network
+from dscompress.ptq.network import Network, name_of_source, source_of
 from dscompress.ptq.report import Agreement, ConversionReport, ConvertedLayer
 from dscompress.ptq.solve import Solution, solve
 from dscompress.ptq.statistics import Statistics, rows_wanted
@@ -44,8 +45,8 @@ class Run:
         self.report.warnings += calibration.warnings
         for node, layer in network.layers.items():
             if bits[layer.name] is not None:
-                self.flow.before[node] = lambda flow, node, layer=layer: self.round(layer)
-            self.flow.after[node] = lambda flow, node, layer=layer: self.settle(layer)
+                self.flow.before[node] = visit(self.round, layer)
+            self.flow.after[node] = visit(self.settle, layer)
         if ingredients & {"bias", "batch_norm"}:
             for node in network.batch_norms:
                 self.flow.before[node] = lambda flow, node: self.normalize(node)
@@ -63,8 +64,9 @@ class Run:
     def round(self, layer: Layer) -> None:
         self.advance(0, layer.name)
         halves = self.statistics(layer) if self.ingredients & NEEDS_INPUTS else Statistics.plain(layer)
-        weight = layer.as_matrix(self.network.state[layer.weight])
-        solution = solve(weight, halves, self.bits[layer.name], self.ingredients)
+        weight, bits = layer.as_matrix(self.network.state[layer.weight]), self.bits[layer.name]
+        assert bits is not None  # what stays float is not rounded
+        solution = solve(weight, halves, bits, self.ingredients)
         self.solutions[layer.name] = solution
         self.changed[layer.weight] = layer.as_weight(solution.matrix)
 
@@ -111,11 +113,12 @@ class Run:
 
     def normalize(self, node: fx.Node) -> None:
         """BatchNorm's running mean and variance as the quantised network has them."""
-        pairs = self.flow.values[node.args[0]][: self.calibration.fit]
+        pairs = self.flow.values[source_of(node, 0)][: self.calibration.fit]
         if all(pair.float is pair.quantised for pair in pairs):
             return
         wanted, found = moments(pairs, 1)
-        mean, variance, epsilon = node.args[3].target, node.args[4].target, node.args[6]
+        mean, variance = name_of_source(node, 3), name_of_source(node, 4)
+        epsilon: Any = node.args[6]
         state = self.network.state
         self.changed[mean], self.changed[variance] = corrected_statistics(
             state[mean], state[variance], epsilon, wanted, found, "batch_norm" in self.ingredients
@@ -136,9 +139,13 @@ class Run:
         return Agreement(inputs, noise(pairs), top1(pairs))
 
 
+def visit(act: Callable[[Layer], None], layer: Layer) -> Visit:
+    return lambda flow, node: act(layer)
+
+
 def gather(flow: Flow, layer: Layer, calibration: Calibration, generator: torch.Generator):
     """Statistics of the inputs in chunks of even and of odd numbers."""
-    pairs = flow.values[layer.node.args[0]][: calibration.fit]
+    pairs = flow.values[source_of(layer.node, 0)][: calibration.fit]
     halves, rows = (Statistics.empty(layer), Statistics.empty(layer)), rows_wanted(layer)
     for number, pair in enumerate(pairs):
         share = -(-rows * len(pair.float) // calibration.seen) if pair.float.dim() else rows

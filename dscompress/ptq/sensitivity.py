@@ -15,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import fx
@@ -130,7 +131,7 @@ class Tap:
         self.outputs: dict[fx.Node, torch.Tensor] = {}
 
     def run(self, inputs):
-        values: dict[fx.Node, object] = {}
+        values: dict[fx.Node, Any] = {}
         waiting = iter(inputs)
         for node in self.network.graph.nodes:
             if node.op == "placeholder":

@@ -15,7 +15,7 @@ from dscompress.metadata import KIND, SHA256
 from dscompress.ptq.allocate import allocate
 from dscompress.ptq.codebook import Codebook
 from dscompress.ptq.layers import Layer
-from dscompress.ptq.network import Network
+from dscompress.ptq.network import Network, name_of_source
 from dscompress.ptq.scales import best_scales
 from dscompress.ptq.sensitivity import LayerSensitivity
 from dsruntime.planes import ALIGNMENT
@@ -61,7 +61,7 @@ def bytes_of(layers: Sequence[LayerSensitivity], plan: Plan) -> int:
 
 def quickly_rounded(network: Network, plan: Plan) -> dict[str, torch.Tensor]:
     """Means and biases move a little too: zeros and equal tensors may be left out of a file, corrected ones not."""
-    moved = [node.args[3].target for node in network.batch_norms]
+    moved = [name_of_source(node, 3) for node in network.batch_norms]
     moved += [layer.bias for layer in network.layers.values() if layer.bias is not None]
     random = torch.Generator().manual_seed(0)
     changed = {name: value + NOT_ZERO * torch.rand(value.shape, generator=random)

@@ -32,7 +32,7 @@ from dscompress.capture.quiet import quiet
 from dscompress.errors import CompileError
 from dscompress.nn.layers import ShiftLayer
 from dscompress.torchfile.reader import opened
-from dscompress.torchfile.safetensors_file import as_bytes
+from dscompress.torchfile.safetensors_file import SafetensorsFile, as_bytes
 from dscompress.torchfile.weight_sets import plain_name
 from dsruntime.file import Image
 
@@ -67,7 +67,7 @@ class Source:
 
 def metadata_of(path: Path) -> dict[str, str]:
     with opened(path) as file:
-        return file.source.metadata
+        return file.source.metadata if isinstance(file.source, SafetensorsFile) else {}
 
 
 def open_source(path: Path, options: CaptureOptions) -> Source:
@@ -208,7 +208,7 @@ def replaced(weights: Mapping[str, Any], sources: Sources, new: Mapping[str, tor
     names = {file_key: (name, keys) for name, keys in sources.items() for file_key in keys}
     found = {}
     for key, value in weights.items():
-        name, keys = names.get(key, (None, ()))
+        name, keys = names.get(key, ("", ()))
         if name not in new:
             found[key] = value
         elif key == keys[0]:

@@ -10,7 +10,8 @@ Every byte is accounted for: a stream that ends early or goes on is refused.
 from __future__ import annotations
 
 import struct
-from typing import Any, BinaryIO
+from io import BufferedIOBase
+from typing import Any
 
 from dscompress.torchfile.inert import Global, Storage, Unreadable, shown, storage
 from dscompress.torchfile.pickle_machine import MOST_BYTES, Machine
@@ -24,7 +25,7 @@ SMALL = 1 << 16
 class LegacyFile:
     """storage_bytes() gives a storage's bytes. This form has no checksums."""
 
-    def __init__(self, file: BinaryIO, size: int) -> None:
+    def __init__(self, file: BufferedIOBase, size: int) -> None:
         self.file, self.size = file, size
         self.storages: dict[str, Storage] = {}
         self.places: dict[str, int] = {}

@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from io import BufferedIOBase
 from math import prod
-from typing import Any, BinaryIO
+from typing import Any
 
 import torch
 
@@ -40,7 +41,7 @@ def is_safetensors(head: bytes) -> bool:
 class SafetensorsFile:
     """root: name → where its bytes are. metadata: text for text, which the file says beside them."""
 
-    def __init__(self, file: BinaryIO, size: int) -> None:
+    def __init__(self, file: BufferedIOBase, size: int) -> None:
         self.file = file
         length = int.from_bytes(file.read(8), "little")
         if length > MOST_HEADER:

@@ -91,7 +91,7 @@ def choose(
     Where nothing fits, the set and prefix that come closest, for a message about them. CompileError: it must be asked.
     """
     given = weights_key is not None
-    if given:
+    if weights_key is not None:
         sets = {weights_key: one_of(sets, weights_key, where)}
     named = {key: shapes for key, shapes in sets.items() if not is_unnamed(shapes)}
     if given and not named:
@@ -182,7 +182,7 @@ def suffixes(name: str) -> list[str]:
     return [".".join(parts[index:]) for index in range(len(parts))]
 
 
-def full_prefix(prefix: str, sets: Iterable[Shapes], where: str) -> str:
+def full_prefix(prefix: str, sets: Iterable[Iterable[str]], where: str) -> str:
     """With the dot that ends it; CompileError: no key begins so."""
     whole = plain_key(f"{prefix.rstrip('.')}.") if prefix else ""
     keys = [plain_key(key) for shapes in sets for key in shapes]
@@ -192,9 +192,9 @@ def full_prefix(prefix: str, sets: Iterable[Shapes], where: str) -> str:
     return whole
 
 
-def is_unnamed(shapes: Shapes) -> bool:
+def is_unnamed(keys: Iterable[str]) -> bool:
     """A list of tensors, whose keys are their places."""
-    return all(key.isdecimal() for key in shapes)
+    return all(key.isdecimal() for key in keys)
 
 
 def is_rival(shapes: Shapes, own: Shapes) -> bool:

@@ -12,7 +12,8 @@ from __future__ import annotations
 import struct
 import zlib
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from io import BufferedIOBase
+from typing import Any
 
 from dscompress.torchfile.inert import Storage, Unreadable, shown, storage
 from dscompress.torchfile.pickle_machine import MOST_BYTES
@@ -38,7 +39,7 @@ class Member:
 class ZipFile:
     """storage_bytes() gives a storage's bytes, whole and with the right CRC."""
 
-    def __init__(self, file: BinaryIO, size: int) -> None:
+    def __init__(self, file: BufferedIOBase, size: int) -> None:
         self.file, self.size = file, size
         self.members = within_one_folder(checked_members(file, size))
         order = self.read("byteorder") if "byteorder" in self.members else b"little"
@@ -96,7 +97,7 @@ def within_one_folder(members: dict[str, Member]) -> dict[str, Member]:
     return {name.partition("/")[2]: member for name, member in members.items()}
 
 
-def checked_members(file: BinaryIO, size: int) -> dict[str, Member]:
+def checked_members(file: BufferedIOBase, size: int) -> dict[str, Member]:
     count, length, start, end = directory(file, size)
     file.seek(start)
     data = file.read(length)
@@ -113,7 +114,7 @@ def checked_members(file: BinaryIO, size: int) -> dict[str, Member]:
     return members
 
 
-def directory(file: BinaryIO, size: int) -> tuple[int, int, int, int]:
+def directory(file: BufferedIOBase, size: int) -> tuple[int, int, int, int]:
     """Number of members, bytes and offset of the directory, and where it must end."""
     tail = read_at(file, max(0, size - END.size - 0xFFFF), min(size, END.size + 0xFFFF))
     at = tail.rfind(b"PK\x05\x06")
@@ -138,7 +139,7 @@ def directory(file: BinaryIO, size: int) -> tuple[int, int, int, int]:
     return count, length, start, end
 
 
-def read_at(file: BinaryIO, offset: int, length: int) -> bytes:
+def read_at(file: BufferedIOBase, offset: int, length: int) -> bytes:
     file.seek(offset)
     return file.read(length)
 
@@ -177,7 +178,7 @@ def large_values(extra: bytes, *values: int) -> list[int]:
     return found
 
 
-def located(file: BinaryIO, name: str, header: int, length: int, crc: int, most: int) -> Member:
+def located(file: BufferedIOBase, name: str, header: int, length: int, crc: int, most: int) -> Member:
     local = read_at(file, header, LOCAL.size) if header < most else b""
     if len(local) != LOCAL.size or local[:4] != b"PK\x03\x04":
         raise Unreadable(f"is a damaged ZIP archive (member {shown(name)} is not where it says)")

@@ -7,6 +7,7 @@ which is black where the mean of the preprocessing is 0 and the mean colour else
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch.nn import functional
@@ -27,7 +28,7 @@ def changes_anything(recipe: Recipe) -> bool:
     return bool(recipe.flip or recipe.rotate or recipe.shift or recipe.zoom or recipe.crop < 1)
 
 
-def affine_maps(draws: torch.Tensor, recipe: Recipe, sides: tuple[int, int]) -> torch.Tensor:
+def affine_maps(draws: torch.Tensor, recipe: Recipe, sides: Sequence[int]) -> torch.Tensor:
     """[n, 2, 3]: where each output point, in [-1, 1]², is taken from."""
     height, width = sides
     both_ways = 2 * draws - 1

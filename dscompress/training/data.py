@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -19,6 +20,9 @@ from dscompress.errors import TrainingError
 from dscompress.recipes import Recipe
 from dscompress.training.augment import augment
 from dsruntime.file import Image
+
+if TYPE_CHECKING:
+    from dscompress.training.images import Images  # which make batches of this file
 
 
 @dataclass(frozen=True)
@@ -55,8 +59,8 @@ class Data:
     """name: "digits", or the folder. image: how an image file becomes an input. fingerprint: changes with the data."""
 
     name: str
-    train: Tensors  # or folder.Images
-    validation: Tensors
+    train: Tensors | Images
+    validation: Tensors | Images
     classes: tuple[str, ...]
     input_shape: tuple[int, ...]  # (1, channels, height, width)
     image: Image | None = None

@@ -115,7 +115,8 @@ class Training:
         plan = plan_of(chances.order(len(self.train_on), self.seed, self.epoch), self.recipe.batch)
         shares = [self.world.share(indices) for indices in plan]
         draws = chances.draws(len(self.train_on), self.seed, self.epoch)
-        sums, skipped = torch.zeros(3, dtype=torch.float64, device=self.device), []
+        sums = torch.zeros(3, dtype=torch.float64, device=self.device)
+        skipped: list[str] = []
         batches = self.train_on.batches(shares, draws, self.recipe)
         for step, (indices, share, batch) in enumerate(zip(plan, shares, batches, strict=True)):
             self.rate = set_rate(self.optimizer, self.recipe, self.epoch + step / len(plan))

@@ -47,8 +47,8 @@ def image_folder(path: str | os.PathLike, image: Image | None = None, held_out: 
     if image is None:
         image = measured_recipe(root, [name for name, _ in train], notes)
     shape = (1, 1 if image.color == "gray" else 3, *side_of(image))
-    parts = (Images(root, tuple(files), image, shape, workers) for files in (train, validation))
-    return Data(str(root), *parts, classes, shape, image, fingerprint(train, validation), notes)
+    learned, judged = (Images(root, tuple(files), image, shape, workers) for files in (train, validation))
+    return Data(str(root), learned, judged, classes, shape, image, fingerprint(train, validation), notes)
 
 
 def sub_folders(root: Path) -> list[str]:

@@ -58,7 +58,7 @@ def train(
     data: str | Data,
     output: str | os.PathLike,
     *,
-    recipe: str | Mapping[str, Any] | None = None,
+    recipe: str | None = None,
     overrides: Mapping[str, Any] | None = None,
     preprocess=None,
     held_out: float = 0.2,
