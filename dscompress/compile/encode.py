@@ -23,7 +23,7 @@ def encode(tensor: np.ndarray, order: tuple[int, ...] | None = None) -> Encoded:
     >>> stored.codec, stored.shift.bits, stored.shift.base, bytes(stored.data[:1]), bytes(stored.data[64:])
     ('shift', 3, array([0], dtype=int8), b'\\x02', b'\\xe4')
     """
-    reasons = []
+    reasons: list[str] = []
     for codec in CODECS if order is not None else (RAW,):
         try:
             return replace(codec.encode(tensor, order or ()), note="; ".join(reasons))
