@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from dsruntime.backends.reference.ops import OPS
 from tests.libdsf.test_plan import graph
 
 rng = np.random.default_rng(13)
@@ -90,3 +91,27 @@ def test_what_reads_it_decides():
     ]
     kept, _ = run(graph(chain, shapes, {"w": w}), x, keep_values=True)
     np.testing.assert_array_equal(one["y"], kept["y"])
+
+
+def test_a_weight_that_is_computed_is_read_in_onnx_order():
+    """It comes from a convolution, whose output has its channels last."""
+    x, w = rng.standard_normal((6, 5, 4, 4)).astype("f4"), weight(5, 5, 2, 2)
+    nodes = [
+        ("conv", ["x", "w"], ["v"], {}),
+        ("conv", ["x", "v"], ["c"], {}),
+        ("sigmoid", ["c"], ["s"], {}),
+        ("mul", ["c", "s"], ["y"], {}),
+    ]
+    y = [6, 6, 2, 2]
+    shapes = {"x": [6, 5, 4, 4], "v": [6, 5, 3, 3], "c": y, "s": y, "y": y}
+    found, ops = run(graph(nodes, shapes, {"w": w}), x)
+    assert ops == ["channels_last", "conv", "channels_first", "conv+sigmoid+mul", "channels_first"]
+    c = OPS["conv"](x, OPS["conv"](x, w))
+    np.testing.assert_allclose(found["y"], c / (1 + np.exp(-c)), rtol=1e-4, atol=1e-4)
+
+
+def test_the_weight_of_an_rgb_image_stays_as_it_is():
+    x, w = rng.standard_normal((1, 3, 9, 9)).astype("f4"), weight(8, 3, 3, 3)
+    found, ops = run(graph([("conv", ["x", "w"], ["y"], {})], {"x": [1, 3, 9, 9], "y": [1, 8, 7, 7]}, {"w": w}), x)
+    assert ops == ["conv", "channels_first"]
+    np.testing.assert_allclose(found["y"], OPS["conv"](x, w), rtol=1e-4, atol=1e-4)

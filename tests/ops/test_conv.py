@@ -87,6 +87,9 @@ CASES = [
     ),
     Case("1-d depthwise", (ints(2, 6, 29), shifts(6, 1, 3)), {"group": 6, "pads": [1, 1]}, weights=(1,), batch=True),
     Case("the weight is an input", (ints(1, 2, 5, 5), shifts(3, 2, 3, 3), ints(3)), PADS, compiled=False),
+    Case("the weight is an input, of many filters", (ints(2, 9, 7, 6), ints(70, 9, 3, 3)), PADS, compiled=False),
+    Case("the weight is an input, in groups", (ints(2, 8, 7, 6), ints(10, 4, 3, 2)), {"group": 2}, compiled=False),
+    Case("depthwise, the weight is an input", (ints(2, 5, 7, 6), ints(5, 1, 2, 3)), {"group": 5}, compiled=False),
     Case("a batch of 9", (ints(9, 3, 6, 6), shifts(4, 3, 3, 3)), PADS, weights=(1,), batch=True),
     Case(
         "zeros among the weights", (ints(2, 3, 7, 5), ints(4, 3, 3, 3, low=-1, high=1)), PADS, weights=(1,), batch=True

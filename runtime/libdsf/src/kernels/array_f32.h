@@ -36,6 +36,6 @@ struct ArrayF32 {
     void (*add_rows)(const float* x, int64_t stride, int64_t rows, double* sums, int64_t count);
 };
 
-extern const ArrayF32 array_f32_scalar, array_f32_avx2, array_f32_avx512;
+extern const ArrayF32 array_f32_scalar, array_f32_neon, array_f32_avx2, array_f32_avx512;
 
 }  // namespace dsf

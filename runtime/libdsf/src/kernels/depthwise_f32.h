@@ -60,6 +60,6 @@ struct DepthwiseF32 {
     void (*pad)(const DepthwisePadding& padding);
 };
 
-extern const DepthwiseF32 depthwise_f32_scalar, depthwise_f32_avx2, depthwise_f32_avx512;
+extern const DepthwiseF32 depthwise_f32_scalar, depthwise_f32_neon, depthwise_f32_avx2, depthwise_f32_avx512;
 
 }  // namespace dsf

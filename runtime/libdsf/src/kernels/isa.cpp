@@ -35,8 +35,8 @@ const Isa ISAS[] = {
      &pool_f32_avx2, &gemv_shift_avx2, &decode_f32_scalar, &transpose_f32_avx2, nullptr},
 #endif
 #if defined(__aarch64__)
-    {"neon", "AArch64", always, false, &depthwise_f32_scalar, &array_f32_scalar, &panel_f32_scalar,
-     &winograd_f32_scalar, &pool_f32_scalar, &gemv_shift_neon, &decode_f32_scalar, &transpose_f32_scalar, nullptr},
+    {"neon", "AArch64", always, false, &depthwise_f32_neon, &array_f32_neon, &panel_f32_neon, &winograd_f32_neon,
+     &pool_f32_neon, &gemv_shift_neon, &decode_f32_scalar, &transpose_f32_neon, nullptr},
 #endif
     {"scalar", "any CPU", always, false, &depthwise_f32_scalar, &array_f32_scalar, &panel_f32_scalar,
      &winograd_f32_scalar, &pool_f32_scalar, &gemv_shift_scalar, &decode_f32_scalar, &transpose_f32_scalar, nullptr},

@@ -47,6 +47,6 @@ struct PanelF32 {
     void (*tile)(const PanelTile& tile, int rows, int vectors);
 };
 
-extern const PanelF32 panel_f32_scalar, panel_f32_avx2, panel_f32_avx512;
+extern const PanelF32 panel_f32_scalar, panel_f32_neon, panel_f32_avx2, panel_f32_avx512;
 
 }  // namespace dsf

@@ -24,6 +24,6 @@ struct PoolF32 {
     void (*average)(const PoolPixel& pixel);
 };
 
-extern const PoolF32 pool_f32_scalar, pool_f32_avx2, pool_f32_avx512;
+extern const PoolF32 pool_f32_scalar, pool_f32_neon, pool_f32_avx2, pool_f32_avx512;
 
 }  // namespace dsf

@@ -10,6 +10,6 @@ struct TransposeF32 {
     void (*run)(const float* x, int64_t x_stride, float* y, int64_t y_stride, int64_t rows, int64_t columns);
 };
 
-extern const TransposeF32 transpose_f32_scalar, transpose_f32_avx2, transpose_f32_avx512;
+extern const TransposeF32 transpose_f32_scalar, transpose_f32_neon, transpose_f32_avx2, transpose_f32_avx512;
 
 }  // namespace dsf

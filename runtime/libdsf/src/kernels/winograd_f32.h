@@ -80,6 +80,6 @@ struct WinogradF32 {
     void (*output)(const WinogradOutput& tile);
 };
 
-extern const WinogradF32 winograd_f32_scalar, winograd_f32_avx2, winograd_f32_avx512;
+extern const WinogradF32 winograd_f32_scalar, winograd_f32_neon, winograd_f32_avx2, winograd_f32_avx512;
 
 }  // namespace dsf
