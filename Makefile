@@ -9,7 +9,7 @@ NATIVE_SOURCES = $(shell find runtime/libdsf tests/libdsf tools/fuzz examples -n
 # What make check runs: every operator on every backend against ONNX Runtime, exports, commands, files that lie.
 QUICK := tests/ops tests/compile tests/passes tests/dsruntime tests/cli tests/load/test_load.py tests/load/test_hostile.py \
 	tests/test_import_circles.py --ignore tests/compile/test_write_faults.py
-NATIVE := schema/dsf.fbs $(shell find runtime -name CMakeLists.txt -o -path '*/libdsf/*' -type f)
+NATIVE := $(shell find runtime -name CMakeLists.txt -o -path '*/libdsf/*' -type f)
 
 help:
 	@echo "make demo    train digits, export, predict, verify, inspect (sets up everything)"
@@ -59,17 +59,20 @@ $(VENV)/venv.stamp: tools/find_python.sh tools/system_packages.sh
 # torch first and by its exact version: an open requirement may choose a build of several gigabytes.
 # Modules are compiled when they are first imported: most of the 11,000 never are.
 $(VENV)/torch.stamp: $(VENV)/venv.stamp constraints.txt
-	$(BIN)/python -m pip install -q --no-compile -c constraints.txt torch torchvision scikit-build-core ninja
+	$(BIN)/python -m pip install -q --no-compile -c constraints.txt torch torchvision scikit-build-core ninja hatchling editables
 	touch $@
 
-# An editable install remembers where each module was: after one moved, it must be made again.
+# The editable install of dsruntime remembers where each module was: after one moved, it must be made again.
 $(VENV)/modules.list: $(VENV)/venv.stamp FORCE
-	@find dscompress runtime/dsruntime -name '*.py' | sort > $@.new
+	@find runtime/dsruntime -name '*.py' | sort > $@.new
 	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 FORCE:
 
-$(VENV)/installed.stamp: $(VENV)/torch.stamp $(VENV)/modules.list pyproject.toml $(NATIVE)
-	$(BIN)/python -m pip install -q --no-compile --no-build-isolation -c constraints.txt -e '.[compiler,demo,train,dev]'
+# dscompress goes first: it once held dsruntime's files, and uninstalled last would take the new ones along.
+$(VENV)/installed.stamp: $(VENV)/torch.stamp $(VENV)/modules.list pyproject.toml runtime/pyproject.toml $(NATIVE)
+	$(BIN)/python -m pip uninstall -qq -y dscompress
+	$(BIN)/python -m pip install -q --no-compile --no-build-isolation -c constraints.txt \
+		-e ./runtime -e '.[compiler,demo,train,dev]'
 	touch $@
 
 clean:

@@ -15,7 +15,30 @@ __all__ = [
 ]  # fmt: skip
 
 
+class MissingRuntime(ImportError):
+    """dsruntime is not installed, or of another release; str() says what to install."""
+
+
+def check_runtime() -> None:
+    """dscompress and dsruntime are two distributions of one release."""
+    try:
+        import dsruntime
+    except ModuleNotFoundError as error:
+        if error.name != "dsruntime":
+            raise
+        found = "not installed"
+    else:
+        found = getattr(dsruntime, "__version__", "not installed")  # a folder that an uninstall left is a package, too
+    if found != __version__:
+        raise MissingRuntime(
+            f"dscompress {__version__} needs dsruntime {__version__}, which is {found} here: "
+            f'pip install "dsruntime=={__version__}", or ./runtime in the checkout'
+        )
+
+
 def __getattr__(name: str):
+    if name in __all__:
+        check_runtime()
     match name:
         case "compile_model":
             from dscompress.compile import compile_model

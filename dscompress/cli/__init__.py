@@ -23,6 +23,7 @@ import sys
 
 import click
 
+from dscompress import MissingRuntime, check_runtime
 from dscompress.cli import show
 
 COMMANDS = ("train", "convert", "export", "run", "verify", "inspect", "check", "bench", "ops", "doctor")
@@ -92,6 +93,10 @@ class Command(click.Command):
             raise click.UsageError(f"{info_name} has no -q: all that it prints is its result.", context)
         return context
 
+    def invoke(self, context):
+        check_runtime()
+        return super().invoke(context)
+
     def format_options(self, context, formatter):
         headings: dict[str, list] = {}
         for parameter in self.get_params(context):
@@ -159,6 +164,10 @@ def where_to_look(error: click.ClickException) -> str:
 
 def explain(error: BaseException) -> tuple[int, str, str]:
     """Exit code, what is wrong, what to do; safe to print."""
+    try:
+        check_runtime()
+    except MissingRuntime as missing:
+        return MACHINE_CANNOT, str(missing), ""
     from dsruntime.text import printable
 
     if isinstance(error, click.ClickException):

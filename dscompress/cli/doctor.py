@@ -14,6 +14,7 @@ from dscompress.cli.options import json_option
 
 PACKAGES = (
     "dscompress",
+    "dsruntime",
     "numpy",
     "flatbuffers",
     "pillow",

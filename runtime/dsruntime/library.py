@@ -208,7 +208,7 @@ def find() -> str:
         "libdsf",
         f"not installed: looked for {' and '.join(places)}",
         "the library that checks and runs .dsf files",
-        "install the package with its native part (pip install . in the checkout, with a C++ compiler and "
+        "install the package with its native part (pip install ./runtime in the checkout, with a C++ compiler and "
         "libflatbuffers-dev), or name a built library in DSF_LIBRARY",
     )
 

@@ -1,6 +1,7 @@
 """Errors: one place decides the exit code, the message says what to do, nothing is a traceback."""
 
 import errno
+import os
 import signal
 import subprocess
 import sys
@@ -45,7 +46,7 @@ def test_an_internal_error_is_one_message_and_a_traceback_on_request(process, fi
     broken = tmp_path / "broken"
     broken.mkdir()
     (broken / "sitecustomize.py").write_text(
-        "import sys, types\nmodule = types.ModuleType('dsruntime.model')\nsys.modules['dsruntime.model'] = module\n"
+        "import sys, types\nmodule = types.ModuleType('dsruntime.ledger')\nsys.modules['dsruntime.ledger'] = module\n"
     )
     environment = {"PYTHONPATH": f"{broken}:{ROOT}:{ROOT}/runtime"}
     done = process("inspect", files.dsf, environment=environment)
@@ -61,6 +62,22 @@ def test_a_command_whose_extra_is_missing_says_which(process, tmp_path):
     done = process("export", "m.pt", environment={"PYTHONPATH": f"{tmp_path}:{ROOT}:{ROOT}/runtime"})
     assert done.returncode == 4
     assert done.stderr == 'error: export needs PyTorch: pip install "dscompress[compiler]"\n'
+
+
+@pytest.mark.parametrize("found", ["not installed", "0.0.9"])
+@pytest.mark.parametrize("arguments", [["ops"], ["run", "--no-such-option"]])
+def test_a_runtime_of_another_release_is_refused_with_what_to_install(process, tmp_path, found, arguments):
+    other = "None" if found == "not installed" else f"types.ModuleType('dsruntime'); module.__version__ = '{found}'"
+    text = f"import sys, types\nmodule = {other}\nsys.modules['dsruntime'] = module\n"
+    (tmp_path / "sitecustomize.py").write_text(text)
+    environment = {"PYTHONPATH": f"{tmp_path}:{ROOT}"}
+    done = process(*arguments, environment=environment)
+    assert done.returncode == 4
+    assert f"which is {found} here: pip install" in done.stderr and len(done.stderr.splitlines()) == 1
+    assert process("--help", environment=environment).returncode == 0
+    code = "import dscompress; dscompress.compile_model"
+    done = subprocess.run([sys.executable, "-c", code], env=os.environ | environment, text=True, capture_output=True)
+    assert done.returncode == 1 and f"which is {found} here: pip install" in done.stderr
 
 
 @pytest.mark.parametrize("arguments", ["ops | head -n 1", "run {dsf} {image} | true"])

@@ -1,7 +1,7 @@
 """The driver of real GPUs, PyCUDA and cuda-bindings included, on a libcuda whose GPU is the emulation (stub/).
 
 Each scenario is a process of its own: CUDA is started once a process. Skipped where PyCUDA is not installed: build a
-wheel with tools/build_pycuda_wheel.sh and install dscompress[cuda].
+wheel with tools/build_pycuda_wheel.sh and install dsruntime[cuda].
 """
 
 import os

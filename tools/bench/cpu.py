@@ -7,7 +7,7 @@ weights are as far down the caches as its own runs leave them. Figures are media
 build/bench/cpu.json, chunk by chunk, beside what earlier calls measured; all of it into docs/performance.md and the
 chart beside it. The whole takes about ten minutes on two cores.
 
-OpenVINO is optional: pip install -c constraints.txt -e '.[bench]'
+OpenVINO is optional: pip install -c constraints.txt -e ./runtime -e '.[bench]'
 """
 
 import argparse
@@ -71,7 +71,10 @@ def main() -> None:
     if unknown:
         parser.error(f"no chunk {', '.join(unknown)}; there are {', '.join(CHUNKS)}")
     if not has_openvino():
-        print("OpenVINO is not installed, so its columns are left out: pip install -c constraints.txt -e '.[bench]'")
+        print(
+            "OpenVINO is not installed, so its columns are left out: "
+            "pip install -c constraints.txt -e ./runtime -e '.[bench]'"
+        )
     threads = [int(count) for count in options.threads.split(",")]
     for chunk in chunks:
         start = time.perf_counter()

@@ -122,7 +122,7 @@ def compiler() -> tuple[str, Callable[[str, str], bytes]]:
         "cuda",
         "there are no compiled kernels for this GPU and no compiler",
         "NVRTC or nvcc, or a wheel with cubins",
-        'pip install "dscompress[cuda]", which brings NVRTC',
+        'pip install "dsruntime[cuda]", which brings NVRTC',
     )
 
 

@@ -21,7 +21,7 @@ from dsruntime.backends.cuda.errors import CODES, backend_error, is_sticky
 from dsruntime.backends.cuda.launch import Launch, argument_bytes
 from dsruntime.errors import BackendError
 
-INSTALL = "build a PyCUDA wheel with tools/build_pycuda_wheel.sh and install dscompress[cuda] (docs/cuda.md)"
+INSTALL = "build a PyCUDA wheel with tools/build_pycuda_wheel.sh and install dsruntime[cuda] (docs/cuda.md)"
 
 
 def import_pycuda() -> Any:
@@ -73,7 +73,7 @@ def import_bindings() -> Any:
             "cuda",
             "cuda-bindings is not installed",
             "NVIDIA's cuda-bindings, for CUDA graphs",
-            'pip install "dscompress[cuda]", or use --backend cpu',
+            'pip install "dsruntime[cuda]", or use --backend cpu',
         ) from None
     return driver
 

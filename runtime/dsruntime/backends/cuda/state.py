@@ -29,7 +29,7 @@ def examine() -> dict[str, Any]:
     return {
         "driver": driver,
         "pycuda": examine_package("pycuda", "no PyCUDA: build a wheel with tools/build_pycuda_wheel.sh (docs/cuda.md)"),
-        "bindings": examine_package("cuda-bindings", 'no cuda-bindings: pip install "dscompress[cuda]"'),
+        "bindings": examine_package("cuda-bindings", 'no cuda-bindings: pip install "dsruntime[cuda]"'),
         "kernels": examine_kernels([device["architecture"] for device in driver["devices"]]),
         "cache": {
             "folder": str(cache.folder_path()),
@@ -94,5 +94,5 @@ def examine_kernels(architectures: list[str]) -> dict[str, Any]:
     served = all(any(place.name in ready for place in compile.suitable(name)) for name in architectures)
     sentence = ""
     if not compiler and not (ready and served):
-        sentence = 'no compiled kernels for this GPU and no compiler: pip install "dscompress[cuda]"'
+        sentence = 'no compiled kernels for this GPU and no compiler: pip install "dsruntime[cuda]"'
     return {"detail": ", ".join(details), "missing": sentence, "compiler": compiler, "ready": ready}
