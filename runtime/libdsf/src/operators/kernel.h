@@ -30,7 +30,7 @@ public:
     virtual ~Kernel() = default;
     virtual void run(const Run& run) const = 0;  // allocates nothing
     virtual size_t scratch_bytes() const { return 0; }
-    virtual const char* name() const = 0;  // what a profile shows: "gemm_f32_avx2"
+    virtual const char* name() const = 0;  // what a profile shows: "panel_f32_avx2"
     // given: the type of input 0, or of the output where there is none.
     virtual Arithmetic arithmetic(dsf_dtype given) const { return directly(given, given); }
     // What prepare allocated for more than a few numbers: by element or channel.
