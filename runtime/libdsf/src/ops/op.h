@@ -71,6 +71,9 @@ struct Preparation {
     Inference attributes() const;  // the same accessors as in a shape rule
 };
 
+// What an element costs that an op reads or writes, in multiply-adds: about as long as so many of a product's take.
+constexpr uint64_t ELEMENT_WORK = 16;
+
 // By input: the axis along which it holds the batch, some of its entries for each image, or -1: the same for all images.
 using BatchAxes = std::vector<int>;
 

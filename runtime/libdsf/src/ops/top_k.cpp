@@ -2,7 +2,6 @@
 //
 // Of equals the lower index comes first. With sorted=0 the order is free: it is the same.
 #include "operators/top_k.h"
-#include "plan/work.h"
 #include "op_rule.h"
 
 namespace dsf {

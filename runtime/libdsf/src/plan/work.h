@@ -7,9 +7,6 @@
 
 namespace dsf {
 
-// What an element costs that an op reads or writes, in multiply-adds: about as long as so many of a product's take.
-constexpr uint64_t ELEMENT_WORK = 16;
-
 // Multiply-adds of a run at this batch size, whose values have these types (those of infer_types); element-wise work
 // counts as ELEMENT_WORK each. The largest uint64_t stands for all that are larger.
 uint64_t multiply_adds(const Model& model, int64_t batch, const std::vector<TensorType>& types);
