@@ -90,3 +90,14 @@ def test_links_between_pages_lead_somewhere():
             if not (page.parent / target).exists():
                 broken.append(f"{page.relative_to(ROOT)}: {target}")
     assert broken == []
+
+
+def test_paths_that_pages_name_exist():
+    """Of the pages for contributors: whatever stands in backticks and looks like a path. Sketches are blocks."""
+    missing = []
+    for page in ("ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md"):
+        text = re.sub(r"```.*?```", "", (ROOT / page).read_text(), flags=re.DOTALL)
+        for name in re.findall(r"`((?:runtime|dscompress|schema|tests|tools|docs)/[\w./-]*)`", text):
+            if not (ROOT / name).exists():
+                missing.append(f"{page}: {name}")
+    assert missing == []
