@@ -177,10 +177,13 @@ CHUNKS = {
 
 
 class Side:
-    """A process of side.py."""
+    """A process of side.py. library: another libdsf than the installed one."""
 
-    def __init__(self, side: str, file: Path, threads: int, shape: tuple[int, ...]) -> None:
+    def __init__(
+        self, side: str, file: Path, threads: int, shape: tuple[int, ...], library: Path | None = None
+    ) -> None:
         environment = os.environ | ({"DSF_ISA": "avx2"} if side == "dsf-avx2" else {})
+        environment |= {"DSF_LIBRARY": str(library)} if library else {}
         words = [sys.executable, HERE / "side.py", side, file, threads, "x".join(map(str, shape))]
         self.process = subprocess.Popen(
             [str(word) for word in words],

@@ -25,8 +25,10 @@ namespace {
 constexpr uint64_t TASK_MASK = 0xFFFFFFFF;
 constexpr int64_t MOST_TASKS = 0x7FFFFFFF;  // of one loop
 constexpr uint64_t CLOSED = TASK_MASK;      // in the low half: the next loop is being set up
-constexpr int WORKER_SPINS = 4000;          // about as long as the gap between two layers
-constexpr int CALLER_SPINS = 2000;          // before it gives its processor to a worker that may need it
+
+// Measured by tools/bench/tune.py loops.
+constexpr int WORKER_SPINS = 4000;  // about as long as the gap between two layers
+constexpr int CALLER_SPINS = 2000;  // before it gives its processor to a worker that may need it
 
 void pause() {
 #if defined(__x86_64__)

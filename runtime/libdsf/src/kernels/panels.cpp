@@ -8,6 +8,10 @@
 namespace dsf {
 namespace {
 
+// Measured by tools/bench/tune.py panels.
+constexpr int64_t MOST_OF_K = 512;  // in a block
+constexpr int64_t WHOLE_K = 768;  // in one all the same: a second block costs more, for it reads c and writes it again
+
 // Rows [k, k + count) of some columns of a matrix, as to[count][width].
 void pack_block(const PanelMatrix& b, int64_t k, int64_t count, int64_t column, int64_t columns, int64_t width,
                 float* to) {
@@ -40,10 +44,9 @@ std::vector<Panel> cut_panels(const PanelF32& kernel, int64_t columns) {
 }
 
 std::vector<BlockOfK> cut_k(int64_t segments, int64_t length) {
-    constexpr int64_t MOST = 512, WHOLE = 768;  // a second block costs more, for it reads c and writes it again
     std::vector<BlockOfK> blocks;
-    const int64_t parts = length <= WHOLE ? 1 : divide_up(length, MOST), part = divide_up(length, parts);
-    const int64_t together = parts > 1 ? 1 : divide_up(segments, divide_up(segments * length, MOST));
+    const int64_t parts = length <= WHOLE_K ? 1 : divide_up(length, MOST_OF_K), part = divide_up(length, parts);
+    const int64_t together = parts > 1 ? 1 : divide_up(segments, divide_up(segments * length, MOST_OF_K));
     for (int64_t s = 0; s < segments; s += together)
         for (int64_t offset = 0; offset < length; offset += part) {
             const int64_t count = std::min(together, segments - s);

@@ -18,6 +18,11 @@
 namespace dsf {
 namespace {
 
+// Measured by tools/bench/tune.py winograd.
+constexpr int64_t MOST_CHANNELS = 128;    // whose half transformed filters, 18 floats each, stay in the L2 cache
+constexpr int64_t V_FLOATS = 160 * 1024;  // of a block of tiles: 640 KiB
+constexpr int64_t FEWEST_TILES = 16, MOST_TILES = 64;  // of a block
+
 constexpr int64_t SIDE = 4;   // output pixels of a tile
 constexpr int64_t SKEW = 16;  // floats between streams, so that they do not meet in one set of the L1 cache
 constexpr int64_t TAPS = 9;
@@ -69,18 +74,14 @@ public:
     }
 
 private:
-    // A block of half transformed filters, 18 floats each, stays in the L2 cache.
     void cut_channels() {
-        constexpr int64_t MOST = 128;
-        const int64_t blocks = divide_up(c_.channels, MOST);
+        const int64_t blocks = divide_up(c_.channels, MOST_CHANNELS);
         channels_ = round_up(divide_up(c_.channels, blocks), WINOGRAD_CHUNK);
     }
 
     void cut_tiles() {
-        constexpr int64_t FLOATS = 160 * 1024;  // of V of a block: 640 KiB
-        constexpr int64_t FEWEST = 16, MOST = 64;
-        block_ = std::clamp(FLOATS / (WINOGRAD_POSITIONS * v_channels()), FEWEST, MOST);
-        shared_ = tiles_ < slots_ * FEWEST || tiles_ <= block_ / 2;
+        block_ = std::clamp(V_FLOATS / (WINOGRAD_POSITIONS * v_channels()), FEWEST_TILES, MOST_TILES);
+        shared_ = tiles_ < slots_ * FEWEST_TILES || tiles_ <= block_ / 2;
         const int64_t blocks = shared_ ? 1 : round_up(divide_up(tiles_, block_), slots_);  // as many for each thread
         block_ = divide_up(tiles_, blocks);
     }

@@ -8,6 +8,7 @@
 namespace dsf {
 namespace {
 
+// Measured by tools/bench/tune.py packed.
 constexpr int64_t WEIGHTS_A_TASK = 1 << 18;  // about 10 us
 constexpr int64_t OUTPUTS_TOGETHER = 16;     // what kernels take at a time
 constexpr int64_t ROWS_TOGETHER = 64;        // of a, whose copies are kept at a time

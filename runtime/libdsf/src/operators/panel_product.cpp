@@ -7,6 +7,7 @@
 namespace dsf {
 namespace {
 
+// Measured by tools/bench/tune.py products.
 constexpr int64_t ROWS_TOGETHER = 192;             // that share a pass over the weights
 constexpr int64_t ROWS_A_PACKING = 384;            // the same where the pass packs them
 constexpr int64_t LEAST_ROWS = 48;                 // of a task, where panels are too few for all threads

@@ -10,6 +10,7 @@
 namespace dsf {
 
 constexpr int64_t LONG_TASK = int64_t{1} << 26;  // multiplications before a task asks whether the run is cancelled
+// Measured by tools/bench/tune.py loops.
 constexpr int64_t GRAIN = 16384;  // elements a task: about 5 us of element-wise work, well above the cost of a task
 
 // f(slot, task) for every task. A slot is a thread's own, with its own scratch memory; there are as many as threads.

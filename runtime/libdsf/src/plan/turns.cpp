@@ -12,6 +12,12 @@
 namespace dsf {
 namespace {
 
+// Measured by tools/bench/tune.py turns.
+// Of the last cache, for a turn's activations: a quarter. Weights pass through it too, and other cores' data.
+constexpr int64_t CACHE_SHARE = 4;
+constexpr int64_t DEFAULT_CACHE = int64_t(4) << 20;   // where the system does not say how large it is
+constexpr int64_t LARGEST_CACHE = int64_t(32) << 20;  // what a core has beside it; virtual machines say more
+
 // ---- which values can be cut
 
 // What a value holds.
@@ -122,9 +128,7 @@ private:
 
 // ---- how many images
 
-constexpr int64_t DEFAULT_CACHE = int64_t(4) << 20, LARGEST_CACHE = int64_t(32) << 20;
-
-// Bytes of the last cache of processor 0. More than what a core has beside it is not believed: virtual machines say so.
+// Bytes of the last cache of processor 0.
 int64_t cache_bytes() {
     static const int64_t found = [] {
         for (const char* level : {"3", "2"}) {
@@ -137,12 +141,11 @@ int64_t cache_bytes() {
     return found;
 }
 
-// What a turn's activations should fit into. A quarter of the cache: weights pass through it too, and other cores' data.
-// DSF_TURN_BYTES in the environment: this many bytes instead.
+// What a turn's activations should fit into. DSF_TURN_BYTES in the environment: this many bytes instead.
 int64_t turn_bytes() {
     const char* wanted = std::getenv("DSF_TURN_BYTES");
     const long long bytes = wanted ? std::atoll(wanted) : 0;
-    return bytes > 0 ? std::min<long long>(bytes, MAX_TENSOR_BYTES) : cache_bytes() / 4;
+    return bytes > 0 ? std::min<long long>(bytes, MAX_TENSOR_BYTES) : cache_bytes() / CACHE_SHARE;
 }
 
 // By step of the first ones: how many images have their living values in that many bytes, and in as many as the step's
