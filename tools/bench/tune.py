@@ -41,17 +41,30 @@ MORE = {
 }
 SMALL = "fc 1024 to 1024, batch 64"
 ROWS = "fc 768 to 3072, batch 197"
+PLANES = ("depthwise 3x3 144, 56x56", "mobilenet_v2")
 DEEP = ("conv 3x3 64 to 64, 56x56", "conv 3x3 512 to 512, 7x7", "vgg16")
 
 GROUPS = {
     "panels": (
         Constant("MOST_OF_K", "kernels/panels.cpp", (256, 384, 512, 768, 1024), (ROWS, "resnet50")),
+        Constant("SMALL_PANELS", "kernels/panels.cpp", (16 << 10, 64 << 10, 256 << 10), ("resnet18", "vgg16")),
         Constant("WHOLE_K", "kernels/panels.cpp", (512, 768, 1024), (ROWS, "resnet50")),
     ),
     "products": (
         Constant("ROWS_TOGETHER", "operators/panel_product.cpp", (96, 192, 384), (ROWS, "vit_b_16")),
+        Constant("ROWS_A_PACKING", "operators/panel_product.cpp", (192, 384, 768), ("vit_b_16",)),
         Constant("LEAST_ROWS", "operators/panel_product.cpp", (24, 48, 96), (SMALL, ROWS)),
         Constant("ENOUGH_WORK", "operators/panel_product.cpp", (1 << 18, 1 << 20, 1 << 22), (SMALL, "vit_b_16")),
+    ),
+    "convolutions": (
+        Constant("ENOUGH_WORK", "operators/convolution.cpp", (1 << 16, 1 << 18, 1 << 20), ("mobilenet_v2", "resnet18")),
+        Constant("MOST_ROWS", "operators/convolution.cpp", (96, 192, 384), ("resnet18", "mobilenet_v2")),
+        Constant("FEWEST_ROWS", "operators/convolution.cpp", (24, 48, 96), ("resnet18", "mobilenet_v2")),
+        Constant("NARROW_IMAGE", "operators/convolution.cpp", (1, 6, 12), ("mobilenet_v2", "efficientnet_b0")),
+        Constant("PADDED_FLOATS", "operators/convolution_direct.cpp", (1 << 19, 1 << 21, 1 << 23), ("vgg16, batch 4",)),
+        Constant("ROWS", "operators/convolution_planes.cpp", (8, 32, 128), PLANES),
+        Constant("PLANE_FLOATS", "operators/convolution_planes.cpp", (1024, 4096, 16384), PLANES),
+        Constant("CHANNELS", "operators/convolution_depthwise.cpp", (64, 256, 1024), ("efficientnet_b0",)),
     ),
     "winograd": (
         Constant("MOST_CHANNELS", "operators/convolution_winograd.cpp", (64, 128, 256), DEEP),
@@ -83,7 +96,7 @@ def main() -> None:
     for group, constants in GROUPS.items():
         for constant in constants:
             if not options.groups:
-                print(f"{group:9} {constant.name:14} {constant.file:36} {'; '.join(constant.cases)}")
+                print(f"{group:13} {constant.name:14} {constant.file:36} {'; '.join(constant.cases)}")
             elif group in options.groups:
                 measure(constant, options.threads, options.rounds)
 

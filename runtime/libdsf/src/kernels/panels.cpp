@@ -11,6 +11,7 @@ namespace {
 // Measured by tools/bench/tune.py panels.
 constexpr int64_t MOST_OF_K = 512;  // in a block
 constexpr int64_t WHOLE_K = 768;  // in one all the same: a second block costs more, for it reads c and writes it again
+constexpr int64_t SMALL_PANELS = 64 * 1024;  // floats that stay in the L2 cache anyway, 256 KiB: not asked for early
 
 // Rows [k, k + count) of some columns of a matrix, as to[count][width].
 void pack_block(const PanelMatrix& b, int64_t k, int64_t count, int64_t column, int64_t columns, int64_t width,
@@ -80,8 +81,7 @@ void PanelProduct::run(const PanelWeights& weights, const PanelTable& table, con
     tile.pitch = table.pitch;
     tile.stride = output.stride;
     tile.activation = output.activation;
-    constexpr int64_t SMALL = 64 * 1024;  // cells that stay in the L2 cache anyway: 256 KiB
-    const bool is_large = weights.cells && weights.cells_end - weights.cells > SMALL;
+    const bool is_large = weights.cells && weights.cells_end - weights.cells > SMALL_PANELS;
     const char* const packed_end = is_large ? reinterpret_cast<const char*>(weights.cells_end) : nullptr;
     for (int p = first; p < last; ++p) {
         const Panel& panel = panels_[static_cast<size_t>(p)];

@@ -6,6 +6,16 @@
 #include "kernels/isa.h"
 
 namespace dsf {
+namespace {
+
+// Measured by tools/bench/tune.py convolutions.
+constexpr int64_t NARROW_IMAGE = 6;                // outputs of a row: vectors of pixels are mostly empty in fewer
+constexpr int64_t ENOUGH_WORK = int64_t(1) << 18;  // multiplications that are worth a task
+constexpr int64_t MOST_ROWS = 192;                 // that share a pass over the weights
+constexpr int64_t FEWEST_ROWS = 48;                // the same, where tasks are too few for all threads
+
+}  // namespace
+
 std::vector<Phase> phases_of(const Span& span, bool transposed) {
     struct Reach {
         int64_t first, k;
@@ -63,10 +73,8 @@ uint64_t multiplications(const Convolution& c) {
     return product;
 }
 
-// In narrow images vectors of pixels are mostly empty.
 bool fits_channels_first(const Preparation&, const Convolution& c) {
-    constexpr int64_t NARROW = 6;
-    return planes_fit(c) && c.x.output >= NARROW;
+    return planes_fit(c) && c.x.output >= NARROW_IMAGE;
 }
 
 std::unique_ptr<Kernel> prepare_convolution(const Preparation& preparation, const Convolution& c) {
@@ -143,16 +151,14 @@ void fill_gaps(const Run& run, const Convolution& c, const std::vector<Phase>& y
 }
 
 ProductBlocks cut_product(const PanelProduct& product, int64_t rows, int64_t groups, int threads) {
-    constexpr int64_t ENOUGH_WORK = int64_t(1) << 18;  // multiplications that are worth a task
-    constexpr int64_t LONG = 192, SHORT = 48;          // rows that share a pass over the weights
     ProductBlocks blocks;
-    blocks.row_blocks = divide_up(rows, LONG);
+    blocks.row_blocks = divide_up(rows, MOST_ROWS);
     const int64_t worth = 1 + rows * groups * product.packed_floats() / ENOUGH_WORK;
     const int64_t wanted = threads == 1 ? 1 : std::min<int64_t>(threads * 4, worth);
     const bool heavy = product.packed_floats() > rows * product.k();  // more weights than pixels
     while (blocks.row_blocks * blocks.panel_blocks * groups < wanted) {
         const bool more_panels = blocks.panel_blocks < product.panels();
-        if (!heavy && rows / blocks.row_blocks > SHORT) ++blocks.row_blocks;
+        if (!heavy && rows / blocks.row_blocks > FEWEST_ROWS) ++blocks.row_blocks;
         else if (more_panels) ++blocks.panel_blocks;
         else if (rows / blocks.row_blocks > 1) ++blocks.row_blocks;
         else break;

@@ -8,6 +8,7 @@
 namespace dsf {
 namespace {
 
+// Measured by tools/bench/tune.py convolutions.
 constexpr int64_t CHANNELS = 256;  // of a task
 
 class DepthwiseConvolution final : public Kernel {

@@ -12,7 +12,8 @@
 namespace dsf {
 namespace {
 
-constexpr int64_t NARROW = 4;                        // channels
+constexpr int64_t NARROW = 4;  // channels
+// Measured by tools/bench/tune.py convolutions.
 constexpr int64_t PADDED_FLOATS = int64_t(1) << 21;  // laid-out images kept at a time: 8 MiB, or one image
 
 class DirectConvolution final : public Kernel {

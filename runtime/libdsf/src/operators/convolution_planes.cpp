@@ -6,6 +6,7 @@
 namespace dsf {
 namespace {
 
+// Measured by tools/bench/tune.py convolutions.
 constexpr int64_t ROWS = 32;            // of an output that are padded for at a time
 constexpr int64_t PLANE_FLOATS = 4096;  // of a task: some small planes, or one
 
