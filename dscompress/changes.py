@@ -6,7 +6,7 @@ what the layer's own forward makes of them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -25,6 +25,14 @@ def changes_between(own: Mapping[str, torch.Tensor], made: Mapping[str, torch.Te
     """The tensors of `made` that differ from those of the same name in `own`; a zero's sign counts for nothing."""
     counted = [(key, made[key].numel(), different(own[key], made[key])) for key in made if key in own]
     return [Change(key, elements, count) for key, elements, count in counted if count]
+
+
+def note_dtypes(found: Iterable[str], notes: list[str]) -> None:
+    """found: the float types of the weights, "float64"; one note for all that are not float32, said once."""
+    others = sorted(set(found) - {"float32"})
+    text = f"found {' and '.join(others)} weights, stored as float32"
+    if others and text not in notes:
+        notes.append(text)
 
 
 def different(own: torch.Tensor, made: torch.Tensor) -> int:

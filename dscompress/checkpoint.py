@@ -27,13 +27,14 @@ import torch
 from torch import nn
 
 from dscompress.atomic_file import write_atomically
-from dscompress.capture import detect, factory
-from dscompress.capture.fill import fill
-from dscompress.capture.quiet import quiet
 from dscompress.errors import CompileError, ModelError
 from dscompress.models import BUILT_IN
 from dscompress.nn import describe, restore
+from dscompress.torchfile import detect
 from dscompress.torchfile.reader import check_sums
+from dscompress.torchmodel import factory
+from dscompress.torchmodel.fill import fill
+from dscompress.torchmodel.quiet import quiet
 from dsruntime.file import Image
 from dsruntime.image import from_json, to_json
 

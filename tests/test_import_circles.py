@@ -1,7 +1,8 @@
 """No module imports another that, by whatever way, imports it again: each can be read, tested and moved by itself.
 
-Imports inside of functions count as well: they hide a circle from Python, not from the reader. What is for type
-checkers alone does not, nor does the package that an imported module is in, unless something is taken from itself.
+Imports inside of functions count as well: they hide a circle from Python, not from the reader. So do the packages
+around an imported module, whose __init__ runs before it; not those that the importer is in itself, which have run.
+What is for type checkers alone does not count.
 """
 
 import ast
@@ -48,8 +49,15 @@ def edges(sources: dict[str, str], packages: set[str]) -> dict[str, set[str]]:
         for mention in imported(ast.parse(source), name, name in packages):
             for found in (f"{folder}{mention}" for folder in folders):
                 target = found if found in sources else found.rpartition(".")[0]
-                graph[name].update({target} & sources.keys() - {name})
+                graph[name].update({target, *ran_before(target, name)} & sources.keys() - {name})
     return graph
+
+
+def ran_before(target: str, name: str) -> set[str]:
+    """The packages around the target, whose __init__ its import runs; those around the importer have run before it."""
+    parts = target.split(".")
+    around = {".".join(parts[:length]) for length in range(1, len(parts))}
+    return {package for package in around if not f"{name}.".startswith(f"{package}.")}
 
 
 def circles(graph: dict[str, set[str]]) -> list[list[str]]:
@@ -98,10 +106,15 @@ def test_no_module_is_on_a_circle():
         ({"p.a": "from .b import f", "p.b": "from .a import g"}, ["p.a", "p.b", "p.a"]),
         ({"p": "from p.a import f", "p.a": "from p.b import g", "p.b": ""}, None),
         ({"p": "from p.a import f", "p.a": "from p import version"}, ["p", "p.a", "p"]),
-        ({"p": "from p.a import f", "p.a": "import q", "q": "from p.b import g", "p.b": ""}, None),
+        ({"p": "from p.a import f", "p.a": "import q", "q": "from p.b import g", "p.b": ""}, ["p", "p.a", "q", "p"]),
+        (
+            {"p.r": "from p.r.a import f", "p.r.a": "import p.b", "p.b": "from p.r.c import g", "p.r.c": ""},
+            ["p.b", "p.r", "p.r.a", "p.b"],
+        ),
+        ({"p.r": "from p.r.a import f", "p.r.a": "from p.r.c import g", "p.r.c": "import p.b", "p.b": ""}, None),
         ({"tools.a": "import b", "tools.b": "def f():\n    from a import g"}, ["tools.a", "tools.b", "tools.a"]),
     ],
 )
 def test_what_a_circle_is(sources, circle):
     sources = {"p": "", **sources}
-    assert circles(edges(sources, {"p"})) == ([circle] if circle else [])
+    assert circles(edges(sources, {"p", "p.r"})) == ([circle] if circle else [])

@@ -20,8 +20,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from dscompress.capture.torchvision_models import with_torchvision
 from dscompress.nn import METHODS, Setting, bake, convert
+from dscompress.torchmodel.torchvision_models import with_torchvision
 
 # Half of them by each method, families mixed.
 METHOD_OF = {

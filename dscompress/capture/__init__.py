@@ -1,7 +1,7 @@
 """capture: any source of a model → an ONNX graph, held as onnx_ir.Model.
 
 One file a kind of source. To add a kind: write its file with KIND and capture(path, options), tell it apart in
-detect.py, and add it to KINDS in files.py.
+torchfile/detect.py, and add it to KINDS in files.py.
 """
 
 from dataclasses import replace
@@ -44,10 +44,11 @@ def capture_any(source: Any, options: CaptureOptions) -> Captured:
 
 def refuse_file_options(options: CaptureOptions, where: str) -> None:
     """What is said of a file, of a network in memory."""
-    from dscompress.capture import deepshift_checkpoint, factory
+    from dscompress.capture import deepshift_checkpoint
     from dscompress.torchfile.weight_sets import refuse_choice
+    from dscompress.torchmodel import factory
 
     what = "a network in memory"
-    factory.refuse_factory(options, where, what)
+    factory.refuse_factory(options.model, options.model_args, where, what)
     refuse_choice(options.weights_key, options.prefix, where, what)
     deepshift_checkpoint.refuse_wishes(options, where, what)

@@ -9,9 +9,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from dscompress.capture import factory, module
-from dscompress.capture.detect import STATE_DICT
-from dscompress.capture.fill import fill, shown
+from dscompress.capture import module
 from dscompress.capture.input_shape import HOW as SHAPE_HOW
 from dscompress.capture.input_shape import parse_input_shapes
 from dscompress.capture.options import Captured, CaptureOptions
@@ -20,6 +18,9 @@ from dscompress.deepshift.architectures import Network, build, recognise, refusa
 from dscompress.deepshift.imported import only_convertible
 from dscompress.deepshift.into_model import as_evaluated
 from dscompress.errors import CompileError
+from dscompress.torchfile.detect import STATE_DICT
+from dscompress.torchmodel import factory
+from dscompress.torchmodel.fill import fill, shown
 
 KIND = "DeepShift checkpoint"
 FLOAT_KIND = "float checkpoint"

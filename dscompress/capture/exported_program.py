@@ -18,9 +18,9 @@ from dscompress.capture.input_shape import HOW, Shape, parse_input_shapes
 from dscompress.capture.one_answer import refuse_other_answers
 from dscompress.capture.options import Captured, CaptureOptions
 from dscompress.capture.pickled_module import WARNING
-from dscompress.capture.quiet import quiet
 from dscompress.capture.torch_export import export_module, place_of, to_onnx
 from dscompress.errors import CompileError
+from dscompress.torchmodel.quiet import quiet
 
 KIND = "exported program"
 EXPORT_AGAIN = "export it again with torch.export.save(torch.export.export(model.eval(), inputs), 'model.pt2')"

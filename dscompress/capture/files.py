@@ -7,9 +7,7 @@ from pathlib import Path
 
 from dscompress.capture import (
     deepshift_checkpoint,
-    detect,
     exported_program,
-    factory,
     onnx_file,
     pickled_module,
     state_dict,
@@ -18,7 +16,9 @@ from dscompress.capture import (
 )
 from dscompress.capture.input_examples import refuse_examples
 from dscompress.capture.options import Captured, CaptureOptions
+from dscompress.torchfile import detect
 from dscompress.torchfile.weight_sets import refuse_choice
+from dscompress.torchmodel import factory
 
 KINDS: dict[str, Callable[[Path, CaptureOptions], Captured]] = {
     detect.EXPORTED_PROGRAM: exported_program.capture,
@@ -49,7 +49,7 @@ def refuse_choices(kind: str, options: CaptureOptions, where: str) -> None:
     if kind not in (detect.STATE_DICT, detect.PICKLED_MODULE):
         refuse_choice(options.weights_key, options.prefix, where, what)
     if kind in (detect.EXPORTED_PROGRAM, detect.ONNX, detect.TORCHSCRIPT):
-        factory.refuse_factory(options, where, what)
+        factory.refuse_factory(options.model, options.model_args, where, what)
 
 
 def sha256_of(path: Path) -> str:

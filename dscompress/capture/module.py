@@ -3,13 +3,12 @@
 import torch
 from torch import nn
 
-from dscompress.capture.dtypes import note_dtypes
 from dscompress.capture.input_examples import Examples, examples_of, zeros
 from dscompress.capture.input_shape import HOW, Shape, parse_input_shapes
 from dscompress.capture.one_answer import refuse_another_batch_of_one
 from dscompress.capture.options import Captured, CaptureOptions
 from dscompress.capture.torch_export import export_module, to_onnx
-from dscompress.changes import Change, changes_between
+from dscompress.changes import Change, changes_between, note_dtypes
 from dscompress.errors import CompileError
 from dscompress.nn.bake import bake
 from dscompress.nn.copied import copied

@@ -12,8 +12,8 @@ import torch
 from torch.export.graph_signature import InputKind
 
 from dscompress.capture.input_examples import Examples
-from dscompress.capture.quiet import quiet
 from dscompress.errors import CompileError
+from dscompress.torchmodel.quiet import quiet
 
 SWITCHES = ("train", "training")  # parameters of operators that draw only in training
 CHANCES = ("dropout_p", "dropout")  # and that draw only where this is not 0

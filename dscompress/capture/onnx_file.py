@@ -12,16 +12,16 @@ import onnx_ir as ir
 from onnx_ir.passes.common import RemoveInitializersFromInputsPass
 
 from dscompress.capture.batch import BATCH, name_the_batch, taken_as_free
-from dscompress.capture.dtypes import note_dtypes
 from dscompress.capture.external_data import EMBED, embed
 from dscompress.capture.input_shape import HOW, parse_input_shapes
 from dscompress.capture.old_slopes import LAST_BY_CHANNEL, spread_slopes
 from dscompress.capture.onnx_check import MOST_RANK, check_bytes, check_model, messages
 from dscompress.capture.options import Captured, CaptureOptions
-from dscompress.capture.quiet import quiet
 from dscompress.capture.shapeless import as_if_shaped
+from dscompress.changes import note_dtypes
 from dscompress.errors import CompileError
 from dscompress.library import refusals_of
+from dscompress.torchmodel.quiet import quiet
 
 KIND = "ONNX"
 LARGEST = 2**31 - 1  # protobuf's own limit

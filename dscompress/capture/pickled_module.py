@@ -10,12 +10,13 @@ from typing import Any
 
 import torch
 
-from dscompress.capture import deepshift_checkpoint, factory, module, state_dict
+from dscompress.capture import deepshift_checkpoint, module, state_dict
 from dscompress.capture.options import Captured, CaptureOptions
-from dscompress.capture.quiet import quiet
-from dscompress.capture.torchvision_models import with_torchvision
 from dscompress.errors import CompileError
 from dscompress.torchfile.weight_sets import find_sets, refuse_choice
+from dscompress.torchmodel import factory
+from dscompress.torchmodel.quiet import quiet
+from dscompress.torchmodel.torchvision_models import with_torchvision
 
 KIND = "pickled module"
 WARNING = "loaded with --trust-pickle: code that the file names was run"
@@ -45,7 +46,7 @@ def capture_trusted(path: Path, options: CaptureOptions) -> Captured:
     if found is not None:
         captured = module.capture(found, options, where)
     else:
-        built = factory.build_wanted(options, where)
+        built = factory.build_wanted(options.model, options.model_args, where)
         captured = state_dict.capture_checkpoint(loaded, options, where, built)
     notes = [WARNING, *notes, *captured.notes]
     return Captured(captured.model, KIND if found is not None else captured.kind, notes=notes)
@@ -68,7 +69,7 @@ def module_in(loaded: Any, where: str, options: CaptureOptions) -> tuple[torch.n
     """The module in a checkpoint, and notes; None where there is none. Of several the user says which."""
     if isinstance(loaded, torch.nn.Module):
         refuse_choice(options.weights_key, options.prefix, where, "one module")
-        factory.refuse_factory(options, where, "one module")
+        factory.refuse_factory(options.model, options.model_args, where, "one module")
         return loaded, []
     a_module = lambda value: value if isinstance(value, torch.nn.Module) else None  # noqa: E731
     modules = find_sets(loaded, a_module, state_dict.parts_of)
@@ -77,5 +78,5 @@ def module_in(loaded: Any, where: str, options: CaptureOptions) -> tuple[torch.n
     key, _ = state_dict.find_set(loaded, where, None, replace(options, prefix=None))
     if key in modules:
         refuse_choice(None, options.prefix, where, "a checkpoint of modules")
-        factory.refuse_factory(options, where, "a checkpoint of modules")
+        factory.refuse_factory(options.model, options.model_args, where, "a checkpoint of modules")
     return modules.get(key), [f"module taken from {key!r} of the checkpoint"] if key in modules else []

@@ -1,4 +1,4 @@
-"""state_dict: weights without a model. --model builds the module; the keys must fit it, as fill.py says.
+"""state_dict: weights without a model. --model builds the module; the keys must fit it, as torchmodel/fill.py says.
 
 A checkpoint may hold several sets of weights: weight_sets.py says which is taken, and when the user is asked. Files are
 read as data, by dscompress.torchfile, or with weights_only=True: no code runs.
@@ -12,18 +12,19 @@ from typing import Any
 import torch
 from torch import nn
 
-from dscompress.capture import deepshift_checkpoint, factory, module
-from dscompress.capture.detect import STATE_DICT
-from dscompress.capture.fill import LISTED, fill, shapes_of, tied_keys
+from dscompress.capture import deepshift_checkpoint, module
 from dscompress.capture.input_shape import HOW as SHAPE_HOW
 from dscompress.capture.options import Captured, CaptureOptions
-from dscompress.capture.quiet import quiet
 from dscompress.changes import Change, changes_between
-from dscompress.deepshift import Imported
+from dscompress.deepshift import Imported, layout
 from dscompress.errors import CompileError
+from dscompress.torchfile.detect import STATE_DICT
 from dscompress.torchfile.reader import UnusualTensors, check_sums, opened
 from dscompress.torchfile.safetensors_file import is_safetensors
 from dscompress.torchfile.weight_sets import KEYS, Choice, choose, find_sets, plain_key
+from dscompress.torchmodel import factory
+from dscompress.torchmodel.fill import LISTED, fill, shapes_of, tied_keys
+from dscompress.torchmodel.quiet import quiet
 
 KIND = STATE_DICT
 
@@ -43,9 +44,7 @@ def capture(path: Path, options: CaptureOptions) -> Captured:
 
 def build_and_choose(path: Path, options: CaptureOptions) -> tuple[nn.Module | None, CaptureOptions]:
     """What --model builds, and the options with the set of weights and the prefix that fit it."""
-    from dscompress.deepshift import layout
-
-    built = factory.build_wanted(options, str(path))
+    built = factory.build_wanted(options.model, options.model_args, str(path))
     if built is None:
         return None, options
     try:

@@ -15,8 +15,8 @@ from dscompress.capture.constants import fold_constants
 from dscompress.capture.input_examples import Examples
 from dscompress.capture.input_shape import Shape
 from dscompress.capture.one_answer import refuse_other_answers
-from dscompress.capture.quiet import quiet
 from dscompress.errors import CompileError
+from dscompress.torchmodel.quiet import quiet
 
 OPSET = 20
 

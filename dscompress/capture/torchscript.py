@@ -16,9 +16,9 @@ from dscompress.capture.input_examples import examples_of, zeros
 from dscompress.capture.input_shape import HOW, parse_input_shapes
 from dscompress.capture.options import Captured, CaptureOptions
 from dscompress.capture.pickled_module import WARNING
-from dscompress.capture.quiet import quiet
 from dscompress.errors import CompileError
 from dscompress.library import first_line
+from dscompress.torchmodel.quiet import quiet
 
 KIND = "TorchScript"
 OPSET = 20

@@ -7,6 +7,7 @@ nor of torchvision.
 from dataclasses import replace
 from pathlib import Path
 
+from dscompress import checkpoint
 from dscompress.capture import module
 from dscompress.capture.options import Captured, CaptureOptions
 
@@ -14,8 +15,6 @@ KIND = "training checkpoint"
 
 
 def capture(path: Path, options: CaptureOptions) -> Captured:
-    from dscompress import checkpoint
-
     where = str(path)
     values = checkpoint.load(path)
     card = checkpoint.card_of(values, where)

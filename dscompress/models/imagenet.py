@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from dscompress.capture.torchvision_models import with_torchvision
+from dscompress.torchmodel.torchvision_models import with_torchvision
 
 # torchvision's, of the families that power-of-two networks are trained in
 TORCHVISION = (

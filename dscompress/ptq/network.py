@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import fx
 
-from dscompress.capture.quiet import quiet
 from dscompress.ptq.layers import KINDS, Layer
+from dscompress.torchmodel.quiet import quiet
 
 aten = torch.ops.aten
 

@@ -22,18 +22,20 @@ import torch
 
 from dscompress import checkpoint
 from dscompress.atomic_file import write_atomically
-from dscompress.capture import detect, exported_program, factory, pickled_module, state_dict
+from dscompress.capture import exported_program, pickled_module, state_dict
 from dscompress.capture.files import refuse_choices
-from dscompress.capture.fill import Sources, fill
 from dscompress.capture.input_shape import HOW, parse_input_shapes
 from dscompress.capture.module import input_shapes
 from dscompress.capture.options import CaptureOptions
-from dscompress.capture.quiet import quiet
 from dscompress.errors import CompileError
 from dscompress.nn.layers import ShiftLayer
+from dscompress.torchfile import detect
 from dscompress.torchfile.reader import opened
 from dscompress.torchfile.safetensors_file import SafetensorsFile, as_bytes
 from dscompress.torchfile.weight_sets import plain_name
+from dscompress.torchmodel import factory
+from dscompress.torchmodel.fill import Sources, fill
+from dscompress.torchmodel.quiet import quiet
 from dsruntime.file import Image
 
 OPTIMISER = ("optim", "sched", "scaler", "ema_opt")  # entries of a checkpoint that no longer fit its weights
@@ -153,7 +155,7 @@ def open_pickled(path: Path, options: CaptureOptions) -> Source:
 
 def from_checkpoint(path: Path, loaded: Any, options: CaptureOptions) -> Source:
     where, notes = str(path), []
-    module = factory.build_wanted(options, where)
+    module = factory.build_wanted(options.model, options.model_args, where)
     key, weights = state_dict.find_set(loaded, where, module, options)
     if module is None or not any(isinstance(child, ShiftLayer) for child in module.modules()):
         refuse_shift_layers(weights, where)

@@ -16,13 +16,13 @@ import torch
 from torch import nn
 
 from dscompress import checkpoint, deepshift
-from dscompress.capture import detect
-from dscompress.capture.fill import fill, shapes_of, tied_keys, under_prefix
 from dscompress.capture.options import CaptureOptions
 from dscompress.capture.state_dict import find_state_dict, load
 from dscompress.errors import CompileError, TrainingError
 from dscompress.nn import bake
+from dscompress.torchfile import detect
 from dscompress.torchfile.weight_sets import choose, full_prefix, refuse_choice
+from dscompress.torchmodel.fill import fill, shapes_of, tied_keys, under_prefix
 
 
 def read_weights(path: str, weights_key: str | None = None, prefix: str | None = None) -> dict[str, Any]:

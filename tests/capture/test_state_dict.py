@@ -138,7 +138,7 @@ def test_the_current_directory_is_importable(tmp_path, monkeypatch):
 
 
 def test_torchvision_beside_a_cpu_torch(tmp_path):
-    from dscompress.capture.factory import build
+    from dscompress.torchmodel.factory import build
 
     path = saved(tmp_path, build("torchvision.models:squeezenet1_1", {"num_classes": 3}, "test").state_dict())
     options = CaptureOptions(model="torchvision.models:squeezenet1_1", model_args={"num_classes": 3},

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from dscompress.capture.torchvision_models import with_torchvision
+from dscompress.torchmodel.torchvision_models import with_torchvision
 from dsruntime.backends.cuda.emulated_driver import EmulatedDriver
 from tests.cuda import networks
 from tests.cuda.networks import compiled

@@ -8,11 +8,11 @@ import torch
 
 from dscompress import compile_model, deepshift
 from dscompress.capture import CaptureOptions
-from dscompress.capture.fill import fill
 from dscompress.capture.state_dict import load
 from dscompress.errors import CompileError
 from dscompress.ptq.source import open_source
 from dscompress.torchfile.safetensors_file import DTYPES, as_bytes
+from dscompress.torchmodel.fill import fill
 from dscompress.training.weights import read_weights
 from tests.capture import models
 

@@ -11,9 +11,9 @@ from torch.optim.swa_utils import AveragedModel
 
 from dscompress.capture import Captured, CaptureOptions, capture, module, state_dict
 from dscompress.capture.files import capture_file
-from dscompress.capture.fill import fill
 from dscompress.errors import CompileError
 from dscompress.ptq.source import open_source
+from dscompress.torchmodel.fill import fill
 from dscompress.training.weights import read_weights
 from tests.capture import models
 

@@ -5,10 +5,10 @@ import torch
 from torch import nn
 
 from dscompress import checkpoint, compile_model
-from dscompress.capture.detect import STATE_DICT, TRAINING_CHECKPOINT, detect
 from dscompress.errors import BackendError, CompileError
 from dscompress.models.digits import small_mobilenet, small_resnet
 from dscompress.nn import bake, convert
+from dscompress.torchfile.detect import STATE_DICT, TRAINING_CHECKPOINT, detect
 from dsruntime import load
 from dsruntime.image import RECIPES
 

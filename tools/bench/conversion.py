@@ -103,7 +103,7 @@ def float_model(name: str, seed: int = 1):
     import torch
     from zoo import ARGUMENTS, calibrate_batch_norms, centre_logits, photographs, wake_zeros
 
-    from dscompress.capture.torchvision_models import with_torchvision
+    from dscompress.torchmodel.torchvision_models import with_torchvision
 
     torch.manual_seed(seed)
     definitions = with_torchvision(lambda: importlib.import_module("torchvision.models"))

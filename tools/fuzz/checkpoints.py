@@ -129,7 +129,7 @@ def one(path: Path, watch: Watch) -> str:
 def read(path: Path) -> None:
     """What export does before it builds the network."""
     from dscompress import deepshift
-    from dscompress.capture.detect import detect
+    from dscompress.torchfile.detect import detect
     from tests.torchfile.damage import check_weights
 
     detect(path)

@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 
-from dscompress.capture.dtypes import note_dtypes
+from dscompress.changes import note_dtypes
 from dscompress.errors import CompileError
 from dscompress.torchfile.weight_sets import COUNTER, choose, plain_key
 

@@ -12,27 +12,26 @@ from typing import Any
 
 import torch
 
-from dscompress.capture.options import CaptureOptions
-from dscompress.capture.quiet import quiet
-from dscompress.capture.torchvision_models import with_torchvision
 from dscompress.errors import CompileError
+from dscompress.torchmodel.quiet import quiet
+from dscompress.torchmodel.torchvision_models import with_torchvision
 
 HOW = "--model package.module:factory (for example --model torchvision.models:resnet18)"
 
 
-def build_wanted(options: CaptureOptions, where: str) -> torch.nn.Module | None:
+def build_wanted(model: str | None, model_args: Any, where: str) -> torch.nn.Module | None:
     """What --model builds, or None without it."""
-    if options.model is not None:
-        return build(options.model, options.model_args, where)
-    if options.model_args is not None:
+    if model is not None:
+        return build(model, model_args, where)
+    if model_args is not None:
         found = "--model-args, and no --model that they are arguments of"
         raise CompileError(where, found, what_to_do=f"add {HOW}, or leave out --model-args")
     return None
 
 
-def refuse_factory(options: CaptureOptions, where: str, what: str) -> None:
+def refuse_factory(model: str | None, model_args: Any, where: str, what: str) -> None:
     """Of a source that holds its network."""
-    for option, value in (("--model", options.model), ("--model-args", options.model_args)):
+    for option, value in (("--model", model), ("--model-args", model_args)):
         if value is not None:
             found = f"is {what}, which holds its network, and {option} is for weights without one"
             raise CompileError(where, found, what_to_do=f"leave out {option}")

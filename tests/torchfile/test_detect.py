@@ -6,8 +6,9 @@ import zipfile
 
 import pytest
 
-from dscompress.capture import CaptureOptions, capture, detect
+from dscompress.capture import CaptureOptions, capture
 from dscompress.errors import CompileError
+from dscompress.torchfile import detect
 
 
 def zipped(**members: bytes) -> bytes:
