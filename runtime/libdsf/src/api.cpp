@@ -220,7 +220,7 @@ dsf_status dsf_isa_row(int32_t index, dsf_isa_info* info, dsf_error* error) {
         need_index(index, static_cast<size_t>(isa_count()), "dsf_isa_row", "instruction set");
         const Isa& row = isa_at(index);
         checked_size(info, "dsf_isa_row", "info");
-        write(dsf_isa_info{0, row.name, row.needs, row.available(), &row == isa_or_null(), row.bf16}, info);
+        write(dsf_isa_info{0, row.name, row.needs, row.available(), &row == isa_or_null(), row.has_bf16()}, info);
     });
 }
 

@@ -47,7 +47,7 @@ PlanOptions plan_options(const dsf_session_options& options) {
                     "DSF_PRECISION_FLOAT32 or DSF_PRECISION_BF16");
     const Isa& kernels = isa();  // throws if there is none
     const bool bf16 = options.precision == DSF_PRECISION_BF16;
-    if (bf16 && !kernels.bf16)
+    if (bf16 && !kernels.has_bf16())
         backend_error("session", std::string("precision bf16, and the instruction set is ") + kernels.name,
                       "one that multiplies bfloat16 numbers: " + isas_with_bf16(), "use precision float32");
     PlanOptions asked;

@@ -27,14 +27,17 @@ struct Stored {
     std::shared_ptr<const uint8_t> bytes;  // shares the file's memory
     uint64_t length = 0;
     std::vector<int> order;
-    std::optional<Shift> shift;  // there if Codec::has_shift
+    std::optional<Shift> shift;  // there if the codec's parameters are
 
     [[noreturn]] void refuse(std::string found, std::string expected) const;
 };
 
+// The table of the schema that a codec's weights have beside their bytes.
+enum class CodecParameters : uint8_t { none, shift };
+
 struct Codec {
     const char* name;
-    bool has_shift;  // its weights have the schema's Shift table
+    CodecParameters parameters;
     // Refuses stored bytes and parameters that decoding could not trust.
     Form (*open)(Stored stored);
 };

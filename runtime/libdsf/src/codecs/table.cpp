@@ -6,8 +6,8 @@ namespace dsf {
 namespace {
 
 const Codec CODECS[] = {
-    {"raw", false, open_raw},
-    {"shift", true, open_shift},
+    {"raw", CodecParameters::none, open_raw},
+    {"shift", CodecParameters::shift, open_shift},
 };
 
 }  // namespace

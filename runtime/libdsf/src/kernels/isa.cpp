@@ -25,21 +25,20 @@ bool has_avx2() { return __builtin_cpu_supports("avx2") && __builtin_cpu_support
 // First row that is available wins.
 const Isa ISAS[] = {
 #if defined(__x86_64__)
-    {"avx512bf16", "AVX-512 F, DQ, BW, VL, VBMI, BF16; BMI2", has_avx512bf16, true, &depthwise_f32_avx512,
-     &array_f32_avx512, &panel_f32_avx512, &winograd_f32_avx512, &pool_f32_avx512, &gemv_shift_avx512bf16,
-     &decode_f32_avx512, &transpose_f32_avx512, &panel_bf16_avx512bf16},
-    {"avx512", "AVX-512 F, DQ, BW, VL; BMI2", has_avx512, false, &depthwise_f32_avx512, &array_f32_avx512,
-     &panel_f32_avx512, &winograd_f32_avx512, &pool_f32_avx512, &gemv_shift_avx512, &decode_f32_avx512,
-     &transpose_f32_avx512, nullptr},
-    {"avx2", "AVX2, FMA", has_avx2, false, &depthwise_f32_avx2, &array_f32_avx2, &panel_f32_avx2, &winograd_f32_avx2,
+    {"avx512bf16", "AVX-512 F, DQ, BW, VL, VBMI, BF16; BMI2", has_avx512bf16, &depthwise_f32_avx512, &array_f32_avx512,
+     &panel_f32_avx512, &winograd_f32_avx512, &pool_f32_avx512, &gemv_shift_avx512bf16, &decode_f32_avx512,
+     &transpose_f32_avx512, &panel_bf16_avx512bf16},
+    {"avx512", "AVX-512 F, DQ, BW, VL; BMI2", has_avx512, &depthwise_f32_avx512, &array_f32_avx512, &panel_f32_avx512,
+     &winograd_f32_avx512, &pool_f32_avx512, &gemv_shift_avx512, &decode_f32_avx512, &transpose_f32_avx512, nullptr},
+    {"avx2", "AVX2, FMA", has_avx2, &depthwise_f32_avx2, &array_f32_avx2, &panel_f32_avx2, &winograd_f32_avx2,
      &pool_f32_avx2, &gemv_shift_avx2, &decode_f32_scalar, &transpose_f32_avx2, nullptr},
 #endif
 #if defined(__aarch64__)
-    {"neon", "AArch64", always, false, &depthwise_f32_neon, &array_f32_neon, &panel_f32_neon, &winograd_f32_neon,
+    {"neon", "AArch64", always, &depthwise_f32_neon, &array_f32_neon, &panel_f32_neon, &winograd_f32_neon,
      &pool_f32_neon, &gemv_shift_neon, &decode_f32_scalar, &transpose_f32_neon, nullptr},
 #endif
-    {"scalar", "any CPU", always, false, &depthwise_f32_scalar, &array_f32_scalar, &panel_f32_scalar,
-     &winograd_f32_scalar, &pool_f32_scalar, &gemv_shift_scalar, &decode_f32_scalar, &transpose_f32_scalar, nullptr},
+    {"scalar", "any CPU", always, &depthwise_f32_scalar, &array_f32_scalar, &panel_f32_scalar, &winograd_f32_scalar,
+     &pool_f32_scalar, &gemv_shift_scalar, &decode_f32_scalar, &transpose_f32_scalar, nullptr},
 };
 
 std::string names_of(bool (*fits)(const Isa&)) {
@@ -79,7 +78,7 @@ int isa_count() { return static_cast<int>(sizeof ISAS / sizeof *ISAS); }
 const Isa& isa_at(int index) { return ISAS[index]; }
 
 std::string isas_with_bf16() {
-    const std::string names = names_of([](const Isa& row) { return row.bf16; });
+    const std::string names = names_of([](const Isa& row) { return row.has_bf16(); });
     return names.empty() ? "none for this kind of processor" : names;
 }
 

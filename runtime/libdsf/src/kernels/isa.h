@@ -25,7 +25,6 @@ struct Isa {
     const char* name;
     const char* needs;  // for a person: CPU features
     bool (*available)();
-    bool bf16;  // has kernels for bfloat16 activations
     const DepthwiseF32* depthwise;
     const ArrayF32* array;
     const PanelF32* panel;
@@ -34,7 +33,9 @@ struct Isa {
     const GemvShiftF32* gemv;
     const DecodeF32* decode;
     const TransposeF32* transpose;
-    const PanelBf16* panel_bf16;  // null where bf16 is false
+    const PanelBf16* panel_bf16;  // null: no kernels for bfloat16 activations
+
+    bool has_bf16() const { return panel_bf16 != nullptr; }
 };
 
 const Isa& isa();          // the chosen row; throws an Error where DSF_ISA names none that this CPU has

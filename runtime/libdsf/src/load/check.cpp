@@ -181,9 +181,10 @@ private:
     }
 
     std::optional<Shift> shift(const std::string& part, const Codec& codec, const fb::Shift* entry) {
-        if ((entry != nullptr) != codec.has_shift)
+        const bool expected = codec.parameters == CodecParameters::shift;
+        if ((entry != nullptr) != expected)
             refuse(part, std::string("codec ") + codec.name + (entry ? " has" : " lacks") + " shift parameters",
-                   codec.has_shift ? "them" : "none");
+                   expected ? "them" : "none");
         if (!entry) return std::nullopt;
         Shift shift{entry->bits(), entry->zero(), {entry->base()->begin(), entry->base()->end()}, {}};
         if (!entry->scale()) return shift;
@@ -230,8 +231,8 @@ private:
         if (image.pad() && image.pad()->size() != static_cast<uint64_t>(channels))
             refuse(part, "pad has " + std::to_string(image.pad()->size()) + " entries", std::to_string(channels));
         if (image.crop()) sides(part, "crop", image.crop(), 2);
-        numbers(part, "mean", image.mean(), channels, false);
-        numbers(part, "std", image.std(), channels, true);
+        numbers(part, "mean", image.mean(), channels, Numbers::finite);
+        numbers(part, "std", image.std(), channels, Numbers::positive);
         return {color,
                 resize,
                 filter,
@@ -255,15 +256,17 @@ private:
                 refuse(part, std::string(name) + " holds " + std::to_string(sides->Get(i)), between(1, MAX_IMAGE_SIDE));
     }
 
+    enum class Numbers : uint8_t { finite, positive };
+
     void numbers(const std::string& part, const char* name, const flatbuffers::Vector<float>* numbers, int64_t needed,
-                 bool positive) {
+                 Numbers kind) {
         if (numbers->size() != needed)
             refuse(part, std::string(name) + " has " + std::to_string(numbers->size()) + " entries",
                    std::to_string(needed));
         for (float number : *numbers)
-            if (!std::isfinite(number) || (positive && !(number > 0)))
+            if (!std::isfinite(number) || (kind == Numbers::positive && !(number > 0)))
                 refuse(part, std::string(name) + " holds " + std::to_string(number),
-                       positive ? "positive numbers" : "finite numbers");
+                       kind == Numbers::positive ? "positive numbers" : "finite numbers");
     }
 
     void nodes() {

@@ -20,85 +20,86 @@ namespace {
 
 namespace fb = schema;
 
-struct Layout;
+struct TableFields;
 
-enum class Form : uint8_t { string, strings, text, table, tables, scalars };
+// text: a string that may have tabs and line feeds.
+enum class FieldKind : uint8_t { string, strings, text, table, tables, scalars };
 
 struct Field {
-    uint16_t slot;  // where the vtable holds its place in the table
-    Form form;
-    uint8_t size;          // scalars: bytes of one
-    const Layout* layout;  // table, tables
+    uint16_t entry;  // where the vtable holds its place in the table
+    FieldKind kind;
+    uint8_t size;              // scalars: bytes of one
+    const TableFields* table;  // table, tables
 };
 
 // The fields of a table that lead to other objects.
-struct Layout {
+struct TableFields {
     const char* name;
     std::vector<Field> fields;
 };
 
 // clang-format off
-const Layout ATTRIBUTE = {"Attribute", {
-    {fb::Attribute::VT_NAME, Form::string, 0, nullptr},
-    {fb::Attribute::VT_S, Form::string, 0, nullptr},
-    {fb::Attribute::VT_INTS, Form::scalars, 8, nullptr},
-    {fb::Attribute::VT_FLOATS, Form::scalars, 4, nullptr},
+const TableFields ATTRIBUTE = {"Attribute", {
+    {fb::Attribute::VT_NAME, FieldKind::string, 0, nullptr},
+    {fb::Attribute::VT_S, FieldKind::string, 0, nullptr},
+    {fb::Attribute::VT_INTS, FieldKind::scalars, 8, nullptr},
+    {fb::Attribute::VT_FLOATS, FieldKind::scalars, 4, nullptr},
 }};
-const Layout VALUE = {"Value", {
-    {fb::Value::VT_NAME, Form::string, 0, nullptr},
-    {fb::Value::VT_SHAPE, Form::scalars, 8, nullptr},
+const TableFields VALUE = {"Value", {
+    {fb::Value::VT_NAME, FieldKind::string, 0, nullptr},
+    {fb::Value::VT_SHAPE, FieldKind::scalars, 8, nullptr},
 }};
-const Layout NODE = {"Node", {
-    {fb::Node::VT_OP, Form::string, 0, nullptr},
-    {fb::Node::VT_NAME, Form::string, 0, nullptr},
-    {fb::Node::VT_MODULE_, Form::string, 0, nullptr},
-    {fb::Node::VT_INPUTS, Form::scalars, 4, nullptr},
-    {fb::Node::VT_OUTPUTS, Form::scalars, 4, nullptr},
-    {fb::Node::VT_ATTRIBUTES, Form::tables, 0, &ATTRIBUTE},
+const TableFields NODE = {"Node", {
+    {fb::Node::VT_OP, FieldKind::string, 0, nullptr},
+    {fb::Node::VT_NAME, FieldKind::string, 0, nullptr},
+    {fb::Node::VT_MODULE_, FieldKind::string, 0, nullptr},
+    {fb::Node::VT_INPUTS, FieldKind::scalars, 4, nullptr},
+    {fb::Node::VT_OUTPUTS, FieldKind::scalars, 4, nullptr},
+    {fb::Node::VT_ATTRIBUTES, FieldKind::tables, 0, &ATTRIBUTE},
 }};
-const Layout SHIFT = {"Shift", {
-    {fb::Shift::VT_BASE, Form::scalars, 1, nullptr},
-    {fb::Shift::VT_SCALE, Form::scalars, 4, nullptr},
+const TableFields SHIFT = {"Shift", {
+    {fb::Shift::VT_BASE, FieldKind::scalars, 1, nullptr},
+    {fb::Shift::VT_SCALE, FieldKind::scalars, 4, nullptr},
 }};
-const Layout WEIGHT = {"Weight", {
-    {fb::Weight::VT_CODEC, Form::string, 0, nullptr},
-    {fb::Weight::VT_SOURCE, Form::string, 0, nullptr},
-    {fb::Weight::VT_NOTE, Form::string, 0, nullptr},
-    {fb::Weight::VT_ORDER, Form::scalars, 1, nullptr},
-    {fb::Weight::VT_SHIFT, Form::table, 0, &SHIFT},
+const TableFields WEIGHT = {"Weight", {
+    {fb::Weight::VT_CODEC, FieldKind::string, 0, nullptr},
+    {fb::Weight::VT_SOURCE, FieldKind::string, 0, nullptr},
+    {fb::Weight::VT_NOTE, FieldKind::string, 0, nullptr},
+    {fb::Weight::VT_ORDER, FieldKind::scalars, 1, nullptr},
+    {fb::Weight::VT_SHIFT, FieldKind::table, 0, &SHIFT},
 }};
-const Layout IMAGE = {"Image", {
-    {fb::Image::VT_COLOR, Form::string, 0, nullptr},
-    {fb::Image::VT_RESIZE, Form::string, 0, nullptr},
-    {fb::Image::VT_SIZE, Form::scalars, 4, nullptr},
-    {fb::Image::VT_FILTER, Form::string, 0, nullptr},
-    {fb::Image::VT_CROP, Form::scalars, 4, nullptr},
-    {fb::Image::VT_MEAN, Form::scalars, 4, nullptr},
-    {fb::Image::VT_STD, Form::scalars, 4, nullptr},
-    {fb::Image::VT_PAD, Form::scalars, 1, nullptr},
+const TableFields IMAGE = {"Image", {
+    {fb::Image::VT_COLOR, FieldKind::string, 0, nullptr},
+    {fb::Image::VT_RESIZE, FieldKind::string, 0, nullptr},
+    {fb::Image::VT_SIZE, FieldKind::scalars, 4, nullptr},
+    {fb::Image::VT_FILTER, FieldKind::string, 0, nullptr},
+    {fb::Image::VT_CROP, FieldKind::scalars, 4, nullptr},
+    {fb::Image::VT_MEAN, FieldKind::scalars, 4, nullptr},
+    {fb::Image::VT_STD, FieldKind::scalars, 4, nullptr},
+    {fb::Image::VT_PAD, FieldKind::scalars, 1, nullptr},
 }};
-const Layout INPUT = {"Input", {
-    {fb::Input::VT_LAYOUT, Form::string, 0, nullptr},
-    {fb::Input::VT_IMAGE, Form::table, 0, &IMAGE},
+const TableFields INPUT = {"Input", {
+    {fb::Input::VT_LAYOUT, FieldKind::string, 0, nullptr},
+    {fb::Input::VT_IMAGE, FieldKind::table, 0, &IMAGE},
 }};
-const Layout OUTPUT = {"Output", {
-    {fb::Output::VT_MEANING, Form::string, 0, nullptr},
-    {fb::Output::VT_LABELS, Form::strings, 0, nullptr},
+const TableFields OUTPUT = {"Output", {
+    {fb::Output::VT_MEANING, FieldKind::string, 0, nullptr},
+    {fb::Output::VT_LABELS, FieldKind::strings, 0, nullptr},
 }};
-const Layout KEY_VALUE = {"KeyValue", {
-    {fb::KeyValue::VT_KEY, Form::string, 0, nullptr},
-    {fb::KeyValue::VT_VALUE, Form::text, 0, nullptr},
+const TableFields KEY_VALUE = {"KeyValue", {
+    {fb::KeyValue::VT_KEY, FieldKind::string, 0, nullptr},
+    {fb::KeyValue::VT_VALUE, FieldKind::text, 0, nullptr},
 }};
-const Layout MODEL = {"Model", {
-    {fb::Model::VT_NAME, Form::string, 0, nullptr},
-    {fb::Model::VT_PRODUCER, Form::string, 0, nullptr},
-    {fb::Model::VT_MODE, Form::string, 0, nullptr},
-    {fb::Model::VT_VALUES, Form::tables, 0, &VALUE},
-    {fb::Model::VT_NODES, Form::tables, 0, &NODE},
-    {fb::Model::VT_WEIGHTS, Form::tables, 0, &WEIGHT},
-    {fb::Model::VT_INPUTS, Form::tables, 0, &INPUT},
-    {fb::Model::VT_OUTPUTS, Form::tables, 0, &OUTPUT},
-    {fb::Model::VT_METADATA, Form::tables, 0, &KEY_VALUE},
+const TableFields MODEL = {"Model", {
+    {fb::Model::VT_NAME, FieldKind::string, 0, nullptr},
+    {fb::Model::VT_PRODUCER, FieldKind::string, 0, nullptr},
+    {fb::Model::VT_MODE, FieldKind::string, 0, nullptr},
+    {fb::Model::VT_VALUES, FieldKind::tables, 0, &VALUE},
+    {fb::Model::VT_NODES, FieldKind::tables, 0, &NODE},
+    {fb::Model::VT_WEIGHTS, FieldKind::tables, 0, &WEIGHT},
+    {fb::Model::VT_INPUTS, FieldKind::tables, 0, &INPUT},
+    {fb::Model::VT_OUTPUTS, FieldKind::tables, 0, &OUTPUT},
+    {fb::Model::VT_METADATA, FieldKind::tables, 0, &KEY_VALUE},
 }};
 // clang-format on
 
@@ -151,8 +152,8 @@ private:
         return count;
     }
 
-    // lines: it may have tabs and line feeds.
-    void string(uint64_t at, bool lines = false) {
+    // kind: string or text.
+    void string(uint64_t at, FieldKind kind = FieldKind::string) {
         uint64_t size = uint64_t{4} + number<uint32_t>(at);
         if (size - 4 > MAX_STRING_BYTES) refuse("a string is too long", at);
         claim(at, size + 1);
@@ -162,7 +163,7 @@ private:
         while (left > 0) {
             size_t length = *text == 0 ? 0 : utf8_length(text, left);
             if (length == 0) refuse("a string is not UTF-8 text", at);
-            if (is_control(text, length) && !(lines && (*text == '\t' || *text == '\n')))
+            if (is_control(text, length) && !(kind == FieldKind::text && (*text == '\t' || *text == '\n')))
                 refuse("a string holds a control character", at, "text that a terminal can show",
                        "the file was not made by dscompress, or is damaged");
             text += length;
@@ -170,7 +171,7 @@ private:
         }
     }
 
-    void table(uint64_t at, const Layout& layout) {
+    void table(uint64_t at, const TableFields& known) {
         if (at % 4 != 0 || at + 4 > length_) refuse("a table is misplaced", at);
         int64_t vtable = static_cast<int64_t>(at) - number<int32_t>(at);
         if (vtable < 0 || vtable % 2 != 0 || static_cast<uint64_t>(vtable) + 4 > length_)
@@ -180,9 +181,9 @@ private:
         if (fields_size < 4 || fields_size % 2 != 0 || fields + fields_size > length_ || size < 4)
             refuse("a table's vtable is damaged", at);
         claim(at, size);
-        for (const Field& field : layout.fields) {
-            if (field.slot + 2u > fields_size) continue;
-            uint64_t offset = number<uint16_t>(fields + field.slot);
+        for (const Field& field : known.fields) {
+            if (field.entry + 2u > fields_size) continue;
+            uint64_t offset = number<uint16_t>(fields + field.entry);
             if (offset == 0) continue;
             if (offset + 4 > size || (at + offset) % 4 != 0) refuse("a field lies outside its table", at);
             follow_field(field, follow(at + offset));
@@ -190,15 +191,14 @@ private:
     }
 
     void follow_field(const Field& field, uint64_t at) {
-        if (field.form == Form::string) return string(at);
-        if (field.form == Form::text) return string(at, true);
-        if (field.form == Form::table) return table(at, *field.layout);
-        if (field.form == Form::scalars) return static_cast<void>(vector(at, field.size));
+        if (field.kind == FieldKind::string || field.kind == FieldKind::text) return string(at, field.kind);
+        if (field.kind == FieldKind::table) return table(at, *field.table);
+        if (field.kind == FieldKind::scalars) return static_cast<void>(vector(at, field.size));
         uint32_t count = vector(at, 4);
         for (uint64_t i = 0; i < count; ++i) {
             uint64_t child = follow(at + 4 + 4 * i);
-            if (field.form == Form::strings) string(child);
-            else table(child, *field.layout);
+            if (field.kind == FieldKind::strings) string(child);
+            else table(child, *field.table);
         }
     }
 

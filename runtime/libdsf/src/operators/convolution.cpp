@@ -16,7 +16,7 @@ constexpr int64_t FEWEST_ROWS = 48;                // the same, where tasks are 
 
 }  // namespace
 
-std::vector<Phase> phases_of(const Span& span, bool transposed) {
+std::vector<Phase> phases_of(const Span& span, TapOrder order) {
     struct Reach {
         int64_t first, k;
     };
@@ -33,7 +33,7 @@ std::vector<Phase> phases_of(const Span& span, bool transposed) {
         if (phases.empty() || phases.back().first != first)
             phases.push_back({first, divide_up(span.output - first, span.expand), taps, {}});
         const int64_t offset = (first + k * span.dilation - span.before) / span.expand;
-        phases.back().taps.push_back({transposed ? span.kernel - 1 - k : k, offset});
+        phases.back().taps.push_back({order == TapOrder::flipped ? span.kernel - 1 - k : k, offset});
         ++taps;
     }
     return phases;
@@ -66,7 +66,7 @@ uint64_t multiplications(const Convolution& c) {
     uint64_t product = static_cast<uint64_t>(c.images * c.channels * c.all_filters());
     for (const Span* span : {&c.y, &c.x}) {
         uint64_t sum = 0;
-        for (const Phase& phase : phases_of(*span, c.transposed))
+        for (const Phase& phase : phases_of(*span, c.tap_order()))
             sum += static_cast<uint64_t>(phase.count) * phase.taps.size();
         product *= sum;
     }

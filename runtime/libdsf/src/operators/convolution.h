@@ -31,12 +31,17 @@ struct Span {
     int64_t image() const { return (output - 1) * stride + (kernel - 1) * dilation + 1; }  // pixels, zeros included
 };
 
+// How a kernel's taps are numbered along an axis as they are stored: from the first, or, of a transposed convolution's
+// flipped kernel, from the last.
+enum class TapOrder : uint8_t { as_stored, flipped };
+
 struct Convolution {
     int64_t images = 1, groups = 1;
     int64_t channels = 1, filters = 1;  // a group
     Span y, x;
     bool transposed = false;  // the weight is [channels][filters] and flipped
 
+    TapOrder tap_order() const { return transposed ? TapOrder::flipped : TapOrder::as_stored; }
     int64_t taps() const { return y.kernel * x.kernel; }
     int64_t all_channels() const { return groups * channels; }
     int64_t all_filters() const { return groups * filters; }
@@ -55,7 +60,7 @@ struct Phase {
 };
 
 // The phases that have taps, in the order of their first outputs: no more than the kernel has taps.
-std::vector<Phase> phases_of(const Span& span, bool transposed);
+std::vector<Phase> phases_of(const Span& span, TapOrder order);
 size_t table_bytes(const std::vector<Phase>& phases);
 
 // Refuses sizes that would make the image, with its padding and zeros, larger than a tensor may be.

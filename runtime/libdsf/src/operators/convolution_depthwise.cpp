@@ -15,8 +15,8 @@ class DepthwiseConvolution final : public Kernel {
 public:
     DepthwiseConvolution(const Preparation& preparation, const Convolution& c)
         : c_(c),
-          y_(phases_of(c.y, c.transposed)),
-          x_(phases_of(c.x, c.transposed)),
+          y_(phases_of(c.y, c.tap_order())),
+          x_(phases_of(c.x, c.tap_order())),
           taps_(c.taps()),
           epilogue_(preparation),
           slots_(preparation.threads),

@@ -10,8 +10,8 @@ class TransposedConvolution final : public Kernel {
 public:
     TransposedConvolution(const Preparation& preparation, const Convolution& c)
         : c_(c),
-          y_(phases_of(c.y, true)),
-          x_(phases_of(c.x, true)),
+          y_(phases_of(c.y, TapOrder::flipped)),
+          x_(phases_of(c.x, TapOrder::flipped)),
           epilogue_(preparation),
           slots_(preparation.threads),
           zeros_(c.all_channels()) {

@@ -243,7 +243,7 @@ bool winograd_wins(const Preparation& preparation, const Convolution& c) {
     const int64_t winograd =
         weights * (FILTER + tiles * positions * 5 / 4) + NUMBER * positions * tiles * (c.channels + c.filters);
     const int64_t direct = TAPS * c.y.output * c.x.output * weights * 17 / 16;
-    const bool pairs = is_bf16(panel_form(preparation, c.channels % 2 == 0));
+    const bool pairs = is_bf16(panel_form(preparation, neighbours_of(c.channels)));
     return winograd + winograd / 16 < (pairs ? direct / 2 : direct);
 }
 

@@ -87,9 +87,10 @@ uint16_t bf16_of(float w) {
     return static_cast<uint16_t>(bits >> 16);
 }
 
-PanelForm panel_form(const Preparation& preparation, bool pairs) {
+PanelForm panel_form(const Preparation& preparation, Neighbours neighbours) {
     const Weight* weight = preparation.weight(1);
-    const bool bf16 = preparation.numerics.multiplies_bf16() && pairs, codes = preparation.numerics.keeps_codes();
+    const bool bf16 = preparation.numerics.multiplies_bf16() && neighbours == Neighbours::may_pair;
+    const bool codes = preparation.numerics.keeps_codes();
     if (!weight || (!bf16 && !codes) || !is_separable(*weight, preparation.inputs[1]->shape[0]))
         return PanelForm::floats;
     if (!codes) return PanelForm::bf16;

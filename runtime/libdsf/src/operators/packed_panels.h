@@ -30,8 +30,12 @@ uint8_t power_code(float w);
 // A number of which the upper half is all, as of a power of two, as bfloat16.
 uint16_t bf16_of(float w);
 
-// What input 1 of the node can be and the options ask for. pairs: neighbours in k may be paired.
-PanelForm panel_form(const Preparation& preparation, bool pairs);
+// Whether the numbers of a run can be taken as pairs of bfloat16 numbers: only where none is left over.
+enum class Neighbours : uint8_t { stay_single, may_pair };
+inline Neighbours neighbours_of(int64_t run) { return run % 2 == 0 ? Neighbours::may_pair : Neighbours::stay_single; }
+
+// The form that the options ask for, or the nearest one that input 1 of the node can have.
+PanelForm panel_form(const Preparation& preparation, Neighbours neighbours);
 
 // The micro-kernel of a form.
 const PanelF32& panel_kernel(PanelForm form);

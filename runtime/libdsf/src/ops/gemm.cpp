@@ -6,13 +6,17 @@ namespace dsf {
 namespace {
 
 struct Parameters {
-    float alpha, beta;
-    bool trans_a, trans_b;
+    float alpha = 1, beta = 1;
+    bool trans_a = false, trans_b = false;
 };
 
 Parameters read(const Inference& node) {
-    return {node.real("alpha", 1.0f), node.real("beta", 1.0f), flag(node, "trans_a", false),
-            flag(node, "trans_b", false)};
+    Parameters p;
+    p.alpha = node.real("alpha", p.alpha);
+    p.beta = node.real("beta", p.beta);
+    p.trans_a = flag(node, "trans_a", p.trans_a);
+    p.trans_b = flag(node, "trans_b", p.trans_b);
+    return p;
 }
 
 std::vector<Shape> shapes(const Inference& node) {

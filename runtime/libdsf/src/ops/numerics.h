@@ -14,7 +14,7 @@ struct Numerics {
 
     // Weights stay packed where a kernel can decode them as it goes.
     bool keeps_codes() const { return memory == Memory::low; }
-    // Products of bfloat16 activations; only where isa().bf16.
+    // Products of bfloat16 activations; only where isa().has_bf16().
     bool multiplies_bf16() const { return precision == Precision::bfloat16; }
 };
 
