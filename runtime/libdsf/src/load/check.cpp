@@ -401,9 +401,7 @@ private:
     bool made_by_sigmoid(int value) const {
         while (value >= 0 && model_.values[static_cast<size_t>(value)].node >= 0) {
             const Node& node = model_.nodes[static_cast<size_t>(model_.values[static_cast<size_t>(value)].node)];
-            if (!one_of(node.op->name, {"identity", "reshape", "flatten", "squeeze", "unsqueeze", "transpose", "slice",
-                                        "gather", "split"}))
-                return std::string_view(node.op->name) == "sigmoid";
+            if (!node.op->moves) return std::string_view(node.op->name) == "sigmoid";
             value = node.inputs.empty() ? -1 : node.inputs[0];
         }
         return false;

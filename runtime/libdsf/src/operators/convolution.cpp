@@ -1,8 +1,6 @@
 // What the ways to compute convolutions share, and the choice between them.
 #include "convolution.h"
 
-#include <numeric>
-
 #include "kernels/isa.h"
 
 namespace dsf {
@@ -49,17 +47,6 @@ const Phase* phase_at(const std::vector<Phase>& phases, int64_t first) {
     const auto found = std::lower_bound(phases.begin(), phases.end(), first,
                                         [](const Phase& phase, int64_t at) { return phase.first < at; });
     return found != phases.end() && found->first == first ? &*found : nullptr;
-}
-
-void check_image(const Inference& node, const Convolution& c) {
-    const int64_t most = MAX_TENSOR_BYTES / static_cast<int64_t>(sizeof(float));
-    const int64_t stride = std::min(c.x.stride, c.x.image());
-    const int64_t phases = std::min(c.x.kernel, stride / std::gcd(c.x.dilation, stride));
-    const int64_t row = divide_up(c.x.image(), stride) * phases;
-    if (row > most || c.y.image() > most / row || c.y.image() * row > most / (c.groups * c.channels))
-        node.refuse("the padded input has " + std::to_string(c.y.image()) + " by " + std::to_string(c.x.image()) +
-                        " pixels in " + std::to_string(c.groups * c.channels) + " channels",
-                    "at most " + std::to_string(MAX_TENSOR_BYTES) + " bytes");
 }
 
 uint64_t multiplications(const Convolution& c) {

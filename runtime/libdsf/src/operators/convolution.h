@@ -63,9 +63,6 @@ struct Phase {
 std::vector<Phase> phases_of(const Span& span, TapOrder order);
 size_t table_bytes(const std::vector<Phase>& phases);
 
-// Refuses sizes that would make the image, with its padding and zeros, larger than a tensor may be.
-void check_image(const Inference& node, const Convolution& convolution);
-
 // What is multiplied, taps that fall outside included.
 uint64_t multiplications(const Convolution& convolution);
 

@@ -1,5 +1,5 @@
 // conv: y = w * x + b, a convolution in one or two spatial axes, in groups.
-#include "operators/convolution.h"
+#include "convolution.h"
 #include "op_rule.h"
 
 namespace dsf {

@@ -4,7 +4,7 @@
 //
 //   pads before, after      kernel extent - 1 - pad; negative where a pad is larger: the image is cropped
 //   output                  (input - 1) * stride + output_padding + extent - pad before - pad after
-#include "operators/convolution.h"
+#include "convolution.h"
 #include "op_rule.h"
 
 namespace dsf {

@@ -93,6 +93,7 @@ struct Op {
     TensorType (*type)(const Inference& node, int output, const Shape& shape) = nullptr;
 
     bool in_place = false;  // output 0 may be written over input 0 when both have the same type
+    bool moves = false;     // the outputs' numbers are some of input 0's, elsewhere; so they are of every view
     bool view = false;      // the output is input 0's data with another shape: the plan aliases them, run is not called
     ChannelsLast (*channels_last)(const Preparation&) = nullptr;  // null: never
     // Whether what an image gives depends on it alone, so that a batch may be run a few images at a time (turns.h). Asked

@@ -28,7 +28,8 @@ public:
     constexpr OpRule& type(decltype(Op::type) rule) { return op_.type = rule, *this; }
     constexpr OpRule& elementwise() { return in_place().channels_last(elements).each_image(by_elements); }
     constexpr OpRule& in_place() { return op_.in_place = true, *this; }
-    constexpr OpRule& view() { return op_.view = true, *this; }
+    constexpr OpRule& moves() { return op_.moves = true, *this; }
+    constexpr OpRule& view() { return op_.view = true, moves(); }
     constexpr OpRule& channels_last(decltype(Op::channels_last) rule) { return op_.channels_last = rule, *this; }
     constexpr OpRule& each_image(decltype(Op::each_image) rule) { return op_.each_image = rule, *this; }
     constexpr OpRule& fits_onnx_order(decltype(Op::fits_onnx_order) rule) { return op_.fits_onnx_order = rule, *this; }

@@ -67,7 +67,7 @@ bool each_image(const Inference& node, const BatchAxes& batch) {
 
 namespace ops {
 extern const Op slice;
-constexpr Op slice = OpRule("slice").shapes(shapes).every_dtype(prepare).each_image(each_image);
+constexpr Op slice = OpRule("slice").shapes(shapes).every_dtype(prepare).moves().each_image(each_image);
 }  // namespace ops
 
 }  // namespace dsf

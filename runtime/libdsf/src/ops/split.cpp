@@ -47,7 +47,7 @@ std::unique_ptr<Kernel> prepare(const Preparation& preparation) {
 namespace ops {
 extern const Op split;
 constexpr Op split =
-    OpRule("split").outputs(1, MAX_NODE_ENDS).shapes(shapes).every_dtype(prepare).each_image(beside_axis<0>);
+    OpRule("split").outputs(1, MAX_NODE_ENDS).shapes(shapes).every_dtype(prepare).moves().each_image(beside_axis<0>);
 }  // namespace ops
 
 }  // namespace dsf

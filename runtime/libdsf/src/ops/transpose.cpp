@@ -38,7 +38,7 @@ bool each_image(const Inference&, const BatchAxes&) { return true; }
 
 namespace ops {
 extern const Op transpose;
-constexpr Op transpose = OpRule("transpose").shapes(shapes).every_dtype(prepare).each_image(each_image);
+constexpr Op transpose = OpRule("transpose").shapes(shapes).every_dtype(prepare).moves().each_image(each_image);
 }  // namespace ops
 
 }  // namespace dsf
