@@ -13,7 +13,7 @@ std::unique_ptr<Kernel> prepare(const Preparation&) {
 
 namespace ops {
 extern const Op floor;
-constexpr Op floor = OpRule("floor").shapes(like_input).float32(prepare).in_place().each_image(by_elements);
+constexpr Op floor = OpRule("floor").shapes(like_input).float32(prepare).elementwise();
 }  // namespace ops
 
 }  // namespace dsf
