@@ -7,9 +7,12 @@
 using dsf::Packing;
 using dsf::PreparedKey;
 
+// After seven objects of 100 bytes, whose orders have four numbers each, 300 bytes are left.
+constexpr uint64_t LIMIT = 7 * (100 + 4 * sizeof(int32_t)) + 300;
+
 int main() {
     dsf::Prepared prepared;
-    prepared.limit("model.dsf", 1000);
+    prepared.limit("model.dsf", LIMIT);
     const char kernel = 0, other = 0;
     int made = 0;
     auto number = [&] { return std::make_shared<int>(++made); };

@@ -28,7 +28,7 @@ struct PreparedKey {
     Packing packing;
     const void* kernel;            // the table of functions whose layout it is (kernels/isa.h); null: nobody's own
     std::vector<int64_t> numbers;  // as Packing lists them
-    std::vector<int64_t> order;    // which number, or tap, of a filter each packed one is
+    std::vector<int32_t> order;    // which number, or tap, of a filter each packed one is
 
     bool operator==(const PreparedKey& other) const {
         return weight == other.weight && packing == other.packing && kernel == other.kernel &&
@@ -46,16 +46,17 @@ public:
         limit_ = bytes;
     }
 
-    // Returns the T stored under the key, making it with `make` the first time. bytes: what it takes, refused before it is
-    // made if that is too much. Thread-safe.
+    // Returns the T stored under the key, making it with `make` the first time. bytes: what it takes. These, and those of
+    // the key's order, are refused before it is made if they are too much. Thread-safe.
     template <class T, class Make> std::shared_ptr<const T> get(PreparedKey key, int64_t bytes, Make make) {
         std::lock_guard<std::recursive_mutex> lock(mutex_);
         for (auto& entry : entries_)
             if (entry.type == typeid(T) && entry.key == key) return std::static_pointer_cast<const T>(entry.object);
-        charge(static_cast<uint64_t>(bytes));
+        const uint64_t all_bytes = static_cast<uint64_t>(bytes) + key.order.size() * sizeof key.order[0];
+        charge(all_bytes);
         std::shared_ptr<const T> object = make();
         entries_.push_back({typeid(T), std::move(key), object});
-        bytes_ += static_cast<uint64_t>(bytes);
+        bytes_ += all_bytes;
         return object;
     }
 

@@ -62,9 +62,9 @@ private:
     int64_t computed_floats() const { return weight_ ? 0 : round_up(c_.groups * taps_, 16); }
 
     // Taps as they are numbered in the kernel, phase by phase.
-    std::vector<int64_t> taps_in_order() const {
-        std::vector<int64_t> numbers;
-        for_taps(y_, x_, [&](const Tap& ky, const Tap& kx) { numbers.push_back(ky.number * c_.x.kernel + kx.number); });
+    std::vector<int32_t> taps_in_order() const {
+        std::vector<int32_t> numbers;
+        for_taps(y_, x_, [&](const Tap& ky, const Tap& kx) { numbers.push_back(static_cast<int32_t>(ky.number * c_.x.kernel + kx.number)); });
         return numbers;
     }
 

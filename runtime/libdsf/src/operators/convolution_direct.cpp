@@ -62,12 +62,12 @@ public:
 
 private:
     // Which number of a filter, [channel][ky][kx], each packed one is: taps in order, their channels, filled up to pairs.
-    std::vector<int64_t> order() const {
-        std::vector<int64_t> order;
+    std::vector<int32_t> order() const {
+        std::vector<int32_t> order;
         const int64_t numbers = cells_ * (is_bf16(form_) ? 2 : 1);
         for (int64_t tap = 0; tap < taps_; ++tap)
             for (int64_t channel = 0; channel < numbers; ++channel)
-                order.push_back(channel < c_.channels ? channel * taps_ + tap : -1);
+                order.push_back(channel < c_.channels ? static_cast<int32_t>(channel * taps_ + tap) : -1);
         return order;
     }
 

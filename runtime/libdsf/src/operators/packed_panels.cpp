@@ -36,7 +36,7 @@ float itself(float w) { return w; }
 
 template <class Number, class As>
 void pack_all(const Preparation& preparation, const PanelProduct& product, int64_t groups, int64_t filters,
-              const std::vector<float>& factors, const std::vector<int64_t>& order, int numbers, As as,
+              const std::vector<float>& factors, const std::vector<int32_t>& order, int numbers, As as,
               Number* packed) {
     const Shape& shape = preparation.inputs[1]->shape;
     const int64_t size = shape.elements() / shape[0];  // numbers of a filter
@@ -100,7 +100,7 @@ PanelForm panel_form(const Preparation& preparation, Neighbours neighbours) {
 const PanelF32& panel_kernel(PanelForm form) { return is_bf16(form) ? isa().panel_bf16->panel : *isa().panel; }
 
 PackedPanels::PackedPanels(const Preparation& preparation, const PanelProduct& product, PanelForm form, int64_t groups,
-                           int64_t filters, const std::vector<int64_t>& order)
+                           int64_t filters, const std::vector<int32_t>& order)
     : form_(form),
       has_codes_or_pairs_(form != PanelForm::floats),
       groups_(groups),

@@ -40,12 +40,12 @@ PanelForm panel_form(const Preparation& preparation, Neighbours neighbours);
 // The micro-kernel of a form.
 const PanelF32& panel_kernel(PanelForm form);
 
-// Weights [groups * filters][k] of input 1, as floats if they are computed, packed for `groups` products of the same shape. order: which number of a
-// filter each packed one is, -1 for a 0.
+// Weights [groups * filters][k] of input 1, packed for `groups` products of the same shape; those that are computed, as
+// floats. order: which number of a filter each packed one is, -1 for a 0.
 class PackedPanels {
 public:
     PackedPanels(const Preparation& preparation, const PanelProduct& product, PanelForm form, int64_t groups,
-                 int64_t filters, const std::vector<int64_t>& order);
+                 int64_t filters, const std::vector<int32_t>& order);
 
     // Weights that are computed, or 0: how many floats they have packed, and packing them.
     int64_t computed_floats() const { return order_.empty() ? 0 : round_up(groups_ * group_cells_, 16); }
@@ -60,7 +60,7 @@ private:
     PanelForm form_;
     bool has_codes_or_pairs_;
     int64_t groups_, filters_, group_cells_, block_floats_;
-    std::vector<int64_t> order_;  // of weights that are computed
+    std::vector<int32_t> order_;  // of weights that are computed
     std::vector<float> scale_, table_;
     std::shared_ptr<const Floats> cells_;
     std::shared_ptr<const uint8_t> codes_;
