@@ -13,13 +13,13 @@ struct Error {
     std::string where, found, expected, what_to_do;
 };
 
-// The file, or what was asked of it, is wrong.
+// Throws: the file, or what was asked of it, is wrong.
 [[noreturn]] void model_error(std::string where, std::string found, std::string expected, std::string what_to_do = "");
 
 // What to do about a file that asks for more than a limit of dsf_limits allows.
 std::string raise_limit(const char* name);
 
-// This machine cannot.
+// Throws: the file is right, but this machine cannot do what was asked.
 [[noreturn]] void backend_error(std::string where, std::string found, std::string expected,
                                 std::string what_to_do = "");
 

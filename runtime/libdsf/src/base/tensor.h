@@ -13,7 +13,7 @@ namespace dsf {
 constexpr int MAX_RANK = DSF_MAX_RANK;
 
 enum class Dtype : uint8_t { float32 = 1, float16, int8, uint8, int32, int64, boolean };
-constexpr size_t DTYPES = 8;  // of a table by Dtype
+constexpr size_t DTYPES = 8;  // the length of a table that a Dtype indexes
 
 int64_t size_of(Dtype dtype);      // bytes of one element
 const char* name_of(Dtype dtype);  // "float32", ...
@@ -31,10 +31,10 @@ struct Shape {
     std::string text() const;  // "(1, 3, 224, 224)"; a declared shape "(N, 3, 224, 224)"
 };
 
-// Product of the dimensions in [from, to).
+// The product of the dimensions in [from, to).
 int64_t product(const Shape& shape, int from, int to);
 
-// (N, C, H, W) as (N, H, W, C).
+// The shape (N, C, H, W) as (N, H, W, C).
 Shape channels_last(const Shape& shape);
 
 // What the elements of an array are, and how many of them lie along each axis. Compared, copied and printed as a whole.

@@ -16,7 +16,7 @@ public:
     Threads& operator=(const Threads&) = delete;
 
     int count() const { return count_; }
-    static int number();  // of the thread that asks: 0 a caller, 1 to count - 1 a worker
+    static int number();  // of the thread that asks: a caller is 0, workers are 1 to count - 1
 
     // cancel() may be called by any thread, and by a signal handler. Loops then leave out the tasks that have not begun and
     // long tasks end early, until allow(): what they were to write is not whole.

@@ -1,5 +1,5 @@
-// What every codec gives: proof that stored bytes are legal, and the form that they are then. One file a codec, listed in
-// table.cpp.
+// What every codec gives: the proof that stored bytes are legal, and the form that they become. Each codec has a file, and
+// a row in table.cpp.
 #pragma once
 
 #include <optional>

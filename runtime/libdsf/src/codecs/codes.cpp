@@ -22,11 +22,11 @@ constexpr std::array<uint64_t, 256> make_spread() {
 constexpr auto SPREAD = make_spread();
 
 // The fields of 8 weights, each in a byte of its own.
-template <int WIDTH> uint64_t eight(const uint8_t* plane, uint64_t group) {
+template <int WIDTH> uint64_t eight(const uint8_t* plane, uint64_t index) {
     if (WIDTH == 0) return 0;
-    if (WIDTH == 1) return SPREAD[plane[group]];
+    if (WIDTH == 1) return SPREAD[plane[index]];
     uint64_t x = 0;
-    std::memcpy(&x, plane + group * WIDTH, WIDTH);
+    std::memcpy(&x, plane + index * WIDTH, WIDTH);
     if (WIDTH == 2) {
         x = (x | x << 24) & 0x000000FF000000FF;
         x = (x | x << 12) & 0x000F000F000F000F;
@@ -42,20 +42,20 @@ struct Planes {
     const uint8_t *sign, *low, *high;
 };
 
-// Codes (level | sign << (bits-1)) of weights 8*group .. 8*(group+groups), one byte each.
-template <int BITS> void unpack_groups(const Planes& planes, uint64_t group, uint64_t groups, uint8_t* codes) {
+// Writes the codes (level | sign << (bits-1)) of weights 8 * first .. 8 * (first + count), one byte each.
+template <int BITS> void unpack_eights(const Planes& planes, uint64_t first, uint64_t count, uint8_t* codes) {
     constexpr int LOW = LOW_WIDTH[BITS], HIGH = HIGH_WIDTH[BITS];
-    for (uint64_t i = 0; i < groups; ++i, codes += 8) {
-        uint64_t word = eight<LOW>(planes.low, group + i);
-        word |= eight<HIGH>(planes.high, group + i) << LOW;
-        word |= eight<1>(planes.sign, group + i) << (LOW + HIGH);
+    for (uint64_t i = 0; i < count; ++i, codes += 8) {
+        uint64_t word = eight<LOW>(planes.low, first + i);
+        word |= eight<HIGH>(planes.high, first + i) << LOW;
+        word |= eight<1>(planes.sign, first + i) << (LOW + HIGH);
         std::memcpy(codes, &word, 8);
     }
 }
 
 using Unpack = void (*)(const Planes&, uint64_t, uint64_t, uint8_t*);
-constexpr Unpack UNPACK[MAX_BITS + 1] = {nullptr,          unpack_groups<1>, unpack_groups<2>, unpack_groups<3>,
-                                         unpack_groups<4>, unpack_groups<5>, unpack_groups<6>};
+constexpr Unpack UNPACK[MAX_BITS + 1] = {nullptr,          unpack_eights<1>, unpack_eights<2>, unpack_eights<3>,
+                                         unpack_eights<4>, unpack_eights<5>, unpack_eights<6>};
 
 // Weights are read in blocks of at most this many; a block's codes stay in the first-level cache.
 constexpr uint64_t BLOCK = 4096;
@@ -65,24 +65,24 @@ public:
     Reader(const Codes& codes, uint64_t elements)
         : layout_(codes.planes),
           planes_{codes.at(layout_.sign), codes.at(layout_.low), codes.at(layout_.high)},
-          groups_(elements / 8),
+          eights_(elements / 8),
           unpack_(UNPACK[codes.bits]) {}
 
-    // Codes of weights first .. first+count, count <= BLOCK; valid until the next read.
+    // Codes of weights first .. first + count; count <= BLOCK; valid until the next read.
     const uint8_t* read(uint64_t first, uint64_t count) {
-        uint64_t group = first / 8, end = (first + count + 7) / 8;
-        uint64_t whole = std::min(end, groups_);
-        if (whole > group) unpack_(planes_, group, whole - group, codes_);
-        if (end > groups_) read_last(codes_ + (groups_ - group) * 8);
+        uint64_t begin = first / 8, end = (first + count + 7) / 8;
+        uint64_t whole = std::min(end, eights_);
+        if (whole > begin) unpack_(planes_, begin, whole - begin, codes_);
+        if (end > eights_) read_last(codes_ + (eights_ - begin) * 8);
         return codes_ + first % 8;
     }
 
 private:
-    // The last group of a plane may be cut short: its codes come from a copy that is padded with zeros.
+    // The last eight weights of a plane may be cut short: their codes come from a copy that is padded with zeros.
     void read_last(uint8_t codes[8]) const {
         uint8_t sign[8] = {}, low[8] = {}, high[8] = {};
         auto copy = [&](const Plane& plane, const uint8_t* from, uint8_t* to) {
-            const uint64_t start = groups_ * static_cast<uint64_t>(plane.width);
+            const uint64_t start = eights_ * static_cast<uint64_t>(plane.width);
             if (plane.width != 0) std::memcpy(to, from + start, plane.length - start);
         };
         copy(layout_.sign, planes_.sign, sign);
@@ -93,7 +93,7 @@ private:
 
     PlaneLayout layout_;
     Planes planes_;
-    uint64_t groups_;  // whole ones
+    uint64_t eights_;  // whole ones
     Unpack unpack_;
     uint8_t codes_[BLOCK + 16];
 };

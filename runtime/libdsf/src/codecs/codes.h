@@ -1,5 +1,5 @@
-// Reading codes: as floats, and as kernels read them, rows of a weight that is stored as [rows][k], each beginning at a
-// whole byte.
+// Reads codes: as floats, or as kernels want them, as rows of a weight that is stored as [rows][k], of which each begins at
+// a whole byte.
 #pragma once
 
 #include <string>
@@ -9,19 +9,20 @@
 
 namespace dsf {
 
-// Channels [first, last), counted in stored dimension 0, in the value's shape. out: where channel first begins.
+// Decodes channels [first, last), counted in stored dimension 0, into the value's shape. out: where channel `first` begins.
 void decode_codes(const Codes& codes, const Shape& shape, const std::vector<int>& order, int64_t first, int64_t last,
                   float* out);
 
-Shape stored_shape(const Shape& shape, const std::vector<int>& order);  // of transpose(value, order)
+Shape stored_shape(const Shape& shape, const std::vector<int>& order);  // the shape of transpose(value, order)
 
 struct CodeRows {
     ShiftRows rows;
     std::shared_ptr<const uint8_t> copy;  // null: the planes of the form itself
 };
 
-// Rows of k weights begin at whole bytes where k is a multiple of 8; others are copied, still packed.
-int64_t code_rows_bytes(const Codes& codes, int64_t rows, int64_t k);  // that it allocates
+// Rows of k weights begin at whole bytes where k is a multiple of 8; others are copied, still packed. code_rows_bytes says
+// how many bytes code_rows allocates for that.
+int64_t code_rows_bytes(const Codes& codes, int64_t rows, int64_t k);
 // where: an error's subject, if there is no memory.
 CodeRows code_rows(const Codes& codes, const std::string& where, int64_t rows, int64_t k);
 

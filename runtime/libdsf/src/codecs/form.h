@@ -44,12 +44,12 @@ using Form = std::variant<Raw, Codes>;
 // Writes the whole value, type.bytes() bytes in C order. type: the value's.
 void decode(const Form& form, const TensorType& type, void* out);
 
-// Rows [first, last) of the value's dimension 0 alone, of a form that holds it by such rows: packing a large weight then
-// needs no decoded copy of all of it.
+// Decodes rows [first, last) of the value's dimension 0 alone, where has_rows says that the form holds it by such rows:
+// packing a large weight then needs no decoded copy of all of it.
 bool has_rows(const Form& form);
 void decode_rows(const Form& form, const TensorType& type, int64_t first, int64_t last, void* out);
 
-// Rows [first, last) of the stored tensor of codes, as `shape`, in its own order.
+// Decodes rows [first, last) of the stored tensor of codes, which has this shape, in the order in which it is stored.
 void decode_stored_rows(const Codes& codes, const Shape& shape, int64_t first, int64_t last, float* out);
 
 }  // namespace dsf

@@ -1,4 +1,4 @@
-// depthwise_f32: depthwise convolutions: some pixels of neighbouring channels, or some rows of one channel.
+// depthwise_f32: depthwise convolutions. A call computes some pixels of neighbouring channels, or some rows of one channel.
 #pragma once
 
 #include <stdint.h>

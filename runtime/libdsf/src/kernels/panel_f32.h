@@ -26,7 +26,7 @@ struct PanelTile {
     int64_t offset;  // floats into each run
     int64_t segments, length;
     const float* b;        // [segments * length][vectors * WIDTH]
-    const char* prefetch;  // what the tile brings into the L2 cache meanwhile, or null: a line each step of k
+    const char* prefetch;  // what the tile brings into the L2 cache meanwhile, or null: a line for each k
     const char* prefetch_end;
     float* c;  // [rows][stride]
     int64_t stride;

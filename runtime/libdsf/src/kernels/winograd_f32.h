@@ -27,15 +27,15 @@ namespace dsf {
 
 constexpr int WINOGRAD_POSITIONS = 36;
 constexpr int WINOGRAD_CHUNK = 16;  // channels of V that are neighbours in memory
-constexpr int WINOGRAD_TILES = 4;   // the most of a group
+constexpr int WINOGRAD_TILES = 4;   // the most that are multiplied together
 
-// V = B' d B of a group of tiles: [6 of y][chunks][6 of x][tiles][WINOGRAD_CHUNK]
+// V = B' d B of some tiles: [6 of y][chunks][6 of x][tiles][WINOGRAD_CHUNK]
 struct WinogradInput {
     const float* const* pixels;  // [36]: the channels of each pixel of the tile
     int64_t channels;
     float* to;       // V, where this tile's first number is; the last vector is filled up with 0
     int64_t stride;  // of V's first dimension
-    int tiles;       // of the group
+    int tiles;       // that share V
 };
 
 // G g of a vector of filters.
@@ -47,7 +47,7 @@ struct WinogradFilters {
     int64_t stride;
 };
 
-// M of a group of tiles and a vector of filters, for one y of the 6: sums over channels of V and the transformed filters.
+// M of some tiles and a vector of filters, for one y of the 6: sums over channels of V and the transformed filters.
 struct WinogradProduct {
     const float* v;        // [chunks][6][tiles][WINOGRAD_CHUNK]
     const float* filters;  // [channels][3][WIDTH]

@@ -337,12 +337,12 @@ private:
         int64_t kind = static_cast<int64_t>(entry.kind());
         if (kind < first || kind > last) refuse(part, "its kind is " + std::to_string(kind), between(first, last));
         attribute.kind = static_cast<Attribute::Kind>(kind);
-        struct Slot {
+        struct FieldOfKind {
             Attribute::Kind kind;
             flatbuffers::voffset_t field;
             bool needed;
         };
-        const Slot slots[] = {
+        const FieldOfKind fields[] = {
             {Attribute::Kind::integer, fb::Attribute::VT_I, false},
             {Attribute::Kind::real, fb::Attribute::VT_F, false},
             {Attribute::Kind::text, fb::Attribute::VT_S, true},
@@ -350,11 +350,11 @@ private:
             {Attribute::Kind::reals, fb::Attribute::VT_FLOATS, true},
         };
         const auto* table = reinterpret_cast<const flatbuffers::Table*>(&entry);
-        for (const Slot& slot : slots) {
-            bool present = table->CheckField(slot.field);
-            if (present && slot.kind != attribute.kind)
+        for (const FieldOfKind& each : fields) {
+            bool present = table->CheckField(each.field);
+            if (present && each.kind != attribute.kind)
                 refuse(part, "it holds a field of another kind", "only the field of its kind");
-            if (!present && slot.kind == attribute.kind && slot.needed)
+            if (!present && each.kind == attribute.kind && each.needed)
                 refuse(part, "it lacks the field of its kind", "that field");
         }
         attribute.i = entry.i();

@@ -25,9 +25,9 @@ struct Frame {
     uint64_t data_length;
 };
 
-// The prefix of a file of `length` bytes, without the CRC. prefix holds the first min(length, PREFIX_BYTES) bytes.
+// Refuses a wrong prefix of a file of `length` bytes; its CRC is left to check_frame. prefix holds the first min(length, PREFIX_BYTES) bytes.
 void check_prefix(const std::string& where, const uint8_t* prefix, uint64_t length);
-// The CRC and the sections, after check_prefix.
+// Finds the sections and refuses a wrong CRC, of bytes whose prefix check_prefix has passed.
 Frame check_frame(const std::string& where, const uint8_t* bytes, uint64_t length);
 void check_graph(const std::string& where, const uint8_t* graph, uint64_t length);
 // Fills the model from the graph and proves what it says.

@@ -14,12 +14,12 @@ namespace dsf {
 // How an object lays its weight out, and what numbers tell two of them apart.
 enum class Packing : uint8_t {
     values,             // decoded, in C order
-    code_rows,          // packed codes; numbers of a row
-    taps,               // [taps][channels]; with an order of the taps
-    winograd,           // of 3x3 filters
-    panels_of_filters,  // filters of a group, their numbers; with an order
-    panels_of_phases,   // groups, phases of y, the taps of all of y and of x; with an order of the taps
-    panels_of_columns,  // matrices, a row's and a column's stride
+    code_rows,          // packed codes. Numbers: how many a row has
+    taps,               // [taps][channels]. With an order of the taps
+    winograd,           // 3x3 filters as winograd_f32 reads them
+    panels_of_filters,  // Numbers: filters of a group, numbers of a filter. With an order
+    panels_of_phases,   // Numbers: groups, phases of y, the taps of all phases of y and of x. With an order of the taps
+    panels_of_columns,  // Numbers: matrices, the strides of a row and of a column
 };
 
 // What an object is made for.

@@ -8,7 +8,7 @@
 namespace dsf {
 
 std::unique_ptr<Kernel> batch_normalization_kernel(float epsilon);
-// For images whose channels are stored last.
+// Makes the kernel for images whose channels are stored last.
 std::unique_ptr<Kernel> batch_normalization_last_kernel(float epsilon);
 
 }  // namespace dsf

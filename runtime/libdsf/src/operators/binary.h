@@ -1,8 +1,8 @@
 // Element-wise ops of two float32 inputs, with NumPy's broadcasting.
 //
-// The output's axes are merged where both inputs walk on evenly; what is left of them is a row of which each input
-// gives an array or one value, and an odometer over the rows: a bias of (C, 1, 1) added to (N, C, H, W) has N * C rows
-// of H * W.
+// Neighbouring axes of the output are merged where both inputs walk through them evenly. The innermost that is left is a
+// row, to which each input gives an array or one value; an odometer counts through the rows. A bias of (C, 1, 1) added to
+// (N, C, H, W) has N * C rows of H * W.
 #pragma once
 
 #include <cmath>

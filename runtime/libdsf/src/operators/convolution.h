@@ -63,13 +63,14 @@ struct Phase {
 std::vector<Phase> phases_of(const Span& span, TapOrder order);
 size_t table_bytes(const std::vector<Phase>& phases);
 
-// What is multiplied, taps that fall outside included.
+// How many multiplications it takes, with those of taps that fall outside.
 uint64_t multiplications(const Convolution& convolution);
 
-// A convolution in ONNX's order, as fast as with channels last, reordering included, and with the same results.
+// Whether it is as fast in ONNX's order as with channels last, reordering included, with the same results.
 bool fits_channels_first(const Preparation& preparation, const Convolution& convolution);
 
-// Few channels, as an RGB image has: the direct way copies them together, whatever their order was.
+// Whether the direct way copies the channels of a pixel together, whatever their order was: there are few, as an RGB image
+// has.
 bool lays_out_input(const Convolution& convolution);
 
 std::unique_ptr<Kernel> prepare_convolution(const Preparation& preparation, const Convolution& convolution);
@@ -103,7 +104,7 @@ void for_filters(const Preparation& preparation, int64_t first, int64_t last, in
     for (int64_t filter = first; filter < last; filter += count) take(filter, values.data() + filter * k);
 }
 
-// The epilogue of a step, from pixel 0 and channel 0 on.
+// The epilogue of a step; at() gives it from a pixel and a channel on.
 struct ConvolutionEpilogue {
     explicit ConvolutionEpilogue(const Preparation& preparation);
     PanelOutput at(const Run& run, int64_t channels, int64_t pixel, int64_t channel) const;
@@ -127,10 +128,10 @@ template <class Take> void for_taps(const std::vector<Phase>& y, const std::vect
                 for (const Tap& tap_x : phase_x.taps) take(tap_y, tap_x);
 }
 
-// The phase that an output belongs to, or null.
+// The phase whose first output this is, or null.
 const Phase* phase_at(const std::vector<Phase>& phases, int64_t first);
 
-// The outputs that no tap reaches: bias, residual and activation alone.
+// Writes the outputs that no tap reaches: they have bias, residual and activation alone.
 void fill_gaps(const Run& run, const Convolution& convolution, const std::vector<Phase>& y, const std::vector<Phase>& x,
                const ConvolutionEpilogue& epilogue);
 

@@ -64,7 +64,9 @@ private:
     // Taps as they are numbered in the kernel, phase by phase.
     std::vector<int32_t> taps_in_order() const {
         std::vector<int32_t> numbers;
-        for_taps(y_, x_, [&](const Tap& ky, const Tap& kx) { numbers.push_back(static_cast<int32_t>(ky.number * c_.x.kernel + kx.number)); });
+        for_taps(y_, x_, [&](const Tap& ky, const Tap& kx) {
+            numbers.push_back(static_cast<int32_t>(ky.number * c_.x.kernel + kx.number));
+        });
         return numbers;
     }
 

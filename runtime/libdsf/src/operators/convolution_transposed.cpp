@@ -122,7 +122,9 @@ private:
 
     void prepare_weight(const Preparation& preparation, const Weight& weight) {
         std::vector<int32_t> taps;
-        for_taps(y_, x_, [&](const Tap& ky, const Tap& kx) { taps.push_back(static_cast<int32_t>(ky.number * c_.x.kernel + kx.number)); });
+        for_taps(y_, x_, [&](const Tap& ky, const Tap& kx) {
+            taps.push_back(static_cast<int32_t>(ky.number * c_.x.kernel + kx.number));
+        });
         std::vector<int64_t> numbers{c_.groups, static_cast<int64_t>(y_.size())};
         for (const auto* axis : {&y_, &x_})
             for (const Phase& phase : *axis) numbers.push_back(static_cast<int64_t>(phase.taps.size()));

@@ -2,7 +2,7 @@
 //
 //   tiles → V     for a vector of filters, a block of channels: g → half transformed, with V → M     M → output
 //
-// V is [group of tiles][6][channels][6][tiles]; M, of one vector of filters, [group][36][tiles]. Where there are tiles
+// V is [set of tiles][6][channels][6][tiles]; M, of one vector of filters, [set][36][tiles]. Where there are tiles
 // enough, each task takes a block of them through all steps, so that V stays in its L2 cache. Where there are few (small
 // images, many channels), all tiles make one block: the threads share its V, and then the filters.
 //
@@ -125,8 +125,8 @@ private:
     int64_t m_floats() const { return block_ * WINOGRAD_POSITIONS * kernel_.width; }
     int64_t slot_floats() const { return 6 * half_stride() + m_floats(); }
 
-    // Tiles are kept in groups, of as many as the kernel multiplies at once; the last one may have fewer.
-    int64_t group_of(int64_t tile, int64_t count) const {
+    // Tiles are kept in sets, of as many as the kernel multiplies at once; the last one may have fewer.
+    int64_t set_size(int64_t tile, int64_t count) const {
         return std::min<int64_t>(WINOGRAD_TILES, count - tile / WINOGRAD_TILES * WINOGRAD_TILES);
     }
 
@@ -141,10 +141,10 @@ private:
             const bool inside = iy >= 0 && iy < c_.y.input && ix >= 0 && ix < c_.x.input;
             pixels[n] = inside ? from + (iy * c_.x.input + ix) * c_.channels : zeros_.data();
         }
-        const int64_t in_group = i % WINOGRAD_TILES, group = group_of(i, count);
+        const int64_t in_set = i % WINOGRAD_TILES, set = set_size(i, count);
         kernel_.input({pixels, c_.channels,
-                       v + (i - in_group) * WINOGRAD_POSITIONS * v_channels() + in_group * WINOGRAD_CHUNK,
-                       6 * group * v_channels(), static_cast<int>(group)});
+                       v + (i - in_set) * WINOGRAD_POSITIONS * v_channels() + in_set * WINOGRAD_CHUNK,
+                       6 * set * v_channels(), static_cast<int>(set)});
     }
 
     // Tiles [first, first + count), whose V is given, and vector f of filters.
@@ -156,9 +156,9 @@ private:
             multiply(f, c, channels, count, v, half, m);
         }
         for (int64_t i = 0; i < count; ++i) {
-            const int64_t in_group = i % WINOGRAD_TILES, group = group_of(i, count);
-            output_tile(run, first + i, f, m + ((i - in_group) * WINOGRAD_POSITIONS + in_group) * kernel_.width,
-                        group * kernel_.width);
+            const int64_t in_set = i % WINOGRAD_TILES, set = set_size(i, count);
+            output_tile(run, first + i, f, m + ((i - in_set) * WINOGRAD_POSITIONS + in_set) * kernel_.width,
+                        set * kernel_.width);
         }
     }
 
@@ -183,14 +183,14 @@ private:
         ahead += next * size;
         for (int64_t y = 0; y < 6; ++y)
             for (int64_t i = 0; i < count; i += WINOGRAD_TILES) {
-                const int64_t group = group_of(i, count);
-                product.v = v + (i * WINOGRAD_POSITIONS + y * 6 * group) * v_channels() + channel * 6 * group;
+                const int64_t set = set_size(i, count);
+                product.v = v + (i * WINOGRAD_POSITIONS + y * 6 * set) * v_channels() + channel * 6 * set;
                 product.filters = half + y * half_stride();
-                product.m = m + (i * WINOGRAD_POSITIONS + y * 6 * group) * kernel_.width;
+                product.m = m + (i * WINOGRAD_POSITIONS + y * 6 * set) * kernel_.width;
                 product.prefetch = ahead;
                 product.prefetch_end = ahead_end;
                 ahead = std::min(ahead + channels * 64, ahead_end);
-                kernel_.product(product, static_cast<int>(group));
+                kernel_.product(product, static_cast<int>(set));
             }
     }
 

@@ -1,4 +1,4 @@
-// Data movement: copies between two strided arrays. Any dtype: only the element size matters.
+// Moves data: copies between two strided arrays, of any dtype, since only the size of an element matters.
 #pragma once
 
 #include <memory>
@@ -42,7 +42,7 @@ private:
     std::vector<Part> parts_;
 };
 
-// One copy from input 0 to output 0.
+// Makes the kernel of one copy from input 0 to output 0.
 std::unique_ptr<Kernel> copy_kernel(const StridedCopy& copy);
 
 }  // namespace dsf

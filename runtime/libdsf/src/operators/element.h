@@ -32,7 +32,7 @@ inline float to_float(Half half) {
     return value;
 }
 
-// f(T{}) with T the element type of dtype.
+// Returns f(T{}) with T the element type of dtype.
 template <class F> auto with_type(Dtype dtype, F&& f) {
     switch (dtype) {
         case Dtype::float16:
@@ -59,7 +59,8 @@ template <class T> constexpr float above() {
     return static_cast<float>((std::numeric_limits<T>::max() >> 1) + 1) * 2.0f;
 }
 
-// To an integer: toward zero; out of range is the nearest end, NaN is 0. Between integers: the low bits.
+// A float becomes an integer by rounding toward zero; out of range it becomes the nearest end, and NaN becomes 0. Between
+// integers the low bits are kept.
 template <class To, class From> To convert(From from) {
     if constexpr (std::is_same_v<From, Half>) return convert<To>(to_float(from));
     else if constexpr (std::is_same_v<From, Bool>) return convert<To>(uint8_t(from.value != 0));

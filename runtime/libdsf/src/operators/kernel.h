@@ -31,9 +31,9 @@ public:
     virtual void run(const Run& run) const = 0;  // allocates nothing
     virtual size_t scratch_bytes() const { return 0; }
     virtual const char* name() const = 0;  // what a profile shows: "panel_f32_avx2"
-    // given: the type of input 0, or of the output where there is none.
+    // given: the type of input 0, or of the output where there is no input.
     virtual Arithmetic arithmetic(dsf_dtype given) const { return directly(given, given); }
-    // What prepare allocated for more than a few numbers: by element or channel.
+    // The bytes of what prepare allocated, where there is some for each element or channel.
     virtual size_t table_bytes() const { return 0; }
     virtual bool reads_weight(int) const { return true; }  // false: prepare took what it needs from the weight input
 };

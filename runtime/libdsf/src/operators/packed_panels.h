@@ -17,17 +17,18 @@ enum class PanelForm : uint8_t { floats, codes, bf16, bf16_codes };
 
 inline bool is_bf16(PanelForm form) { return form == PanelForm::bf16 || form == PanelForm::bf16_codes; }
 
-// scale * 2^base of every filter, and whether a filter's weights divided by it are ±2^-level, exactly: none is subnormal.
+// The factor scale * 2^base of every filter; and whether all weights divided by their filter's factor are ±2^-level exactly,
+// since none is subnormal.
 std::vector<float> factors_of(const Codes& codes, int64_t filters);
 bool factors_divide(const Codes& codes, int64_t filters);
 
-// A weight in codes whose filters have a factor each: then its numbers are ±2^-level times that.
+// Whether a weight in codes has a factor for each filter, so that its numbers are ±2^-level times that.
 bool is_separable(const Weight& weight, int64_t filters);
 
-// ±2^-level as a sign and 7 bits of a float's exponent; 0 is 0.
+// Writes ±2^-level as a sign and 7 bits of a float's exponent; 0 is 0.
 uint8_t power_code(float w);
 
-// A number of which the upper half is all, as of a power of two, as bfloat16.
+// The bfloat16 number that a float is, if its lower half is 0, as a power of two's is.
 uint16_t bf16_of(float w);
 
 // Whether the numbers of a run can be taken as pairs of bfloat16 numbers: only where none is left over.
@@ -47,7 +48,7 @@ public:
     PackedPanels(const Preparation& preparation, const PanelProduct& product, PanelForm form, int64_t groups,
                  int64_t filters, const std::vector<int32_t>& order);
 
-    // Weights that are computed, or 0: how many floats they have packed, and packing them.
+    // How many floats weights that are computed have when packed, 0 for those in the file; and packing them in a run.
     int64_t computed_floats() const { return order_.empty() ? 0 : round_up(groups_ * group_cells_, 16); }
     void pack(const Run& run, const PanelProduct& product, float* to) const;
 

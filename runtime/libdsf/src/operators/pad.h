@@ -10,7 +10,7 @@ namespace dsf {
 
 enum class PadMode : uint8_t { constant, reflect, edge };
 
-// From x to y; before: by axis, how many elements of y come before those of x.
+// Makes the kernel from x to y. before: by axis, how many elements of y come before those of x.
 std::unique_ptr<Kernel> pad_kernel(const Shape& x, const std::vector<int64_t>& before, const Shape& y, PadMode mode,
                                    float value);
 

@@ -1,4 +1,4 @@
-// Ways to hand work to a session's threads.
+// The ways in which loops hand their work to a session's threads.
 #pragma once
 
 #include <algorithm>
@@ -13,7 +13,7 @@ constexpr int64_t LONG_TASK = int64_t{1} << 26;  // multiplications before a tas
 // Measured by tools/bench/tune.py loops.
 constexpr int64_t GRAIN = 16384;  // elements a task: about 5 us of element-wise work, well above the cost of a task
 
-// f(slot, task) for every task. A slot is a thread's own, with its own scratch memory; there are as many as threads.
+// Calls f(slot, task) for every task. A slot is a thread's own, with its own scratch memory; there are as many as threads.
 // A run that is cancelled begins no more of them: a task asks once, so a long one asks again as it goes along.
 // Each thread starts with a range of neighbouring tasks, the same share in every loop, so that it finds in its own cache
 // much of what it wrote in the loop before; then it helps the others, one of which may not even have woken up.
@@ -34,14 +34,14 @@ template <class F> void for_slots(Threads& threads, int64_t slots, int64_t tasks
     }
     threads.parallel(count, [&](int64_t) {
         const int64_t slot = Threads::number();
-        for (int64_t turn = 0; turn < count; ++turn) {
-            Range& range = ranges[(slot + turn) % count];
+        for (int64_t i = 0; i < count; ++i) {
+            Range& range = ranges[(slot + i) % count];
             for (int64_t task; (task = range.next.fetch_add(1)) < range.end && !threads.cancelled();) f(slot, task);
         }
     });
 }
 
-// f(begin, end) over pieces of [0, elements).
+// Calls f(begin, end) for pieces that cover [0, elements).
 template <class F> void for_chunks(Threads& threads, int64_t elements, F&& f, int64_t grain = GRAIN) {
     const int64_t chunks = (elements + grain - 1) / grain;
     for_slots(threads, threads.count(), chunks,

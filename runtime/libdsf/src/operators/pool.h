@@ -10,7 +10,7 @@ namespace dsf {
 
 enum class Pooling : uint8_t { max, average };
 
-enum class Padding : uint8_t { left_out, counted };  // of the mean of a window
+enum class Padding : uint8_t { left_out, counted };  // whether the mean of a window counts it
 
 // One spatial axis.
 struct Window {
@@ -35,7 +35,7 @@ struct Windows {
 };
 
 std::unique_ptr<Kernel> pool_kernel(const Windows& windows, Pooling pooling, Padding padding, int threads);
-// For images whose channels are stored last.
+// Makes the kernel for images whose channels are stored last.
 std::unique_ptr<Kernel> pool_last_kernel(const Windows& windows, Pooling pooling, Padding padding);
 
 }  // namespace dsf

@@ -26,23 +26,23 @@ struct Product {
     int bias = -1;        // which input is a c of one value a column that is added as it is, or -1
     int c = -1;           // which input is any other c, or -1
     MatrixView c_view{};  // a stride of 0: the same for all rows or columns
-    float beta = 1;       // of c
+    float beta = 1;       // what c is multiplied by
 };
 
-// b is a weight in codes whose stored dimension 0 is the columns of b, dimension 1 its rows.
+// Whether b is a weight in codes whose stored dimension 0 is the columns of b, and dimension 1 its rows.
 bool stored_by_columns(const Preparation& preparation, const Product& product, const Weight& weight);
 
 // A weight decoded to float32, row-major in its value's shape.
 Floats decode_floats(const Weight& weight);
 int index_of(const Preparation& preparation, const Weight& weight);
 
-// What an epilogue does to the sums last.
+// What an epilogue does to the sums last, in a kernel's words.
 Activation activation_of(const Epilogue& epilogue);
 
 std::unique_ptr<Kernel> prepare_product(const Preparation& preparation, const Product& product);
 
-// The packed way, or null where it does not apply or does not pay: b is no weight in codes stored by columns of b, or so
-// many rows of a share it that expanding it once is faster.
+// Makes the kernel of the packed way; null where it does not apply, as b is no weight in codes that is stored by columns,
+// or does not pay, as so many rows of a share b that expanding it once is faster.
 std::unique_ptr<Kernel> packed_product(const Preparation& preparation, const Product& product);
 std::unique_ptr<Kernel> panel_product(const Preparation& preparation, const Product& product);
 

@@ -9,7 +9,7 @@ namespace dsf {
 
 enum class Top : uint8_t { largest, smallest };
 
-// Of an input of shape x.
+// Makes the kernel for an input of shape x.
 std::unique_ptr<Kernel> top_k_kernel(const Shape& x, int axis, int64_t k, Top top, int threads);
 
 }  // namespace dsf

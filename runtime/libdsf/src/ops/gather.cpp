@@ -30,7 +30,8 @@ bool each_image(const Inference& node, const BatchAxes& batch) {
 
 namespace ops {
 extern const Op gather;
-constexpr Op gather = OpRule("gather").inputs(2).shapes(shapes).every_dtype(prepare).moves().indices(1).each_image(each_image);
+constexpr Op gather =
+    OpRule("gather").inputs(2).shapes(shapes).every_dtype(prepare).moves().indices(1).each_image(each_image);
 }  // namespace ops
 
 }  // namespace dsf

@@ -18,12 +18,12 @@ ChannelsLast follows(const Preparation&);
 // For Op::each_image.
 bool by_elements(const Inference& node, const BatchAxes& batch);  // element by element, with NumPy's broadcasting
 bool by_images(const Inference& node, const BatchAxes& batch);    // what (N, C, ...) of input 0 gives, N by N
-// Of one input, along an attribute `axis` that is not the batch's; ABSENT: its default.
+// For an op of one input that works along an attribute `axis`: whether that is not the batch's. ABSENT: its default.
 template <int ABSENT> bool beside_axis(const Inference& node, const BatchAxes& batch) {
     return node.axis("axis", ABSENT, node.input(0).shape.rank) != batch[0];
 }
 
-// For Op::takes: a residual, relu and clip.
+// For Op::takes: it takes a residual, relu and clip.
 bool bounds(const Inference& node, const Epilogue& epilogue);
 
 // What rules are made of.
@@ -37,7 +37,7 @@ std::vector<int64_t> attribute_dimensions(const Inference& node, const char* att
 
 std::vector<int64_t> dims_of(const Shape& shape);
 
-// numpy.broadcast_shapes of the leading axes of a and b, all but the last `without`.
+// What numpy.broadcast_shapes gives for the axes of a and b but the last `without` of each.
 Shape broadcast_shape(const Inference& node, const Shape& a, const Shape& b, int without = 0);
 
 // An attribute that is 0 or 1.

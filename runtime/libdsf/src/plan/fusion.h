@@ -34,7 +34,7 @@ struct Lives {
 
 Lives find_lives(const Model& model, const std::vector<Group>& groups, size_t values);
 
-// Groups in the order in which they run.
+// Both return groups in the order in which they run.
 std::vector<Group> fuse(const Model& model, const std::vector<TensorType>& types, int64_t batch);
 std::vector<Group> one_by_one(const Model& model);  // a group for each node
 

@@ -20,7 +20,8 @@ namespace dsf {
 std::vector<Group> lay_out(const Model& model, int64_t batch, const PlanOptions& options, std::vector<Group> groups,
                            std::vector<TensorType>& types, std::vector<int>& shown);
 
-// The shape as stored, of an operand of images of this rank: (N, C, H, W) is (N, H, W, C), (C, 1, 1) is (1, 1, C).
+// The shape with channels last of an operand that is broadcast to images of this rank: (N, C, H, W) becomes (N, H, W, C),
+// and (C, 1, 1) becomes (1, 1, C).
 Shape with_channels_last(const Shape& shape, int rank);
 
 }  // namespace dsf

@@ -92,8 +92,8 @@ public:
     const TensorType& type(int value) const { return types_[static_cast<size_t>(value)]; }
     // Where model output `index` lies after a run: in outputs[index], or in the arena.
     void* output(int index) const { return outputs_[static_cast<size_t>(index)]; }
-    bool has(const void* memory, size_t bytes) const;  // some of it is the arena's
-    void* value(int value);                            // where any value does, with keep_values
+    bool has(const void* memory, size_t bytes) const;  // whether some of it is the arena's
+    void* value(int value);                            // where any value lies; with keep_values only
 
 private:
     // What a run was given.
