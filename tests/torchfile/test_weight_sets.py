@@ -6,26 +6,17 @@ from pathlib import Path
 import pytest
 import torch
 from torch import nn
-from torch.nn.utils import parametrizations, prune
+from torch.nn.utils import prune
 from torch.optim.swa_utils import AveragedModel
 
 from dscompress.capture import Captured, CaptureOptions, capture, module, state_dict
 from dscompress.capture.files import capture_file
 from dscompress.errors import CompileError
 from dscompress.ptq.source import open_source
-from dscompress.torchmodel.fill import fill
 from dscompress.training.weights import read_weights
 from tests.capture import models
 
 NET = "tests.capture.models:float_net"
-
-
-class Tied(nn.Module):
-    def __init__(self, tied=True):
-        super().__init__()
-        self.embedding, self.head = nn.Embedding(7, 4), nn.Linear(4, 7, bias=False)
-        if tied:
-            self.head.weight = self.embedding.weight
 
 
 class Average:
@@ -226,34 +217,6 @@ def test_pruned_weights_are_what_the_layer_computes_with(filled):
     assert (built[0].weight == 0).sum() == 18 and notes == ["pruned: 2 tensors are weight_orig · weight_mask"]
 
 
-@pytest.mark.parametrize("wrap", [parametrizations.weight_norm, nn.utils.weight_norm])
-@pytest.mark.parametrize("dim", [0, 1, None])
-def test_weight_norm(wrap, dim):
-    torch.manual_seed(0)
-    net = nn.Sequential(wrap(nn.Conv1d(4, 8, 3), dim=dim), nn.ReLU(), nn.Conv1d(8, 2, 1))
-    x, plain = torch.randn(2, 4, 9), nn.Sequential(nn.Conv1d(4, 8, 3), nn.ReLU(), nn.Conv1d(8, 2, 1))
-    notes = []
-    fill(plain, net.state_dict(), "net", "c.pt", notes)
-    torch.testing.assert_close(plain(x), net(x))
-    assert notes == ["weight norm: 1 tensors are computed from their length and direction"]
-    newer = nn.Sequential(parametrizations.weight_norm(nn.Conv1d(4, 8, 3), dim=dim), nn.ReLU(), nn.Conv1d(8, 2, 1))
-    fill(newer, net.state_dict(), "net", "c.pt", [])
-    torch.testing.assert_close(newer(x), net(x))
-
-
-def test_tied_weights():
-    whole = Tied().state_dict()
-    for key in whole:
-        built = Tied()
-        fill(built, {key: whole[key]}, "net", "c.pt", [])
-        assert torch.equal(built.head.weight, whole[key]) and built.head.weight is built.embedding.weight
-    fill(Tied(), prefixed({"head.weight": whole["head.weight"]}, "model."), "net", "c.pt", [])
-    with pytest.raises(CompileError, match="two different tensors, 'embedding.weight' and 'head.weight'"):
-        fill(Tied(), Tied(tied=False).state_dict(), "net", "c.pt", [])
-    with pytest.raises(CompileError, match="1 missing .head.weight."):
-        fill(Tied(tied=False), {"embedding.weight": whole["head.weight"]}, "net", "c.pt", [])
-
-
 def test_convert_puts_weights_back_where_they_were(tmp_path):
     average = {**prefixed(MEAN, "net."), "loss.weight": RAW["0.bias"]}
     content = {"epoch": 1, "model": RAW, "ema": {"decay": 0.9, "module": average}}
@@ -277,10 +240,3 @@ def test_convert_writes_one_tensor_for_a_pruned_one(tmp_path):
     source = open_source(tmp_path / "c.pt", CaptureOptions(model=NET, input_shape=models.SHAPE))
     new = source.pack(source.model)
     assert sorted(new) == sorted(models.float_net().state_dict()) and torch.equal(new["0.weight"], net[0].weight)
-
-
-@pytest.mark.parametrize("dtype", [torch.int8, torch.int64, torch.bool])
-def test_whole_numbers_are_no_weights(dtype):
-    """They would be taken as floats without the scale that makes them weights."""
-    with pytest.raises(CompileError, match="4.weight: .* in the file, float32 in the model.*save the float weights"):
-        fill(models.float_net(), {**RAW, "4.weight": RAW["4.weight"].to(dtype)}, "net", "c.pt", [])

@@ -6,7 +6,7 @@ from torch import nn
 
 from dscompress import checkpoint, compile_model
 from dscompress.errors import BackendError, CompileError
-from dscompress.models.digits import small_mobilenet, small_resnet
+from dscompress.models.digits import small_mobilenet
 from dscompress.nn import bake, convert
 from dscompress.torchfile.detect import STATE_DICT, TRAINING_CHECKPOINT, detect
 from dsruntime import load
@@ -129,16 +129,3 @@ def test_saving_replaces_or_leaves(saved, monkeypatch):
     with pytest.raises(BackendError, match="cannot be written: no space left on device; free some space"):
         checkpoint.save(path, checkpoint.pack(card(), model))
     assert path.read_bytes() == before and [each.name for each in path.parent.iterdir()] == ["best.pt"]
-
-
-def test_deepshifts_networks_for_cifar_are_built_in():
-    built = checkpoint.build_float("cifar_resnet20", {"classes": 7}, "test").eval()
-    assert built(torch.zeros(1, 3, 32, 32)).shape == (1, 7)
-
-
-@pytest.mark.parametrize("make", [small_resnet, small_mobilenet])
-@pytest.mark.parametrize("side", [8, 32])
-def test_the_built_in_networks_take_8_to_32_pixels_gray_and_colour(make, side):
-    for channels in (1, 3):
-        model = make(classes=5, channels=channels, width=4).eval()
-        assert model(torch.zeros(2, channels, side, side)).shape == (2, 5)
