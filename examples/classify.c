@@ -51,7 +51,12 @@ static unsigned char* read_picture(const char* path, int channels, int64_t heigh
     if (fscanf(file, "P%c %lld %lld %lld", &kind, &columns, &rows, &brightest) != 4 || brightest != 255)
         refuse(path, "it is no picture of 8 bits in PPM or PGM");
     if (kind != (channels == 1 ? '5' : '6')) refuse(path, "the model takes another kind of colours");
-    if (columns != width || rows != height) refuse(path, "the model takes pictures of another size");
+    if (columns != width || rows != height) {
+        char sizes[160];
+        snprintf(sizes, sizeof sizes, "it is %lld wide and %lld high; the model takes pictures %lld wide and %lld high",
+                 columns, rows, (long long)width, (long long)height);
+        refuse(path, sizes);
+    }
     fgetc(file); /* one blank before the pixels */
     if (fread(codes, 1, bytes, file) != bytes) refuse(path, "it ends too early");
     fclose(file);

@@ -107,7 +107,7 @@ def test_classify_refuses(programs, tmp_path):
     (tmp_path / "m.dsf").write_bytes(two_in_two_out())
     (tmp_path / "short.dsf").write_bytes(GOLDEN.read_bytes()[:-1])
     for model, image, code, says in (
-        (GOLDEN, "low.ppm", 1, "pictures of another size"),
+        (GOLDEN, "low.ppm", 1, "it is 8 wide and 7 high; the model takes pictures 8 wide and 8 high"),
         (GOLDEN, "gray.pgm", 1, "another kind of colours"),
         (GOLDEN, "short.dsf", 1, "no picture of 8 bits"),
         (tmp_path / "m.dsf", "low.ppm", 1, "its input is no image"),
