@@ -3,7 +3,7 @@
 usage: camera.py MODEL.dsf FOLDER     the pictures of FOLDER, in the order of their names
 
 The model is loaded and made ready once; a frame that cannot be read is told and left out. Exit code 0, or 3 if the
-model or a frame was wrong, 4 if this machine cannot run it.
+model, the folder or a frame was wrong, 4 if this machine cannot run it.
 """
 
 import sys
@@ -49,6 +49,9 @@ def main() -> int:
     except dsruntime.BackendError as error:
         print(f"camera: {error}", file=sys.stderr)
         return 4
+    except OSError as error:
+        print(f"camera: {error.filename}: {error.strerror}; expected a folder of pictures", file=sys.stderr)
+        return 3
 
 
 if __name__ == "__main__":

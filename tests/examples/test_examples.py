@@ -178,8 +178,8 @@ def test_python(tmp_path):
     Image.fromarray(255 - picture()).save(tmp_path / "frames" / "3.png")
     paths = os.pathsep.join([str(ROOT / "runtime"), os.environ.get("PYTHONPATH", "")])
 
-    def camera(model):
-        command = [sys.executable, EXAMPLES / "camera.py", model, tmp_path / "frames"]
+    def camera(model, folder="frames"):
+        command = [sys.executable, EXAMPLES / "camera.py", model, tmp_path / folder]
         done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": paths})
         return done.returncode, done.stdout, done.stderr
 
@@ -193,3 +193,5 @@ def test_python(tmp_path):
     assert errors.startswith("2.png: not an image") and errors.count("\n") == 1
     code, _, errors = camera(tmp_path / "gone.dsf")
     assert code == 4 and "cannot be opened" in errors
+    code, _, errors = camera(GOLDEN, "nowhere")
+    assert code == 3 and "nowhere: No such file or directory; expected a folder" in errors and errors.count("\n") == 1
