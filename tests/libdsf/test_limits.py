@@ -166,6 +166,25 @@ def test_tables_of_a_plan_are_counted(op, attributes):
         model.session().run(np.ones([1 if d < 0 else d for d in x], np.float32))
 
 
+def test_the_order_of_computed_weights_is_counted():
+    """A small file of many convolutions, each of which notes down where every number of its computed filter lies."""
+    nodes = [("conv", ["x", "w"], [f"y{i}"], {}) for i in range(10)]
+    shapes = {"x": (1, 64, 16, 16), "w": (1, 64, 16, 16), **{f"y{i}": (1, 1, 1, 1) for i in range(10)}}
+    model = graph(nodes, shapes, inputs=["x", "w"], outputs=["y0"], plan_bytes=1 << 20)
+    with pytest.raises(ModelError, match=r"its plan needs \d{7} bytes up to node 'conv_7'"):
+        model.session(threads=1).run({name: np.ones(shapes[name], np.float32) for name in "xw"})
+
+
+@pytest.mark.parametrize("op", ["conv", "conv_transpose"])
+def test_zeros_are_kept_for_the_pixels_that_there_are(op):
+    """Not for padding, nor for what lies between the pixels of a transposed convolution."""
+    window = {"group": 64, "strides": [10_000]} if op == "conv_transpose" else {"group": 64, "pads": [5_000, 5_000]}
+    shapes = {"x": (1, 64, 2), "w": (64, 1, 2), "y": (1, 64, 10_002 if op == "conv_transpose" else 10_001)}
+    model = graph([(op, ["x", "w"], ["y"], window)], shapes, inputs=["x", "w"], plan_bytes=1 << 20)
+    y = model.session(threads=1).run({name: np.ones(shapes[name], np.float32) for name in "xw"})
+    assert y.sum() == 64 * 4
+
+
 def one_bit_weights(**limits):
     """A weight of a bit each: 1 MiB as floats, 32 KiB in the file."""
     size = 512 * 512

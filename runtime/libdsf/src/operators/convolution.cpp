@@ -12,17 +12,20 @@ constexpr int64_t ENOUGH_WORK = int64_t(1) << 18;  // multiplications that are w
 constexpr int64_t MOST_ROWS = 192;                 // that share a pass over the weights
 constexpr int64_t FEWEST_ROWS = 48;                // the same, where tasks are too few for all threads
 
+// The first output that has tap k; maybe behind the last one.
+int64_t first_output(const Span& span, int64_t k) {
+    const int64_t at = (span.before - k * span.dilation) % span.expand;
+    return at < 0 ? at + span.expand : at;
+}
+
 }  // namespace
 
 std::vector<Phase> phases_of(const Span& span, TapOrder order) {
     struct Reach {
         int64_t first, k;
     };
-    std::vector<Reach> reaches;  // by tap: the first output that has it
-    for (int64_t k = 0; k < span.kernel; ++k) {
-        const int64_t at = (span.before - k * span.dilation) % span.expand;
-        reaches.push_back({at < 0 ? at + span.expand : at, k});
-    }
+    std::vector<Reach> reaches;  // by tap
+    for (int64_t k = 0; k < span.kernel; ++k) reaches.push_back({first_output(span, k), k});
     std::stable_sort(reaches.begin(), reaches.end(), [](Reach a, Reach b) { return a.first < b.first; });
     std::vector<Phase> phases;
     int64_t taps = 0;
@@ -52,10 +55,15 @@ const Phase* phase_at(const std::vector<Phase>& phases, int64_t first) {
 uint64_t multiplications(const Convolution& c) {
     uint64_t product = static_cast<uint64_t>(c.images * c.channels * c.all_filters());
     for (const Span* span : {&c.y, &c.x}) {
-        uint64_t sum = 0;
-        for (const Phase& phase : phases_of(*span, c.tap_order()))
-            sum += static_cast<uint64_t>(phase.count) * phase.taps.size();
-        product *= sum;
+        // Each tap has every expand-th output from its first one on. Phases would say the same, and take memory.
+        const int64_t whole = span->output / span->expand, rest = span->output % span->expand;
+        int64_t sum = span->kernel * whole, first = first_output(*span, 0);
+        for (int64_t k = 0; rest > 0 && k < span->kernel; ++k) {
+            sum += first < rest;
+            first -= span->dilation % span->expand;
+            if (first < 0) first += span->expand;
+        }
+        product *= static_cast<uint64_t>(sum);
     }
     return product;
 }

@@ -57,8 +57,11 @@ public:
     }
 
 private:
-    // A tap outside the image reads as many zeros as it would read pixels.
-    int64_t zero_floats() const { return ((c_.x.output - 1) * c_.x.stride + 1) * c_.groups; }
+    // A tap above or below the image reads as many zeros as it would read pixels: no more than a line of it has.
+    int64_t zero_floats() const {
+        const int64_t outputs = std::min(divide_up(c_.x.output, c_.x.expand), (c_.x.input - 1) / c_.x.stride + 1);
+        return ((outputs - 1) * c_.x.stride + 1) * c_.groups;
+    }
     int64_t computed_floats() const { return weight_ ? 0 : round_up(c_.groups * taps_, 16); }
 
     // Taps as they are numbered in the kernel, phase by phase.

@@ -46,7 +46,9 @@ public:
         return directly(is_bf16(form_) ? DSF_BFLOAT16 : given, DSF_FLOAT32);
     }
     bool reads_weight(int input) const override { return input != 1 || packed_.computed_floats() > 0; }
-    size_t table_bytes() const override { return static_cast<size_t>(floats_bytes(all_cells())); }
+    size_t table_bytes() const override {
+        return static_cast<size_t>(floats_bytes(all_cells())) + packed_.table_bytes();
+    }
 
     size_t scratch_bytes() const override {
         return static_cast<size_t>(packed_.computed_floats() + images_at_once_ * image_floats() +

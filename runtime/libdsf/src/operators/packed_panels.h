@@ -50,6 +50,9 @@ public:
 
     // How many floats weights that are computed have when packed, 0 for those in the file; and packing them in a run.
     int64_t computed_floats() const { return order_.empty() ? 0 : round_up(groups_ * group_cells_, 16); }
+    size_t table_bytes() const {
+        return order_.size() * sizeof(int64_t) + (scale_.size() + table_.size()) * sizeof(float);
+    }
     void pack(const Run& run, const PanelProduct& product, float* to) const;
 
     // block: [product.block_floats()], where codes are decoded to. computed: what pack() made.
