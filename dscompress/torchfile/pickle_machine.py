@@ -37,7 +37,8 @@ STANDARD_NAMES = {
     "random": "Random",
     "__main__": "",
 }
-PYTHON_2 = {"__builtin__": "builtins", "copy_reg": "copyreg"}
+# What other versions of Python, 2 and 3.13, call a module.
+OTHER_VERSIONS = {"__builtin__": "builtins", "copy_reg": "copyreg", "pathlib._local": "pathlib"}
 
 
 class Machine:
@@ -223,7 +224,7 @@ def global_from_stack(machine: Machine, argument: Any) -> None:
 def named(machine: Machine, module: str, name: str) -> Global:
     if len(module) > MOST_NAME or len(name) > MOST_NAME:
         raise Unreadable(f"names something by more than {MOST_NAME} letters", damage=False)
-    module = PYTHON_2.get(module, module)
+    module = OTHER_VERSIONS.get(module, module)
     top = module.partition(".")[0]
     if top in STANDARD_NAMES:
         allowed = module == top and (not STANDARD_NAMES[top] or name in STANDARD_NAMES[top].split())
