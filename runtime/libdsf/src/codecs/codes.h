@@ -9,9 +9,9 @@
 
 namespace dsf {
 
-// Decodes channels [first, last), counted in stored dimension 0, into the value's shape. out: where channel `first` begins.
-void decode_codes(const Codes& codes, const Shape& shape, const std::vector<int>& order, int64_t first, int64_t last,
-                  float* out);
+// Decodes channels [begin, end), counted in stored dimension 0, into the value's shape. values: where channel `begin` is.
+void decode_codes(const Codes& codes, const Shape& shape, const std::vector<int>& order, int64_t begin, int64_t end,
+                  float* values);
 
 Shape stored_shape(const Shape& shape, const std::vector<int>& order);  // the shape of transpose(value, order)
 

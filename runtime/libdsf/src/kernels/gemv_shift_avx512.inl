@@ -45,7 +45,7 @@ template <int BITS> struct Levels {
         table = _mm512_load_ps(values);
     }
 
-    static inline __attribute__((always_inline)) __m512i index(const CodeBlock& codes, int group) {
+    static __attribute__((always_inline)) __m512i index(const CodeBlock& codes, int group) {
         constexpr int LOW = LOW_WIDTH[BITS] ? LOW_WIDTH[BITS] : 1;
         const __m512i levels = fields<LOW, 0>(codes.low, group);
         if (!HIGH_WIDTH[BITS]) return levels;

@@ -22,7 +22,7 @@ struct StridedCopy {
 
 private:
     int crossing() const;
-    void transpose(Threads& threads, int axis, const float* from, float* to) const;
+    void transpose(Threads& threads, int crossing, const float* from, float* to) const;
 };
 
 std::array<int64_t, MAX_RANK> row_major_strides(const Shape& shape);

@@ -130,9 +130,9 @@ bool Inference::has_attribute(const char* name) const { return find(name) != nul
 
 std::vector<int64_t> Inference::integers(const char* name) const { return need(name, Attribute::Kind::integers).ints; }
 
-std::vector<int64_t> Inference::integers(const char* name, std::vector<int64_t> absent) const {
+std::vector<int64_t> Inference::integers(const char* name, const std::vector<int64_t>& absent) const {
     const Attribute* attribute = find(name, Attribute::Kind::integers);
-    return attribute ? attribute->ints : std::move(absent);
+    return attribute ? attribute->ints : absent;
 }
 
 std::vector<float> Inference::reals(const char* name) const {

@@ -22,7 +22,7 @@ public:
     // Each refuses with an error that names the node.
     void expect_inputs(int least, int most) const;
     void expect_outputs(int least, int most) const;
-    void expect_rank(int input, int least, int most) const;
+    void expect_rank(int index, int least, int most) const;
 
     // Attributes. The second argument is what an absent attribute means; without one it must be there.
     int64_t integer(const char* name) const;
@@ -32,7 +32,7 @@ public:
     std::string text(const char* name, const char* absent) const;
     bool has_attribute(const char* name) const;
     std::vector<int64_t> integers(const char* name) const;
-    std::vector<int64_t> integers(const char* name, std::vector<int64_t> absent) const;
+    std::vector<int64_t> integers(const char* name, const std::vector<int64_t>& absent) const;
     std::vector<float> reals(const char* name) const;  // finite
     // "axis" style: -rank..rank-1, returned as 0..rank-1.
     int axis(const char* name, int64_t absent, int rank) const;

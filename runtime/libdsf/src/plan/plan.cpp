@@ -204,7 +204,7 @@ void Plan::add_step(const Group& group, int step) {
     added.residual = group.residual;
     if (group.nodes.empty()) added.op = group.channels_last ? "channels_last" : "channels_first";
     for (int node : group.nodes) {
-        if (!added.op.empty()) added.op += "+";
+        if (!added.op.empty()) added.op += '+';
         added.op += node_at(*model_, node).op->name;
     }
     const Stretch& stretch = stretches_[stretch_of(step)];

@@ -129,11 +129,11 @@ private:
     void count_bytes(const Step& step);
     [[noreturn]] void refuse_cancelled() const;
     void bind();
-    void bind(size_t step, size_t which);
+    void bind(size_t index, size_t which);
     void bind_pointer(int value, void** place, size_t stretch, size_t which);
-    void run_images(size_t stretch, int64_t first, int64_t images, const Running& running);
+    void run_images(size_t index, int64_t first, int64_t images, const Running& running);
     void run_turn(Stretch& stretch, size_t which, const Running& running);
-    void* constant(int weight);
+    void* constant(int index);
     Storage& storage(int value) { return storages_[static_cast<size_t>(storage_of_[static_cast<size_t>(value)])]; }
     const Storage& storage(int value) const {
         return storages_[static_cast<size_t>(storage_of_[static_cast<size_t>(value)])];
