@@ -113,12 +113,12 @@ def fields_of_schema() -> dict[str, list[tuple[str, str, int, str]]]:
 
 
 def fields_of_libdsf() -> dict[str, list[tuple[str, str, int, str]]]:
-    """The same as load/graph.cpp has it written out. Its form "text" is a string that may have several lines."""
+    """The same as load/graph.cpp has it written out. Its kind "text" is a string that may have several lines."""
     text = read("load/graph.cpp")
-    names = dict(re.findall(r'const Layout (\w+) = \{"(\w+)"', text))
+    names = dict(re.findall(r'const TableFields (\w+) = \{"(\w+)"', text))
     tables = {}
-    for constant, body in re.findall(r'const Layout (\w+) = \{"\w+", \{(.*?)\n\}\};', text, flags=re.S):
-        rows = re.findall(r"\{fb::(\w+)::VT_(\w+), Form::(\w+), (\d), (?:nullptr|&(\w+))\}", body)
+    for constant, body in re.findall(r'const TableFields (\w+) = \{"\w+", \{(.*?)\n\}\};', text, flags=re.S):
+        rows = re.findall(r"\{fb::(\w+)::VT_(\w+), FieldKind::(\w+), (\d), (?:nullptr|&(\w+))\}", body)
         assert {table for table, *_ in rows} == {names[constant]} and len(rows) == body.count("{fb::")
         tables[names[constant]] = [
             (field.lower().rstrip("_"), form.replace("text", "string"), int(size), names.get(child, ""))
