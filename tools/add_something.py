@@ -123,7 +123,10 @@ ADDITIONS = {
                 after("Form open_raw(Stored stored);", "Form open_two_values(Stored stored);"),
             ),
             "runtime/libdsf/src/codecs/table.cpp": (
-                after('    {"raw", false, open_raw},', '    {"two_values", false, open_two_values},'),
+                after(
+                    '    {"raw", CodecParameters::none, open_raw},',
+                    '    {"two_values", CodecParameters::none, open_two_values},',
+                ),
             ),
             "runtime/dsruntime/forms.py": (
                 before("CODECS: dict[", OPEN_TWO_VALUES),
