@@ -41,7 +41,7 @@ def __getattr__(name: str):
         check_runtime()
     match name:
         case "compile_model":
-            from dscompress.compile import compile_model
+            from dscompress.compile.road import compile_model
 
             return compile_model
         case "convert":

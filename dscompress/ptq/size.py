@@ -32,7 +32,7 @@ Measure = Callable[[dict[str, torch.Tensor]], int]  # changed tensors by name ->
 
 def measured(model, inputs: Sequence[torch.Tensor]) -> int:
     """Bytes of the .dsf, labels, image recipe and metadata of your own not counted."""
-    from dscompress.compile import compile_model
+    from dscompress.compile.road import compile_model
 
     if isinstance(model, torch.export.ExportedProgram):
         return compile_model(model, None, [tuple(each.shape) for each in inputs], name=NAME, metadata=SPACE).bytes

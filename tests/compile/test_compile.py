@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -89,7 +88,7 @@ def test_require_shift_names_the_weight_and_writes_nothing(tmp_path):
 
 @pytest.mark.parametrize("notes", [[], ["the program fixes its batch at 2; to free it, export it with dynamic_shapes"]])
 def test_a_fixed_batch_is_said_once_whatever_the_source(tmp_path, monkeypatch, notes):
-    import dscompress.compile as compiling
+    from dscompress.compile import road as compiling
 
     fixed = parse("g (float[2, 4] x) => (float[2, 4] y) { y = Relu(x) }")
     monkeypatch.setattr(compiling, "capture", lambda source, options: compiling.Captured(fixed, "any", notes=[*notes]))
@@ -203,10 +202,10 @@ def test_same_input_same_bytes_in_any_process(tmp_path):
 
 
 def test_a_weight_that_would_not_come_back_stops_the_export(tmp_path, monkeypatch):
+    from dscompress.compile import assemble
     from dscompress.compile.codecs import raw
 
-    module = import_module("dscompress.compile.assemble")  # the package has the function under this name
-    monkeypatch.setattr(module, "encode", lambda tensor, order=None: raw.encode(tensor + np.float32(1)))
+    monkeypatch.setattr(assemble, "encode", lambda tensor, order=None: raw.encode(tensor + np.float32(1)))
     with pytest.raises(CompileError, match="'conv_weight' does not decode to the tensor it was made from; nothing was"):
         compile_model(save(net(), tmp_path), tmp_path / "out.dsf")
     assert not (tmp_path / "out.dsf").exists()

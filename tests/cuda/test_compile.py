@@ -138,7 +138,7 @@ def test_sources_that_changed_make_cubins_stale(compiled, prebuilt, monkeypatch)
 def test_without_cubins_and_compiler_it_says_what_to_do(monkeypatch):
     monkeypatch.setattr(compile, "has_nvrtc", lambda: False)
     monkeypatch.setattr(compile, "nvcc_path", lambda: None)
-    with pytest.raises(BackendError, match=r"no compiler; expected NVRTC or nvcc.*dscompress\[cuda\]"):
+    with pytest.raises(BackendError, match=r"no compiler; expected NVRTC or nvcc.*dsruntime\[cuda\]"):
         compile.cubin("pool", "sm_90")
     assert "no compiler" in state.examine()["kernels"]["missing"]
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import dscompress
-import dscompress.compile
+import dscompress.compile.road
 from dscompress.capture import CaptureOptions
 from dscompress.verify import verify_model
 from dscompress.verify.feeds import make_feeds
@@ -237,8 +237,8 @@ def with_node(op, **attributes):
 def test_what_numbers_do_not_show_is_compared_by_itself(tmp_path, monkeypatch, change, expected):
     program = torch.export.export(Branches().eval(), (torch.zeros(1, 4),))
     torch.export.save(program, tmp_path / "branches.pt2")
-    build = dscompress.compile.build
-    monkeypatch.setattr("dscompress.compile.build", lambda description: build(change(description)))
+    build = dscompress.compile.road.build
+    monkeypatch.setattr("dscompress.compile.road.build", lambda description: build(change(description)))
     dscompress.compile_model(tmp_path / "branches.pt2", tmp_path / "changed.dsf")
     found = verify_model(tmp_path / "changed.dsf", tmp_path / "branches.pt2")
     assert not found.as_imported
